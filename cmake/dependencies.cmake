@@ -1,0 +1,16 @@
+# What the library stands on.  docs/dependencies.md says why each was chosen.
+find_package(Threads REQUIRED)
+find_package(OpenMP COMPONENTS C)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.12)
+
+set(WKV_HAVE_ONEDNN OFF)
+if(NOT WKV_ONEDNN STREQUAL "OFF" AND NOT WKV_DOUBLE)
+  find_package(dnnl CONFIG QUIET)
+  if(TARGET DNNL::dnnl)
+    set(WKV_HAVE_ONEDNN ON)
+  elseif(WKV_ONEDNN STREQUAL "ON")
+    message(FATAL_ERROR "WKV_ONEDNN=ON, but oneDNN was not found (Debian: libdnnl-dev)")
+  endif()
+endif()
+message(STATUS "oneDNN: ${WKV_HAVE_ONEDNN}, OpenMP: ${OpenMP_C_FOUND}")

@@ -1,0 +1,54 @@
+/* wkv/model.h - a trained model: its weights, its shape, its vocabulary.
+ *
+ * A model is immutable once open and may be shared by any number of sessions and
+ * threads.  Weights stay in the file's mapping where their type allows. */
+#ifndef WKV_MODEL_H
+#define WKV_MODEL_H
+
+#include <stdbool.h>
+#include <wkv/tokenizer.h>
+
+WKV_BEGIN
+
+typedef struct wkv_model wkv_model;
+
+typedef struct wkv_model_opts {
+    int threads;       /* 0: all processors this process may use */
+    const char *vocab; /* tokenizer for files that carry none: "bytes", a path, or NULL */
+    uint64_t reserved[6];
+} wkv_model_opts;
+
+WKV_API void wkv_model_opts_init(wkv_model_opts *o);
+
+/* Opens a model file of any known format, recognised by content.  opts may be NULL.
+ * The caller owns *out; on failure *out is NULL and err names the file and the tensor. */
+WKV_API wkv_status wkv_model_open(wkv_model **out, const char *path, const wkv_model_opts *opts,
+                                  wkv_error *err);
+WKV_API void wkv_model_close(wkv_model **m);
+
+typedef struct wkv_model_info {
+    const char *arch;      /* "rwkv7" */
+    const char *format;    /* "safetensors", "pth", "rwkv.cpp" */
+    const char *tokenizer; /* "bytes", "world", or NULL when there is none */
+    const char *dtype;     /* type of the matrices, e.g. "bf16"; "mixed" when several */
+    int32_t layers;
+    int32_t width;     /* C */
+    int32_t heads;     /* H; 0 when the architecture has none */
+    int32_t head_size; /* N; 0 likewise */
+    int32_t ffn_width; /* F */
+    int32_t vocab;     /* V: number of logits */
+    uint64_t parameters;
+    uint64_t weight_bytes; /* as stored */
+    uint64_t state_bytes;  /* of one session, as saved */
+    int32_t threads;
+    int32_t reserved[7];
+} wkv_model_info;
+
+/* Fills *info; its strings belong to the model. */
+WKV_API void wkv_model_describe(const wkv_model *m, wkv_model_info *info);
+
+/* The tokenizer, owned by the model; NULL when the model carries none. */
+WKV_API const wkv_tokenizer *wkv_model_tokenizer(const wkv_model *m);
+
+WKV_END
+#endif

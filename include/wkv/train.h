@@ -1,0 +1,107 @@
+/* wkv/train.h - training: a model, its data, its optimiser, one step at a time.
+ *
+ * The same options, data and seed give the same bits, whatever the thread count, and
+ * a resumed run continues as if it had never stopped.  This header may still change
+ * between minor versions. */
+#ifndef WKV_TRAIN_H
+#define WKV_TRAIN_H
+
+#include <stdbool.h>
+#include <wkv/model.h>
+
+WKV_BEGIN
+
+typedef struct wkv_trainer wkv_trainer;
+
+typedef enum wkv_order {
+    WKV_ORDER_RANDOM = 0, /* RWKV-LM's stateless sampler, where the data allow it */
+    WKV_ORDER_SEQUENTIAL  /* row b of step s starts at ((s*batch + b) mod M)*ctx */
+} wkv_order;
+
+typedef struct wkv_train_opts {
+    /* The model: a new one of this shape, or one to start from.  With init, the
+     * architecture and shapes come from the file and the five below are ignored. */
+    const char *init;  /* path of a model, or NULL */
+    const char *arch;  /* "rwkv4", "rwkv7" */
+    int32_t layers;    /* L */
+    int32_t width;     /* C */
+    int32_t head_size; /* N, for architectures that have heads */
+    const char *vocab; /* "bytes", a vocabulary file, or NULL (binidx data only) */
+    int32_t vocab_size; /* V when vocab is NULL and the data does not say; else 0 */
+
+    /* The data. */
+    const char *data;    /* a text file, or the PREFIX of PREFIX.bin and PREFIX.idx */
+    const char *val;     /* held-out data of the same kind, or NULL */
+    double val_fraction; /* the end of data is held out, when val is NULL */
+    int32_t ctx;         /* T: tokens per row */
+    int32_t batch;       /* B: rows per step */
+    wkv_order order;
+
+    /* The optimiser (AdamW) and its schedule. */
+    int64_t steps;
+    double lr, lr_final; /* cosine from lr to lr_final */
+    int64_t warmup;      /* steps of linear warm-up from lr/100 */
+    double weight_decay, beta1, beta2, adam_eps;
+    double clip; /* global gradient norm; 0: none */
+    uint64_t seed;
+
+    int32_t threads; /* 0: all processors this process may use */
+    uint64_t reserved[16];
+} wkv_train_opts;
+
+/* rwkv7, 4 layers, width 128, head size 32, bytes, ctx 64, batch 12, 2000 steps, and
+ * the reference trainer's optimiser. */
+WKV_API void wkv_train_opts_init(wkv_train_opts *o);
+
+/* Builds (or reads) the model and opens the data.  Errors name the option or file.
+ * The caller owns *out; on failure *out is NULL. */
+WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts,
+                                    wkv_error *err);
+WKV_API void wkv_trainer_close(wkv_trainer **t);
+
+/* What one step did. */
+typedef struct wkv_step {
+    int64_t step;     /* counted from 1 */
+    double loss;      /* mean cross-entropy, nats per token */
+    double lr;        /* base learning rate of this step */
+    double grad_norm; /* before clipping */
+    uint64_t tokens;  /* trained on in all, this step included */
+    double seconds;   /* wall time of this step */
+    double reserved[4];
+} wkv_step;
+
+/* One optimiser step.  E_NUMERIC when the loss or a gradient is not finite: the
+ * weights are then unchanged.  E_STATE when all steps are done. */
+WKV_API wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err);
+
+/* Mean loss over all non-overlapping ctx-windows of the held-out data, each from the
+ * initial state.  E_STATE when nothing is held out. */
+WKV_API wkv_status wkv_trainer_validate(wkv_trainer *t, double *loss, wkv_error *err);
+
+typedef struct wkv_trainer_info {
+    int64_t step; /* steps done */
+    int64_t steps;
+    uint64_t parameters;
+    uint64_t tokens;         /* in the training part of the data */
+    uint64_t val_tokens;     /* held out; 0 when nothing is */
+    uint64_t memory;         /* bytes of weights, gradients, moments and activations */
+    double flops_per_token;  /* forward and backward */
+    int32_t threads;
+    int32_t magic_prime_used; /* order random: 1 the reference's sampler, 0 the fallback */
+    const char *arch;
+    uint64_t reserved[7];
+} wkv_trainer_info;
+
+WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
+
+/* Saves weights, moments, step, seed and position to one file, atomically; restores
+ * them.  Restoring into a trainer of other shapes or data fails with E_SHAPE and leaves
+ * it unchanged.  E_FORMAT when the file's checksum does not match. */
+WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
+WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
+
+/* Writes the finished model, vocabulary inside, as safetensors. */
+WKV_API wkv_status wkv_trainer_export(const wkv_trainer *t, const char *path, wkv_error *err);
+
+WKV_END
+#endif

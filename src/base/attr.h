@@ -1,0 +1,16 @@
+/* base/attr.h - the only place for compiler extensions outside the ISA files. */
+#ifndef WKV_BASE_ATTR_H
+#define WKV_BASE_ATTR_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define WKV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define WKV_LIKELY(x) __builtin_expect(!!(x), 1)
+#define WKV_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define WKV_UNUSED __attribute__((unused))
+#define WKV_INLINE static inline __attribute__((always_inline))
+__extension__ typedef unsigned __int128 wkv_u128;
+#else
+#error "wkv needs GCC or Clang (128-bit integers, attributes)"
+#endif
+
+#endif

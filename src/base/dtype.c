@@ -1,0 +1,163 @@
+/* base/dtype.c - the table of element types and conversion from each of them.
+ * The block types are decoded exactly as ggml does, one block at a time. */
+#include "base/dtype.h"
+
+#include <string.h>
+
+#include "base/half.h"
+
+static const wkv_dtype_info table[WKV_DTYPE_COUNT] = {
+#define DTYPE(id, name, st_name, block, bytes) {name, st_name, block, bytes},
+#include "base/dtype.def"
+#undef DTYPE
+};
+
+const wkv_dtype_info *wkv_dtype_of(wkv_dtype t)
+{
+    return &table[t];
+}
+
+wkv_dtype wkv_dtype_by_name(const char *name)
+{
+    int t = 0;
+    while (t < WKV_DTYPE_COUNT && strcmp(table[t].name, name) != 0)
+        t++;
+    return (wkv_dtype)t;
+}
+
+bool wkv_dtype_is_weight(wkv_dtype t)
+{
+    return t <= WKV_DTYPE_BF16 || (t >= WKV_DTYPE_Q4_0 && t <= WKV_DTYPE_Q8_0);
+}
+
+bool wkv_dtype_bytes(wkv_dtype t, uint64_t n, uint64_t *bytes)
+{
+    const wkv_dtype_info *d = &table[t];
+    if (n % (uint64_t)d->block != 0)
+        return false;
+    uint64_t blocks = n / (uint64_t)d->block;
+    if (blocks > UINT64_MAX / (uint64_t)d->bytes)
+        return false;
+    *bytes = blocks * (uint64_t)d->bytes;
+    return true;
+}
+
+static uint16_t load_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | (unsigned)p[1] << 8);
+}
+
+static uint32_t load_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* One block of 32: value j is the low nibble of byte j, value j + 16 the high one. */
+static void decode_q4(float *y, const uint8_t *nibbles, float scale, float offset)
+{
+    for (int j = 0; j < 16; j++) {
+        y[j] = (float)(nibbles[j] & 15) * scale + offset;
+        y[j + 16] = (float)(nibbles[j] >> 4) * scale + offset;
+    }
+}
+
+/* As q4, the fifth bit of value j being bit j of `high`. */
+static void decode_q5(float *y, const uint8_t *nibbles, uint32_t high, int bias, float scale,
+                      float offset)
+{
+    for (int j = 0; j < 16; j++) {
+        int lo = (nibbles[j] & 15) | (int)((high >> j) & 1u) << 4;
+        int hi = (nibbles[j] >> 4) | (int)((high >> (j + 16)) & 1u) << 4;
+        y[j] = (float)(lo - bias) * scale + offset;
+        y[j + 16] = (float)(hi - bias) * scale + offset;
+    }
+}
+
+static void decode_block(float *y, const uint8_t *p, wkv_dtype t)
+{
+    float d = wkv_f16_to_f32(load_u16(p));
+    switch (t) {
+    case WKV_DTYPE_Q4_0:
+        for (int j = 0; j < 16; j++) {
+            y[j] = (float)((p[2 + j] & 15) - 8) * d;
+            y[j + 16] = (float)((p[2 + j] >> 4) - 8) * d;
+        }
+        break;
+    case WKV_DTYPE_Q4_1:
+        decode_q4(y, p + 4, d, wkv_f16_to_f32(load_u16(p + 2)));
+        break;
+    case WKV_DTYPE_Q5_0:
+        decode_q5(y, p + 6, load_u32(p + 2), 16, d, 0.0f);
+        break;
+    case WKV_DTYPE_Q5_1:
+        decode_q5(y, p + 8, load_u32(p + 4), 0, d, wkv_f16_to_f32(load_u16(p + 2)));
+        break;
+    default: /* Q8_0 */
+        for (int j = 0; j < 32; j++)
+            y[j] = (float)(int8_t)p[2 + j] * d;
+        break;
+    }
+}
+
+static void decode_plain(float *dst, const uint8_t *src, wkv_dtype t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (t == WKV_DTYPE_F64) {
+            double v;
+            memcpy(&v, src + 8 * i, 8);
+            dst[i] = (float)v;
+        } else if (t == WKV_DTYPE_F16) {
+            dst[i] = wkv_f16_to_f32(load_u16(src + 2 * i));
+        } else {
+            dst[i] = wkv_bf16_to_f32(load_u16(src + 2 * i));
+        }
+    }
+}
+
+void wkv_dtype_to_f32(float *dst, const void *src, wkv_dtype t, size_t n)
+{
+    const uint8_t *p = src;
+    if (t == WKV_DTYPE_F32) {
+        memcpy(dst, src, n * sizeof *dst);
+        return;
+    }
+    if (table[t].block == 1) {
+        decode_plain(dst, p, t, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += (size_t)table[t].block, p += table[t].bytes)
+        decode_block(dst + i, p, t);
+}
+
+void wkv_dtype_to_f64(double *dst, const void *src, wkv_dtype t, size_t n)
+{
+    if (t == WKV_DTYPE_F64) {
+        memcpy(dst, src, n * sizeof *dst);
+        return;
+    }
+    const uint8_t *p = src;
+    float piece[32];
+    size_t step = 32;
+    for (size_t i = 0; i < n; i += step) {
+        size_t m = n - i < step ? n - i : step;
+        wkv_dtype_to_f32(piece, p, t, m);
+        for (size_t j = 0; j < m; j++)
+            dst[i + j] = (double)piece[j];
+        p += m / (size_t)table[t].block * (size_t)table[t].bytes;
+    }
+}
+
+void wkv_dtype_from_f32(void *dst, const float *src, wkv_dtype t, size_t n)
+{
+    uint8_t *p = dst;
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)src[i];
+        uint16_t h = t == WKV_DTYPE_F16 ? wkv_f32_to_f16(src[i]) : wkv_f32_to_bf16(src[i]);
+        if (t == WKV_DTYPE_F64)
+            memcpy(p + 8 * i, &v, 8);
+        else if (t == WKV_DTYPE_F32)
+            memcpy(p + 4 * i, &src[i], 4);
+        else
+            memcpy(p + 2 * i, &h, 2);
+    }
+}

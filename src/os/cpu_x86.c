@@ -1,0 +1,57 @@
+/* os/cpu_x86.c - which instruction sets may be used.  CPUID says what the processor
+ * has, XCR0 what the operating system saves on a context switch; both must agree,
+ * or the first wide instruction is a SIGILL or a corrupted register. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/os.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+static uint64_t read_xcr0(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static wkv_cpu_level hardware_level(void)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return WKV_CPU_REF;
+    unsigned need = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C;
+    if ((c & need) != need || (read_xcr0() & 0x6) != 0x6)
+        return WKV_CPU_REF;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
+        return WKV_CPU_REF;
+    unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    if ((b & wide) != wide || (read_xcr0() & 0xe6) != 0xe6)
+        return WKV_CPU_AVX2;
+    return WKV_CPU_AVX512;
+}
+#else
+static wkv_cpu_level hardware_level(void)
+{
+    return WKV_CPU_REF;
+}
+#endif
+
+static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512"};
+
+const char *wkv_cpu_level_name(wkv_cpu_level level)
+{
+    return names[level];
+}
+
+wkv_cpu_level wkv_cpu_detect(void)
+{
+    wkv_cpu_level best = hardware_level();
+    const char *wish = getenv("WKV_CPU");
+    for (int i = 0; wish != NULL && i < (int)best; i++)
+        if (strcmp(wish, names[i]) == 0)
+            return (wkv_cpu_level)i;
+    return best;
+}

@@ -1,0 +1,67 @@
+/* os/os.h - everything that differs between operating systems.  Implemented in
+ * os/posix; another system is another folder, not an #ifdef. */
+#ifndef WKV_OS_OS_H
+#define WKV_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* ---- reading ---------------------------------------------------------------- */
+
+/* A whole file, mapped read-only and private.  An empty file has data != NULL, size 0. */
+typedef struct wkv_map {
+    const uint8_t *data;
+    uint64_t size;
+} wkv_map;
+
+/* E_IO when the file cannot be opened or mapped or is not a regular file.  The
+ * caller owns *out and releases it with wkv_map_close (harmless on a zeroed map). */
+wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err);
+void wkv_map_close(wkv_map *m);
+
+/* ---- writing: beside, fsync, rename ------------------------------------------- */
+
+/* A file being written.  Nothing shows under its final name before commit. */
+typedef struct wkv_writer wkv_writer;
+
+/* Creates "<path>.<pid>.tmp" beside path.  The caller owns *out until commit or abort. */
+wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err);
+wkv_status wkv_writer_write(wkv_writer *w, const void *data, size_t n, wkv_error *err);
+uint64_t wkv_writer_offset(const wkv_writer *w);
+
+/* Flushes, fsyncs, renames over path, fsyncs the folder; frees *w either way. */
+wkv_status wkv_writer_commit(wkv_writer **w, wkv_error *err);
+/* Removes the temporary file; harmless on NULL. */
+void wkv_writer_abort(wkv_writer **w);
+
+/* Creates the folder and its parents when absent. */
+wkv_status wkv_make_dirs(const char *path, wkv_error *err);
+bool wkv_path_exists(const char *path);
+
+/* ---- time and threads ---------------------------------------------------------- */
+
+/* Seconds from an arbitrary start that never go back. */
+double wkv_clock(void);
+
+/* Processors this process may use: affinity mask, then the cgroup's CPU quota; >= 1. */
+int wkv_cpu_count(void);
+
+/* ---- instruction sets ------------------------------------------------------------ */
+
+/* Levels are ordered: a level includes those before it of the same family. */
+typedef enum wkv_cpu_level {
+    WKV_CPU_REF = 0, /* portable C only */
+    WKV_CPU_AVX2,    /* AVX2, FMA, F16C */
+    WKV_CPU_AVX512,  /* AVX-512 F, BW, DQ, VL */
+    WKV_CPU_LEVELS
+} wkv_cpu_level;
+
+/* The highest level that processor and operating system both support (CPUID and
+ * XCR0), lowered by the environment variable WKV_CPU=ref|avx2|avx512 when set. */
+wkv_cpu_level wkv_cpu_detect(void);
+const char *wkv_cpu_level_name(wkv_cpu_level level);
+
+#endif

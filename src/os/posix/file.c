@@ -1,0 +1,172 @@
+/* os/posix/file.c - writing so that a crash or a full disk loses nothing: into a
+ * temporary file beside the target, fsync, rename, fsync of the folder. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "os/os.h"
+
+enum { BUFFER = 1 << 18 };
+
+struct wkv_writer {
+    int fd;
+    char *path; /* the final name */
+    char *temp; /* the name it has until then */
+    uint64_t offset;
+    size_t pending; /* bytes in buffer not yet written */
+    unsigned char buffer[BUFFER];
+};
+
+static void release(wkv_writer **w)
+{
+    if ((*w)->fd >= 0)
+        close((*w)->fd);
+    wkv_free((*w)->path);
+    wkv_free((*w)->temp);
+    wkv_free(*w);
+    *w = NULL;
+}
+
+wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err)
+{
+    *out = NULL;
+    wkv_writer *w = wkv_calloc(1, sizeof *w);
+    if (w == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    w->fd = -1;
+    wkv_strbuf temp;
+    wkv_strbuf_init(&temp);
+    wkv_strbuf_printf(&temp, "%s.%ld.tmp", path, (long)getpid());
+    w->temp = wkv_strbuf_take(&temp);
+    w->path = wkv_strndup(path, strlen(path));
+    if (w->temp == NULL || w->path == NULL) {
+        release(&w);
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    }
+    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        wkv_status s = WKV_SET(err, WKV_E_IO, "%s: cannot create: %s", w->temp, strerror(errno));
+        release(&w);
+        return s;
+    }
+    *out = w;
+    return WKV_OK;
+}
+
+static wkv_status write_all(wkv_writer *w, const unsigned char *p, size_t n, wkv_error *err)
+{
+    while (n > 0) {
+        ssize_t done = write(w->fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            WKV_FAIL(err, WKV_E_IO, "%s: cannot write after %llu bytes: %s", w->path,
+                     (unsigned long long)(w->offset - n), strerror(errno));
+        p += done;
+        n -= (size_t)done;
+    }
+    return WKV_OK;
+}
+
+static wkv_status flush(wkv_writer *w, wkv_error *err)
+{
+    size_t n = w->pending;
+    w->pending = 0;
+    return write_all(w, w->buffer, n, err);
+}
+
+wkv_status wkv_writer_write(wkv_writer *w, const void *data, size_t n, wkv_error *err)
+{
+    w->offset += n;
+    if (w->pending + n > BUFFER)
+        WKV_TRY(flush(w, err));
+    if (n > BUFFER)
+        return write_all(w, data, n, err);
+    if (n > 0)
+        memcpy(w->buffer + w->pending, data, n);
+    w->pending += n;
+    return WKV_OK;
+}
+
+uint64_t wkv_writer_offset(const wkv_writer *w)
+{
+    return w->offset;
+}
+
+/* Makes the rename itself durable. */
+static int sync_folder(const char *path)
+{
+    char copy[PATH_MAX];
+    if (strlen(path) >= sizeof copy)
+        return -1;
+    strcpy(copy, path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+wkv_status wkv_writer_commit(wkv_writer **pw, wkv_error *err)
+{
+    wkv_writer *w = *pw;
+    wkv_status s = flush(w, err);
+    if (s == WKV_OK && fsync(w->fd) != 0)
+        s = WKV_SET(err, WKV_E_IO, "%s: cannot sync: %s", w->path, strerror(errno));
+    if (s == WKV_OK && close(w->fd) != 0)
+        s = WKV_SET(err, WKV_E_IO, "%s: cannot close: %s", w->path, strerror(errno));
+    if (s == WKV_OK) {
+        w->fd = -1;
+        if (rename(w->temp, w->path) != 0 || sync_folder(w->path) != 0)
+            s = WKV_SET(err, WKV_E_IO, "%s: cannot put in place: %s", w->path, strerror(errno));
+    }
+    if (s != WKV_OK) {
+        wkv_writer_abort(pw);
+        return s;
+    }
+    release(pw);
+    return WKV_OK;
+}
+
+void wkv_writer_abort(wkv_writer **w)
+{
+    if (*w == NULL)
+        return;
+    unlink((*w)->temp);
+    release(w);
+}
+
+wkv_status wkv_make_dirs(const char *path, wkv_error *err)
+{
+    char copy[PATH_MAX];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof copy)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "folder name is empty or too long");
+    memcpy(copy, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (copy[i] != '/' && copy[i] != '\0')
+            continue;
+        char end = copy[i];
+        copy[i] = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            WKV_FAIL(err, WKV_E_IO, "%s: cannot create folder: %s", copy, strerror(errno));
+        copy[i] = end;
+    }
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        WKV_FAIL(err, WKV_E_IO, "%s: not a folder", path);
+    return WKV_OK;
+}
+
+bool wkv_path_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}

@@ -1,0 +1,43 @@
+/* os/posix/map.c - read-only file mappings. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err)
+{
+    *out = (wkv_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        WKV_FAIL(err, WKV_E_IO, "%s: not a regular file", path);
+    }
+    if (st.st_size == 0) {
+        close(fd);
+        out->data = (const uint8_t *)"";
+        return WKV_OK;
+    }
+    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int map_errno = errno;
+    close(fd);
+    if (data == MAP_FAILED)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot map %lld bytes: %s", path, (long long)st.st_size,
+                 strerror(map_errno));
+    out->data = data;
+    out->size = (uint64_t)st.st_size;
+    return WKV_OK;
+}
+
+void wkv_map_close(wkv_map *m)
+{
+    if (m->size > 0)
+        munmap((void *)(uintptr_t)m->data, (size_t)m->size);
+    *m = (wkv_map){0};
+}

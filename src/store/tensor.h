@@ -1,0 +1,77 @@
+/* store/tensor.h - what a model file holds, whatever its format: named tensors
+ * whose bytes lie in a mapping, and metadata as text.
+ *
+ * Every format's reader yields RWKV-LM's own names and orientations ("the
+ * canonical form", docs/file-format.md), so that nothing above this folder knows
+ * one format from another. */
+#ifndef WKV_STORE_TENSOR_H
+#define WKV_STORE_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/dtype.h"
+#include "base/error.h"
+
+enum { WKV_MAX_DIMS = 8 };
+
+/* Outermost dimension first.  Strides count elements; for block types the tensor is
+ * always contiguous.  data may have any alignment. */
+typedef struct wkv_tensor {
+    const char *name; /* NUL-terminated UTF-8, owned by the store */
+    wkv_dtype dtype;
+    int ndim; /* 0: a scalar */
+    int64_t dim[WKV_MAX_DIMS];
+    int64_t stride[WKV_MAX_DIMS];
+    const uint8_t *data; /* borrowed from the store; NULL only when there are no elements */
+} wkv_tensor;
+
+/* Number of elements (checked when the store was opened). */
+int64_t wkv_tensor_count(const wkv_tensor *t);
+bool wkv_tensor_contiguous(const wkv_tensor *t);
+
+/* Writes all elements in row-major order, contiguous, as dtype `as` (one of F64 F32
+ * F16 BF16), or unchanged bytes when as == t->dtype.  dst holds them all. */
+void wkv_tensor_copy(void *dst, const wkv_tensor *t, wkv_dtype as);
+
+typedef struct wkv_meta {
+    const char *key;
+    const char *value; /* NUL-terminated */
+    size_t value_len;
+} wkv_meta;
+
+/* An open model file. */
+typedef struct wkv_store wkv_store;
+
+/* Recognises the format by content and reads the directory of tensors; weights stay
+ * mapped.  Errors name the file and what was wrong at which place.  The caller owns
+ * *out; on failure *out is NULL. */
+wkv_status wkv_store_open(wkv_store **out, const char *path, wkv_error *err);
+void wkv_store_close(wkv_store **s);
+
+const char *wkv_store_path(const wkv_store *s);
+const char *wkv_store_format(const wkv_store *s); /* "safetensors", "pth", "rwkv.cpp" */
+size_t wkv_store_count(const wkv_store *s);
+const wkv_tensor *wkv_store_at(const wkv_store *s, size_t i);
+const wkv_tensor *wkv_store_find(const wkv_store *s, const char *name); /* or NULL */
+size_t wkv_store_meta_count(const wkv_store *s);
+const wkv_meta *wkv_store_meta_at(const wkv_store *s, size_t i);
+const char *wkv_store_meta(const wkv_store *s, const char *key); /* or NULL */
+
+/* What is to be written: tensors in this order, then metadata. */
+typedef struct wkv_store_out {
+    const wkv_tensor *tensors;
+    size_t n_tensors;
+    const wkv_meta *meta;
+    size_t n_meta;
+    wkv_dtype dtype; /* matrices become this type; WKV_DTYPE_COUNT keeps each as it is */
+} wkv_store_out;
+
+/* Writes path in the named format, atomically (os.h).  E_UNSUPPORTED when the format
+ * is unknown or only read.  Vectors (one dimension > 1) and non-weights keep full
+ * precision: see docs/file-format.md. */
+wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
+                           wkv_error *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* tok/tok.h - text to token ids and back.
+ *
+ * A tokenizer is immutable once open and may be shared by threads.  Encoding never
+ * fails on any bytes; decoding yields bytes, and a token may end inside a UTF-8
+ * character (utf8.h holds such tails back). */
+#ifndef WKV_TOK_TOK_H
+#define WKV_TOK_TOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct wkv_tok wkv_tok;
+
+/* What a kind of tokenizer provides; struct wkv_tok begins with a pointer to it. */
+typedef struct wkv_tok_kind {
+    const char *name; /* "bytes", "world" */
+    void (*close)(wkv_tok *t);
+    /* Appends the ids of text to out while they fit in cap; returns how many ids the
+     * whole text has. */
+    size_t (*encode)(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap);
+    /* The bytes of one id (*n = 0 for ids that stand for nothing); NULL when id is
+     * outside the vocabulary. */
+    const uint8_t *(*token)(const wkv_tok *t, int32_t id, size_t *n);
+} wkv_tok_kind;
+
+struct wkv_tok {
+    const wkv_tok_kind *kind;
+    int32_t vocab_size; /* ids are below this */
+    /* The vocabulary as it goes into a model file, NULL for bytes.  Owned by the tokenizer. */
+    const char *vocab;
+    size_t vocab_len;
+};
+
+/* ids = bytes, vocab_size 256. */
+wkv_status wkv_tok_open_bytes(wkv_tok **out, wkv_error *err);
+
+/* From the text of an rwkv_vocab file (LF or CRLF); the text is copied.  `where` names
+ * it in errors, which carry the line. */
+wkv_status wkv_tok_open_world(wkv_tok **out, const char *where, const char *text, size_t n,
+                              wkv_error *err);
+
+/* By kind name, as stored in a model file. */
+wkv_status wkv_tok_open(wkv_tok **out, const char *kind, const char *where, const char *vocab,
+                        size_t vocab_len, wkv_error *err);
+
+/* spec: "bytes" or the path of a vocabulary file of any known form. */
+wkv_status wkv_tok_open_spec(wkv_tok **out, const char *spec, wkv_error *err);
+
+void wkv_tok_close(wkv_tok **t);
+
+#endif
