@@ -1,0 +1,225 @@
+/* arch/arch.h - what a model version is: one table of parameters and a few functions.
+ *
+ * The table drives loading, validation, initialisation, optimiser groups, saving and
+ * `wkv info`.  Dimensions are not configured but unified: the first tensor that mentions
+ * a dimension binds it, every later one must agree.  Nobody outside a version's own
+ * files may know its name: there is no enum of versions to switch on. */
+#ifndef WKV_ARCH_ARCH_H
+#define WKV_ARCH_ARCH_H
+
+#include "base/rng.h"
+#include "dev/dev.h"
+#include "store/tensor.h"
+
+/* ---- dimensions and configuration ------------------------------------------------- */
+
+typedef enum wkv_dim {
+    WKV_DIM_1 = 0, /* always 1 */
+    WKV_DIM_V,     /* vocabulary */
+    WKV_DIM_C,     /* width of the residual stream */
+    WKV_DIM_A,     /* width of time mixing, H * N */
+    WKV_DIM_H,     /* heads */
+    WKV_DIM_N,     /* head size */
+    WKV_DIM_F,     /* channel-mixing width */
+    WKV_DIM_RW,    /* low ranks: decay, in-context rate, value residual, gate */
+    WKV_DIM_RA,
+    WKV_DIM_RV,
+    WKV_DIM_RG,
+    WKV_DIM_COUNT
+} wkv_dim;
+
+typedef struct wkv_arch wkv_arch;
+
+typedef struct wkv_config {
+    const wkv_arch *arch;
+    int layers;
+    int dim[WKV_DIM_COUNT]; /* 0: not bound (the version has no such dimension) */
+    double ln_eps;          /* layer norm; 1e-5 unless the file says otherwise */
+    double gn_eps;          /* group norm; 64e-5 unless the file says otherwise */
+} wkv_config;
+
+/* ---- the parameter table --------------------------------------------------------------- */
+
+typedef enum wkv_scope {
+    WKV_ONCE,      /* one tensor for the model */
+    WKV_LAYER,     /* one a layer; the name holds %d */
+    WKV_LAYER_GE1, /* as LAYER, but layer 0 has none; one found there is ignored */
+} wkv_scope;
+
+typedef enum wkv_kind {
+    WKV_VEC,   /* kept as reals, any shape whose elements number the product of dims */
+    WKV_MAT,   /* [out, in], any weight dtype, quantisable */
+    WKV_LOW,   /* low-rank factor [in, out], kept as reals */
+    WKV_TABLE, /* embedding [V, C], rows are looked up */
+} wkv_kind;
+
+/* What an initialiser is told.  w: count values to fill. */
+typedef struct wkv_init {
+    const wkv_config *cfg;
+    wkv_rng *rng;
+    int layer;
+    int rows, cols;  /* as in wkv_weight */
+    double lr;       /* the initial learning rate (RWKV-4's embedding depends on it) */
+} wkv_init;
+
+typedef struct wkv_param {
+    const char *name; /* RWKV-LM's, "blocks.%d.att.key.weight" */
+    wkv_scope scope;
+    wkv_kind kind;
+    wkv_dim dims[3]; /* outermost first; trailing WKV_DIM_1 are not there */
+    bool optional;
+    double lr_scale; /* learning rate multiplier of the reference trainer */
+    wkv_status (*init)(real *w, const wkv_init *i);
+} wkv_param;
+
+/* Weight decay applies to matrices and the embedding (".weight", two or more dimensions). */
+static inline bool wkv_param_decays(const wkv_param *p)
+{
+    return p->kind == WKV_MAT || p->kind == WKV_TABLE;
+}
+
+/* ---- weights ------------------------------------------------------------------------------ */
+
+/* All parameters of a model: `once` holds arch->n_once weights in table order, `layer`
+ * arch->n_layer weights for each layer.  A version views them through the two structs
+ * that its X-macro makes. */
+typedef struct wkv_weights {
+    wkv_weight *once;
+    wkv_weight *layer;
+    void **blocks; /* heap copies of what could not stay mapped */
+    size_t n_blocks;
+} wkv_weights;
+
+/* ---- a pass ------------------------------------------------------------------------------------ */
+
+/* One forward, and perhaps one backward, over a batch of sequences. */
+typedef struct wkv_pass {
+    wkv_exec exec; /* device and scratch; reset after every layer */
+    const wkv_config *cfg;
+    const wkv_weights *weights;
+
+    wkv_seqs seqs;
+    const int32_t *ids;  /* rows of them, each < V */
+    real *const *state;  /* [B], arch->state_size reals each; advanced in place */
+    real *hidden;        /* out: (rows, C), after the last norm, before the head */
+
+    /* Training only; tape NULL otherwise. */
+    wkv_arena *tape;     /* what the backward pass needs */
+    void *saved;         /* arch->saved_once + layers * arch->saved_layer bytes, zeroed */
+    const real *dhidden; /* in: gradient of hidden */
+    real *const *dstate; /* [B], gradient of the final states, becomes that of the first
+                            ones; NULL: none comes in, none is wanted */
+} wkv_pass;
+
+/* n reals that live until the backward pass when there is one, else until the layer ends. */
+static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
+{
+    return wkv_arena_reals(p->tape != NULL ? p->tape : p->exec.scratch, n);
+}
+
+/* n reals that live until the layer ends. */
+static inline real *wkv_pass_temp(wkv_pass *p, size_t n)
+{
+    return wkv_arena_reals(p->exec.scratch, n);
+}
+
+/* ---- a version ----------------------------------------------------------------------------------- */
+
+struct wkv_arch {
+    const char *name; /* "rwkv7" */
+    const wkv_param *once;
+    int n_once;
+    const wkv_param *layer;
+    int n_layer;
+    size_t saved_once, saved_layer; /* bytes of the records the backward pass reads */
+
+    /* How surely this file is one of ours: 0 not, 100 certain. */
+    int (*probe)(const wkv_store *file);
+    /* Fills the dimensions of a new model that follow from layers, V, C and, where there
+     * are heads, N. */
+    void (*shape)(wkv_config *cfg);
+    /* Checks what the table cannot say (H * N = A). */
+    wkv_status (*check)(const wkv_config *cfg, wkv_error *err);
+
+    size_t (*state_size)(const wkv_config *cfg); /* reals of one sequence's state */
+    void (*state_init)(const wkv_config *cfg, real *state);
+    void (*forward)(wkv_pass *p);
+    void (*backward)(wkv_pass *p);
+};
+
+#define ARCH(id) extern const wkv_arch wkv_arch_##id;
+#include "arch/arch.def"
+#undef ARCH
+
+/* By name, or NULL.  And the i-th, or NULL past the end. */
+const wkv_arch *wkv_arch_find(const char *name);
+const wkv_arch *wkv_arch_at(size_t i);
+
+/* ---- configuration, binding, creation (bind.c, create.c) -------------------------------------------- */
+
+/* Recognises the version of an open file and infers the configuration from its tensors;
+ * the error names the tensor that disagrees or lacks. */
+wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *err);
+
+/* A new model's configuration.  head_size is ignored by versions without heads. */
+wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
+                          int head_size, int vocab, wkv_error *err);
+
+/* The parameter of index i, and the layer it belongs to (-1: none), in the model's order:
+ * all once-parameters, then layer by layer.  count is the number of (index, layer) pairs,
+ * those included that a layer lacks. */
+int wkv_params_count(const wkv_config *cfg);
+const wkv_param *wkv_params_at(const wkv_config *cfg, int i, int *layer);
+/* Its full name, "blocks.3.att.key.weight", into buf. */
+void wkv_param_name(char *buf, size_t size, const wkv_param *p, int layer);
+/* Its dimensions (returns how many), rows and cols as in wkv_weight. */
+int wkv_param_shape(const wkv_config *cfg, const wkv_param *p, int64_t dim[WKV_MAX_DIMS],
+                    int *rows, int *cols);
+
+/* Points every weight into the file, or into a copy where type, stride or alignment forbid
+ * that.  With as_real, everything becomes reals in memory (training).  The store must
+ * outlive the weights. */
+wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                            wkv_error *err);
+
+/* Allocates the arrays and points every weight into one flat block of `wkv_weights_flat_size`
+ * reals, in the model's order, each 16-real aligned; absent optional parameters (present[i]
+ * false, when present is not NULL) get none.  grad likewise, or NULL.  The blocks stay the
+ * caller's. */
+wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present,
+                            real *flat, real *grad, wkv_error *err);
+size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
+
+/* Fills flat weights with the version's initial values. */
+wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, uint64_t seed, double lr,
+                              wkv_error *err);
+/* Fills flat weights from a file of the same configuration. */
+wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                            wkv_error *err);
+void wkv_weights_deinit(wkv_weights *w);
+
+/* The weight of parameter i (wkv_params_at). */
+wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i);
+
+/* Views every present weight as a tensor for writing.  names must hold count buffers.
+ * *n receives the number of tensors written to out (room for wkv_params_count). */
+enum { WKV_NAME_MAX = 64 };
+void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
+                         char (*names)[WKV_NAME_MAX], size_t *n);
+
+/* The configuration as metadata ("wkv.arch", "wkv.layers", ...) and back: writes pairs of
+ * text into the buffer; see docs/file-format.md. */
+typedef struct wkv_config_meta {
+    wkv_meta pair[24];
+    size_t n;
+    char text[24][32];
+} wkv_config_meta;
+void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg);
+
+/* The head: logits (rows, V) = hidden head^T (+ bias), and its backward (dhidden =). */
+void wkv_head(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *logits,
+              const real *hidden, int rows);
+void wkv_head_bwd(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
+                  const real *dlogits, const real *hidden, int rows);
+
+#endif

@@ -1,0 +1,103 @@
+/* dev/dev.h - tensor operations: what an architecture's forward and backward are made of.
+ *
+ * A device is one table of operations, one line each in ops.def.  The CPU's split the
+ * work over the thread team by output rows, columns or heads, so that no result depends
+ * on how many threads there are.
+ *
+ * Every op takes the execution context first.  What scratch it needs comes from the
+ * context's arena and is given back on return; when that arena only measures, the op
+ * allocates, computes nothing and returns: running a pass so finds the memory it needs.
+ *
+ * Gradient rule: parameters +=, activations =, the residual stream += (said where so). */
+#ifndef WKV_DEV_DEV_H
+#define WKV_DEV_DEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/real.h"
+#include "kern/kern.h"
+
+/* A parameter as an op sees it.
+ * A vector has rows = 1, cols = its length, and is always of type real.
+ * A matrix holds rows x cols of dtype; y = x W^T (rows = outputs, cols = inputs), or,
+ * when in_out, y = x W (rows = inputs, cols = outputs). */
+typedef struct wkv_weight {
+    const void *data; /* NULL: the model has no such (optional) parameter */
+    real *grad;       /* same number of elements; NULL: frozen, no gradient is computed */
+    wkv_dtype dtype;
+    bool in_out;
+    int rows, cols;
+} wkv_weight;
+
+/* A vector parameter's values. */
+static inline const real *wkv_vec(const wkv_weight *w)
+{
+    return (const real *)w->data;
+}
+
+/* The sequences of a batch: sequence b is rows start[b] .. start[b + 1] - 1 of every
+ * activation.  Lengths may differ; each is >= 1. */
+typedef struct wkv_seqs {
+    int n;
+    const int32_t *start; /* n + 1 */
+} wkv_seqs;
+
+static inline int wkv_seqs_rows(const wkv_seqs *q)
+{
+    return q->start[q->n];
+}
+
+/* One layer's part of the state of each sequence: state[b] + offset.  For gradients the
+ * same with dstate; state is NULL where no gradient comes in and none is wanted. */
+typedef struct wkv_slot {
+    real *const *state;
+    size_t offset;
+} wkv_slot;
+
+typedef enum wkv_act_kind { WKV_ACT_TANH, WKV_ACT_SIGMOID, WKV_ACT_RELU2 } wkv_act_kind;
+
+typedef struct wkv_dev wkv_dev;
+
+/* The context of a pass. */
+typedef struct wkv_exec {
+    const wkv_dev *dev;
+    wkv_arena *scratch;
+} wkv_exec;
+
+static inline bool wkv_exec_measuring(const wkv_exec *x)
+{
+    return x->scratch->base == NULL;
+}
+
+/* The inputs and outputs of the RWKV-7 row-wise ops are the kernels' own structs, with
+ * parameters as weights so that frozen ones are skipped. */
+typedef struct wkv_rwkv7_prep_weights {
+    const wkv_weight *w0, *a0, *v0, *k_k, *k_a;
+} wkv_rwkv7_prep_weights;
+
+typedef struct wkv_rwkv7_out_weights {
+    const wkv_weight *ln_w, *ln_b, *r_k;
+} wkv_rwkv7_out_weights;
+
+struct wkv_dev {
+    const char *name;
+    int threads;
+    const wkv_kern *kern;
+#define OP(name, args) void(*name) args;
+#include "dev/ops.def"
+#undef OP
+    /* Sums and losses go back to the host as doubles, added in a fixed order. */
+    double (*sumsq)(wkv_exec *x, const real *v, size_t n);
+};
+
+/* The processor, with the best kernels it can run.  threads 0: all it may use.  The
+ * device is owned by the caller and released with wkv_dev_close. */
+wkv_status wkv_dev_open_cpu(wkv_dev **out, int threads, wkv_error *err);
+/* The same at a chosen level, for tests. */
+wkv_status wkv_dev_open_cpu_level(wkv_dev **out, int threads, wkv_cpu_level level, wkv_error *err);
+void wkv_dev_close(wkv_dev **d);
+
+#endif

@@ -1,0 +1,106 @@
+/* kern/kern.h - the table of kernels: pointers and integers only.
+ *
+ * Kernels do not thread, allocate or keep state; dev/ splits the work.  Every kernel
+ * is one line in kern.def, which makes the struct below, the prototypes of the
+ * reference versions, and the list that tests and benchmarks walk.  Arrays are
+ * row-major; `stride` counts reals from one row (time step) to the next; n counts
+ * the columns that this call works on, so that callers can split by columns. */
+#ifndef WKV_KERN_KERN_H
+#define WKV_KERN_KERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/real.h"
+#include "os/os.h"
+
+/* Steps between the states that wkv7 keeps for its backward pass. */
+enum { WKV_WKV7_CHUNK = 16 };
+
+/* Token shift.  PREVIOUS: y = x + (x' - x) mu (RWKV-6, 7), mu weighs the previous
+ * token; CURRENT: y = x' + (x - x') mu (RWKV-4, 5), mu weighs the current one. */
+typedef enum wkv_shift_mode { WKV_SHIFT_PREVIOUS, WKV_SHIFT_CURRENT } wkv_shift_mode;
+
+enum { WKV_MAX_MIX = 8 };
+
+/* The six inputs of the RWKV-7 recurrence for one head of one sequence: (T, N) each,
+ * rows `stride` apart.  w is the decay itself, in (0, 1); a = -kappa, b = kappa * a. */
+typedef struct wkv_wkv7_in {
+    const real *r, *w, *k, *v, *a, *b;
+    int T, N, stride;
+} wkv_wkv7_in;
+
+/* Gradients of those six; same layout. */
+typedef struct wkv_wkv7_grad {
+    real *dr, *dw, *dk, *dv, *da, *db;
+} wkv_wkv7_grad;
+
+/* Reals of scratch that wkv7_bwd needs: the states of one chunk, and its s vectors. */
+#define WKV_WKV7_SCRATCH(N) \
+    ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N) + \
+     (size_t)(WKV_WKV7_CHUNK + 4) * (size_t)(N))
+
+/* RWKV-7 between the products and the recurrence (architectures.md).  Rows of C = H*N.
+ *   w = exp(-e^{-1/2} sigmoid(w0 + w_raw));     a_gate = sigmoid(a0 + a_raw)
+ *   v = v_in + (v_first - v_in) sigmoid(v0 + v_raw), or v_in when v_first is NULL
+ *   kappa = k_in k_k, each head divided by max(its L2 norm, 1e-12)
+ *   k = k_in (1 + (a_gate - 1) k_a);            a = -kappa;   b = kappa a_gate */
+typedef struct wkv_rwkv7_prep {
+    const real *k_in, *v_in, *v_first;      /* (rows, C) */
+    const real *w_raw, *a_raw, *v_raw;      /* (rows, C); v_raw is NULL with v_first */
+    const real *w0, *a0, *v0, *k_k, *k_a;   /* (C) */
+    real *w, *k, *v, *a, *b;                /* out, (rows, C) */
+} wkv_rwkv7_prep;
+
+/* Its gradients.  Given: dw dk dv da db (of the five outputs).  Written (=): dk_in
+ * dv_in dw_raw da_raw dv_raw, and k_k_row, k_a_row whose column sums are the gradients
+ * of k_k, k_a; those of w0, a0, v0 are the column sums of dw_raw, da_raw, dv_raw.
+ * Added to (+=): dv_first.  dv_raw, dv_first are NULL where v_first is. */
+typedef struct wkv_rwkv7_prep_grad {
+    const real *dw, *dk, *dv, *da, *db;
+    real *dk_in, *dv_in, *dw_raw, *da_raw, *dv_raw, *dv_first;
+    real *k_k_row, *k_a_row;
+} wkv_rwkv7_prep_grad;
+
+/* RWKV-7 between the recurrence and the output product, per head:
+ *   z = (GN(y) ln_w + ln_b + v sum(r k r_k)) g */
+typedef struct wkv_rwkv7_out {
+    const real *y, *r, *k, *v, *g;   /* (rows, C) */
+    const real *ln_w, *ln_b, *r_k;   /* (C) */
+    real *z;                         /* out, (rows, C) */
+    real *stat;                      /* out, (rows, H, 2): mean and 1/sqrt(var + eps); or NULL */
+    real eps;
+} wkv_rwkv7_out;
+
+/* Its gradients.  Given dz (and o.stat).  Written (=): dy dr dk dv dg, and rows whose
+ * column sums are the gradients of ln_w, ln_b, r_k. */
+typedef struct wkv_rwkv7_out_grad {
+    const real *dz;
+    real *dy, *dr, *dk, *dv, *dg;
+    real *ln_w_row, *ln_b_row, *r_k_row;
+} wkv_rwkv7_out_grad;
+
+/* One AdamW update (Loshchilov and Hutter, 2019), decoupled decay. */
+typedef struct wkv_adamw {
+    real lr, beta1, beta2, eps, decay;
+    real correction1, correction2; /* 1 - beta^t */
+    real grad_scale;               /* clipping: gradients are multiplied by it */
+} wkv_adamw;
+
+typedef struct wkv_kern {
+#define KERN(name, ret, args) ret(*name) args;
+#include "kern/kern.def"
+#undef KERN
+    wkv_cpu_level level;
+} wkv_kern;
+
+#define KERN(name, ret, args) ret wkv_##name##_ref args;
+#include "kern/kern.def"
+#undef KERN
+
+/* The table for a level: every pointer set, the best version at or below it.  The
+ * tables are built once and live for ever. */
+const wkv_kern *wkv_kern_for(wkv_cpu_level level);
+
+#endif
