@@ -12,3 +12,8 @@ if(WKV_SANITIZE)
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(wkv_flags INTERFACE -fsanitize=address,undefined)
 endif()
+
+if(WKV_FUZZ) # coverage feedback in every object, the fuzzer's main only in the targets
+  target_compile_options(wkv_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(wkv_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
