@@ -1,0 +1,13 @@
+/* tok/literal.h - Python's string and bytes literals, as they stand in a vocabulary. */
+#ifndef WKV_TOK_LITERAL_H
+#define WKV_TOK_LITERAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decodes the literal s (n bytes: '...', "...", b'...' or b"...") into out, which has
+ * room for n bytes, and sets *len.  A string becomes its UTF-8.  Returns NULL, or what
+ * was expected and not found, to be put after "expected ". */
+const char *wkv_literal_decode(const char *s, size_t n, uint8_t *out, size_t *len);
+
+#endif

@@ -1,0 +1,35 @@
+/* tok/tokenizer.c - the public functions over an open tokenizer.  Opening one may mean
+ * looking into a model file, which this room may not: that is in model/. */
+#include "tok/tokenizer.h"
+
+#include "base/mem.h"
+
+void wkv_tokenizer_close(wkv_tokenizer **t)
+{
+    if (*t == NULL)
+        return;
+    wkv_tok_close(&(*t)->tok);
+    wkv_free(*t);
+    *t = NULL;
+}
+
+const char *wkv_tokenizer_kind(const wkv_tokenizer *t)
+{
+    return t->tok->kind->name;
+}
+
+int32_t wkv_tokenizer_vocab_size(const wkv_tokenizer *t)
+{
+    return t->tok->vocab_size;
+}
+
+size_t wkv_tokenizer_encode(const wkv_tokenizer *t, const char *text, size_t n, int32_t *out,
+                            size_t cap)
+{
+    return t->tok->kind->encode(t->tok, (const uint8_t *)text, n, out, cap);
+}
+
+const char *wkv_tokenizer_token(const wkv_tokenizer *t, int32_t id, size_t *n)
+{
+    return (const char *)t->tok->kind->token(t->tok, id, n);
+}
