@@ -4,7 +4,15 @@
  * is one line in kern.def, which makes the struct below, the prototypes of the
  * reference versions, and the list that tests and benchmarks walk.  Arrays are
  * row-major; `stride` counts reals from one row (time step) to the next; n counts
- * the columns that this call works on, so that callers can split by columns. */
+ * the columns that this call works on, so that callers can split by columns.
+ *
+ * How callers split does not show: what is computed for one row or column never depends
+ * on which others are in the same call, and a column's sum over rows adds them in order.
+ * Sizes and alignments are arbitrary.  Outputs do not overlap inputs unless kern.def
+ * says they may.
+ *
+ * Some kernels are called like functions of the C library: where <tgmath.h> is included
+ * too, write (k->exp)(y, x, n). */
 #ifndef WKV_KERN_KERN_H
 #define WKV_KERN_KERN_H
 

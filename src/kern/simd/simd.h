@@ -1,0 +1,23 @@
+/* kern/simd/simd.h - what kern.c knows of the vector kernels: their families.
+ *
+ * A family is one template (<family>_tmpl.h) compiled once for each instruction set by
+ * <family>_<isa>.c, whose only external symbol is the init function declared here; it
+ * sets the pointers of the kernels it has and touches nothing else. */
+#ifndef WKV_KERN_SIMD_H
+#define WKV_KERN_SIMD_H
+
+#include "kern/kern.h"
+
+#ifdef WKV_KERN_X86
+#define WKV_KERN_FAMILIES(X)
+#else
+#define WKV_KERN_FAMILIES(X)
+#endif
+
+#define FAMILY(name) \
+    void wkv_kern_init_##name##_avx2(wkv_kern *k); \
+    void wkv_kern_init_##name##_avx512(wkv_kern *k);
+WKV_KERN_FAMILIES(FAMILY)
+#undef FAMILY
+
+#endif
