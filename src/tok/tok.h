@@ -33,6 +33,11 @@ struct wkv_tok {
     size_t vocab_len;
 };
 
+/* Metadata under which a model file carries its tokenizer: the kind's name, and the
+ * vocabulary's text (absent for bytes). */
+#define WKV_META_TOKENIZER "wkv.tokenizer"
+#define WKV_META_VOCAB "wkv.vocab"
+
 /* ids = bytes, vocab_size 256. */
 wkv_status wkv_tok_open_bytes(wkv_tok **out, wkv_error *err);
 
