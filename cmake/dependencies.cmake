@@ -1,4 +1,5 @@
-# What the library stands on.  docs/dependencies.md says why each was chosen.
+# What the library stands on.  docs/dependencies.md says why each was chosen and what
+# happens without it.
 find_package(Threads REQUIRED)
 find_package(OpenMP COMPONENTS C)
 find_package(PkgConfig REQUIRED)
@@ -6,11 +7,21 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.12)
 
 set(WKV_HAVE_ONEDNN OFF)
 if(NOT WKV_ONEDNN STREQUAL "OFF" AND NOT WKV_DOUBLE)
-  find_package(dnnl CONFIG QUIET)
-  if(TARGET DNNL::dnnl)
+  list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
+  find_package(DNNL QUIET)
+  if(DNNL_FOUND)
     set(WKV_HAVE_ONEDNN ON)
   elseif(WKV_ONEDNN STREQUAL "ON")
     message(FATAL_ERROR "WKV_ONEDNN=ON, but oneDNN was not found (Debian: libdnnl-dev)")
   endif()
+endif()
+
+# The link line of the library, for whoever links its objects.
+set(WKV_LIBS PkgConfig::JANSSON Threads::Threads m)
+if(OpenMP_C_FOUND)
+  list(APPEND WKV_LIBS OpenMP::OpenMP_C)
+endif()
+if(WKV_HAVE_ONEDNN)
+  list(APPEND WKV_LIBS DNNL::dnnl)
 endif()
 message(STATUS "oneDNN: ${WKV_HAVE_ONEDNN}, OpenMP: ${OpenMP_C_FOUND}")
