@@ -43,7 +43,8 @@ static void run_damaged(uint8_t *data, size_t size)
             run(data, at);
             continue;
         }
-        data[at] = i % 4 == 1 ? (uint8_t)next_random(&x) : old ^ (uint8_t)(1u << (i / 4 % 8));
+        uint8_t flipped = (uint8_t)(old ^ (1u << (i / 4 % 8)));
+        data[at] = i % 4 == 1 ? (uint8_t)next_random(&x) : flipped;
         run(data, size);
         data[at] = old;
     }
