@@ -17,7 +17,12 @@ wkv_status wkv_error_set(wkv_error *err, wkv_status code, const char *fmt, ...)
 wkv_status wkv_error_prefix(wkv_error *err, wkv_status code, const char *prefix);
 
 #define WKV_SET(err, code, ...) wkv_error_set((err), (code), __VA_ARGS__)
-#define WKV_FAIL(err, code, ...) return wkv_error_set((err), (code), __VA_ARGS__)
+/* Returns `code` itself, so that the compiler sees that this is a failure. */
+#define WKV_FAIL(err, code, ...)                            \
+    do {                                                    \
+        (void)wkv_error_set((err), (code), __VA_ARGS__);    \
+        return (code);                                      \
+    } while (0)
 
 #define WKV_TRY(expr)                           \
     do {                                        \
