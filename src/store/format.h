@@ -1,5 +1,8 @@
 /* store/format.h - what a file format provides, and what it is given to do it with.
- * Adding a format: one file that defines a wkv_format, one line in format.def. */
+ * Adding a format: one file that defines a wkv_format, one line in format.def.
+ *
+ * Errors of a reader or writer need not name the file: store.c puts the path in
+ * front of every one of them. */
 #ifndef WKV_STORE_FORMAT_H
 #define WKV_STORE_FORMAT_H
 
@@ -8,42 +11,75 @@
 
 typedef struct wkv_format {
     const char *name;
-    const char *suffix; /* the customary one, for `wkv convert IN OUT.suffix` */
-    /* True when the first bytes (size of them, of a file of total bytes) are this format's. */
+    const char *suffixes; /* the customary ones, separated by spaces: ".pth .pt" */
+    /* True when a file of `total` bytes at data is of this format; however damaged
+     * the rest may be, so that `read` can say what is wrong with it. */
     bool (*probe)(const uint8_t *data, uint64_t total);
     wkv_status (*read)(wkv_store *s, wkv_error *err);
     /* NULL when the format is only read. */
-    wkv_status (*write)(const char *path, const wkv_store_out *what, wkv_error *err);
+    wkv_status (*write)(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
 } wkv_format;
 
 #define FORMAT(id) extern const wkv_format wkv_format_##id;
 #include "store/format.def"
 #undef FORMAT
 
+enum {
+#define FORMAT(id) WKV_FORMAT_##id,
+#include "store/format.def"
+#undef FORMAT
+    WKV_FORMATS
+};
+extern const wkv_format *const wkv_formats[WKV_FORMATS];
+
+/* A piece of heap that tensors, names and metadata point into. */
+typedef struct wkv_store_block wkv_store_block;
+
 struct wkv_store {
     char *path;
     const wkv_format *format;
     wkv_map map;
+    bool borrowed; /* map is the caller's memory */
     wkv_tensor *tensors;
     size_t n_tensors, cap_tensors;
     wkv_meta *meta;
     size_t n_meta, cap_meta;
-    void **blocks; /* heap pieces that tensors, names and metadata point into */
-    size_t n_blocks, cap_blocks;
-    size_t *index; /* hash index over names, built after read; size a power of two */
-    size_t index_size;
+    wkv_store_block *blocks;
+    /* Sorted by name once the file is read.  Not a hash table: no file can make a
+     * binary search slow. */
+    const wkv_tensor **by_name;
 };
 
-/* For readers.  All memory is owned by the store and freed with it. */
+/* As wkv_store_open, from memory that outlives the store; name is used in errors. */
+wkv_status wkv_store_open_memory(wkv_store **out, const char *name, const void *data, size_t size,
+                                 wkv_error *err);
+
+/* ---- for readers: all memory is owned by the store and freed with it ------------- */
+
 void *wkv_store_alloc(wkv_store *s, size_t bytes); /* NULL when out of memory */
+void wkv_store_free_blocks(wkv_store *s);
 char *wkv_store_strndup(wkv_store *s, const char *p, size_t n);
-/* Copies *t into the list.  The name must already be owned by the store.  Checks
- * dims, overflow and, for contiguous tensors with data inside the mapping, range;
- * rejects a second tensor of the same name at the end of reading. */
+
+/* The number of elements of t, and how many there are in memory from its first to its
+ * last.  False when a dimension or stride is negative or a number overflows. */
+bool wkv_tensor_measure(const wkv_tensor *t, uint64_t *count, uint64_t *span);
+
+/* Copies *t into the list.  The name must already be owned by the store.  Checks the
+ * name, dims, strides and overflow; that data inside the mapping stays inside it; and
+ * bounds tensors that repeat elements.  Two tensors of one name are found at the end
+ * of reading.  E_FORMAT, E_LIMIT or E_MEMORY. */
 wkv_status wkv_store_add(wkv_store *s, const wkv_tensor *t, wkv_error *err);
 wkv_status wkv_store_add_meta(wkv_store *s, const char *key, const char *value, size_t value_len,
                               wkv_error *err);
-/* Fills t->stride for a contiguous tensor of t->dim. */
-void wkv_tensor_set_strides(wkv_tensor *t);
+
+/* ---- for writers ------------------------------------------------------------------ */
+
+/* The type that t takes in a file whose format has no block types. */
+wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t);
+
+/* Gives the elements of t, as dtype, in order and piece by piece to `sink`. */
+typedef wkv_status (*wkv_store_sink)(void *user, const void *data, size_t n, wkv_error *err);
+wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink sink, void *user,
+                            wkv_error *err);
 
 #endif

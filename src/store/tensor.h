@@ -16,8 +16,9 @@
 
 enum { WKV_MAX_DIMS = 8 };
 
-/* Outermost dimension first.  Strides count elements; for block types the tensor is
- * always contiguous.  data may have any alignment. */
+/* Outermost dimension first.  Strides count elements and are never negative; a
+ * stride of 0 repeats.  Block types are always contiguous.  data may have any
+ * alignment. */
 typedef struct wkv_tensor {
     const char *name; /* NUL-terminated UTF-8, owned by the store */
     wkv_dtype dtype;
@@ -31,8 +32,18 @@ typedef struct wkv_tensor {
 int64_t wkv_tensor_count(const wkv_tensor *t);
 bool wkv_tensor_contiguous(const wkv_tensor *t);
 
-/* Writes all elements in row-major order, contiguous, as dtype `as` (one of F64 F32
- * F16 BF16), or unchanged bytes when as == t->dtype.  dst holds them all. */
+/* True for what is multiplied with: two or more dimensions above 1. */
+bool wkv_tensor_is_matrix(const wkv_tensor *t);
+
+/* Fills t->stride for a contiguous tensor of t->dim. */
+void wkv_tensor_set_strides(wkv_tensor *t);
+
+/* Writes elements [first, first + n) in row-major order, contiguous: as dtype `as`
+ * (F64 F32 F16 or BF16, for types that wkv_dtype_is_weight), or as unchanged bytes
+ * when as == t->dtype.  For block types, first and n are multiples of the block. */
+void wkv_tensor_read(void *dst, const wkv_tensor *t, wkv_dtype as, int64_t first, int64_t n);
+
+/* All elements, as above; dst holds them all. */
 void wkv_tensor_copy(void *dst, const wkv_tensor *t, wkv_dtype as);
 
 typedef struct wkv_meta {
@@ -69,9 +80,12 @@ typedef struct wkv_store_out {
 } wkv_store_out;
 
 /* Writes path in the named format, atomically (os.h).  E_UNSUPPORTED when the format
- * is unknown or only read.  Vectors (one dimension > 1) and non-weights keep full
- * precision: see docs/file-format.md. */
+ * is unknown or only read, or lacks a tensor's type.  Everything but matrices keeps
+ * its type; block types become f32 where the format has none: docs/file-format.md. */
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
                            wkv_error *err);
+
+/* The name of the format whose customary suffix path has, or NULL. */
+const char *wkv_store_format_of_path(const char *path);
 
 #endif

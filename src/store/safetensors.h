@@ -1,0 +1,12 @@
+/* store/safetensors.h - what the reader and the writer of .safetensors share. */
+#ifndef WKV_STORE_SAFETENSORS_H
+#define WKV_STORE_SAFETENSORS_H
+
+#include "store/format.h"
+
+/* Larger headers are refused, as the format's definition asks. */
+enum { WKV_SAFETENSORS_MAX_HEADER = 100000000 };
+
+wkv_status wkv_safetensors_write(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* store/write.c - writing a store in any format that can be written: the choice of
+ * format, the atomic file, and the types that tensors take in it. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/format.h"
+
+enum { STREAM_ELEMENTS = 1 << 14 }; /* a multiple of every block size */
+
+wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t)
+{
+    if (!wkv_dtype_is_weight(t->dtype))
+        return t->dtype;
+    if (what->dtype != WKV_DTYPE_COUNT && wkv_tensor_is_matrix(t))
+        return what->dtype;
+    return wkv_dtype_of(t->dtype)->block > 1 ? WKV_DTYPE_F32 : t->dtype;
+}
+
+wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink sink, void *user,
+                            wkv_error *err)
+{
+    const wkv_dtype_info *info = wkv_dtype_of(dtype);
+    const int64_t count = wkv_tensor_count(t);
+    if (dtype == t->dtype && wkv_tensor_contiguous(t))
+        return sink(user, t->data, (size_t)(count / info->block * info->bytes), err);
+    uint8_t *piece = wkv_malloc((size_t)STREAM_ELEMENTS * (size_t)info->bytes);
+    if (piece == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory while writing tensor '%s'", t->name);
+    wkv_status status = WKV_OK;
+    for (int64_t i = 0; i < count && status == WKV_OK; i += STREAM_ELEMENTS) {
+        int64_t n = count - i < STREAM_ELEMENTS ? count - i : STREAM_ELEMENTS;
+        wkv_tensor_read(piece, t, dtype, i, n);
+        status = sink(user, piece, (size_t)(n / info->block * info->bytes), err);
+    }
+    wkv_free(piece);
+    return status;
+}
+
+static const wkv_format *format_by_name(const char *name)
+{
+    for (size_t i = 0; i < WKV_FORMATS; i++)
+        if (strcmp(wkv_formats[i]->name, name) == 0)
+            return wkv_formats[i];
+    return NULL;
+}
+
+wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
+                           wkv_error *err)
+{
+    const wkv_format *f = format_by_name(format);
+    if (f == NULL)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: there is no file format called '%s'", path, format);
+    if (f->write == NULL)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s is only read", path, format);
+    wkv_writer *w;
+    WKV_TRY(wkv_writer_open(&w, path, err));
+    wkv_status status = f->write(w, what, err);
+    if (status != WKV_OK) {
+        wkv_writer_abort(&w);
+        /* Failures of the file itself name it already. */
+        return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
+    }
+    return wkv_writer_commit(&w, err);
+}
+
+/* True when path ends in one of the space-separated suffixes. */
+static bool has_suffix(const char *path, const char *suffixes)
+{
+    size_t length = strlen(path);
+    while (*suffixes != '\0') {
+        size_t n = strcspn(suffixes, " ");
+        if (length > n && memcmp(path + length - n, suffixes, n) == 0)
+            return true;
+        suffixes += n + (suffixes[n] == ' ');
+    }
+    return false;
+}
+
+const char *wkv_store_format_of_path(const char *path)
+{
+    for (size_t i = 0; i < WKV_FORMATS; i++)
+        if (has_suffix(path, wkv_formats[i]->suffixes))
+            return wkv_formats[i]->name;
+    return NULL;
+}
