@@ -9,10 +9,12 @@
 #ifdef WKV_DOUBLE
 typedef double real;
 #define WKV_DTYPE_REAL WKV_DTYPE_F64
+#define wkv_dtype_to_real wkv_dtype_to_f64
 #define REAL_C(x) x
 #else
 typedef float real;
 #define WKV_DTYPE_REAL WKV_DTYPE_F32
+#define wkv_dtype_to_real wkv_dtype_to_f32
 #define REAL_C(x) x##f
 #endif
 

@@ -57,6 +57,16 @@ typedef struct wkv_slot {
     size_t offset;
 } wkv_slot;
 
+/* Reals of `keep` that wkv7 fills for its backward pass: a state every WKV_WKV7_CHUNK
+ * steps of each sequence and head. */
+static inline size_t wkv_wkv7_keep_size(const wkv_seqs *q, int H, int N)
+{
+    size_t chunks = 0;
+    for (int b = 0; b < q->n; b++)
+        chunks += (size_t)((q->start[b + 1] - q->start[b] + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK);
+    return chunks * (size_t)H * (size_t)N * (size_t)N;
+}
+
 typedef enum wkv_act_kind { WKV_ACT_TANH, WKV_ACT_SIGMOID, WKV_ACT_RELU2 } wkv_act_kind;
 
 typedef struct wkv_dev wkv_dev;

@@ -1,0 +1,37 @@
+/* dev/cpu/cpu.c - opening the processor as a device. */
+#include "dev/cpu/cpu.h"
+
+#include "base/mem.h"
+#include "os/os.h"
+
+wkv_status wkv_dev_open_cpu_level(wkv_dev **out, int threads, wkv_cpu_level level, wkv_error *err)
+{
+    *out = NULL;
+    if (threads < 0 || threads > 4096)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "threads: expected 0 (all) to 4096, found %d", threads);
+    wkv_dev *d = wkv_malloc(sizeof *d);
+    if (d == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "cpu device: out of memory");
+    *d = (wkv_dev){
+        .name = "cpu",
+        .threads = threads > 0 ? threads : wkv_cpu_count(),
+        .kern = wkv_kern_for(level),
+#define OP(name, args) .name = wkv_cpu_##name,
+#include "dev/ops.def"
+#undef OP
+        .sumsq = wkv_cpu_sumsq,
+    };
+    *out = d;
+    return WKV_OK;
+}
+
+wkv_status wkv_dev_open_cpu(wkv_dev **out, int threads, wkv_error *err)
+{
+    return wkv_dev_open_cpu_level(out, threads, wkv_cpu_detect(), err);
+}
+
+void wkv_dev_close(wkv_dev **d)
+{
+    wkv_free(*d);
+    *d = NULL;
+}

@@ -1,0 +1,195 @@
+/* dev/cpu/shift.c - token shift: each row is mixed with the row before it, which for a
+ * sequence's first row is the state that the slot carries.  Forward and input gradient
+ * go by blocks of rows; the mixes' gradients by columns. */
+#include <assert.h>
+#include <string.h>
+
+#include "dev/cpu/cpu.h"
+
+/* Rows that one call of a kernel takes, so that its outputs stay in the cache. */
+enum { BLOCK = 32 };
+
+/* One stretch of rows inside one sequence. */
+typedef struct stretch {
+    int seq, end;
+    bool first, last; /* touches the sequence's first, last row */
+} stretch;
+
+/* The sequence that holds this row. */
+static int sequence_of(const wkv_seqs *q, int row)
+{
+    int lo = 0, hi = q->n - 1;
+    while (lo < hi) {
+        int mid = (lo + hi + 1) / 2;
+        if (q->start[mid] <= row)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+/* The stretch that starts at row `begin` and passes neither `end` nor a block. */
+static stretch stretch_at(const wkv_seqs *q, int begin, int end)
+{
+    int b = sequence_of(q, begin);
+    if (end > begin + BLOCK)
+        end = begin + BLOCK;
+    if (end > q->start[b + 1])
+        end = q->start[b + 1];
+    return (stretch){b, end, begin == q->start[b], end == q->start[b + 1]};
+}
+
+/* The tokens before the first are read from the slots into prev, (B, C). */
+static void save_previous(real *prev, const wkv_seqs *q, const wkv_slot *slot, size_t C)
+{
+    for (int b = 0; b < q->n; b++)
+        memcpy(prev + (size_t)b * C, slot->state[b] + slot->offset, C * sizeof *prev);
+}
+
+static void save_last(const real *in, const wkv_seqs *q, const wkv_slot *slot, size_t C)
+{
+    for (int b = 0; b < q->n; b++)
+        memcpy(slot->state[b] + slot->offset, in + (size_t)(q->start[b + 1] - 1) * C,
+               C * sizeof *in);
+}
+
+static void mix_rows(const wkv_kern *k, real *const *y, const real *prev, const real *in,
+                     const real *const *m, int n_mix, const wkv_seqs *q, int begin, int end,
+                     size_t C, wkv_shift_mode mode)
+{
+    for (int r = begin; r < end;) {
+        stretch t = stretch_at(q, r, end);
+        real *out[WKV_MAX_MIX];
+        for (int j = 0; j < n_mix; j++)
+            out[j] = y[j] + (size_t)r * C;
+        const real *row = in + (size_t)r * C;
+        const real *before = t.first ? prev + (size_t)t.seq * C : row - C;
+        k->shift_mix(out, row, before, m, n_mix, t.end - r, (int)C, mode);
+        r = t.end;
+    }
+}
+
+void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, real *prev, const real *in,
+                       const wkv_weight *const *mu, int n_mix, const wkv_seqs *q,
+                       const wkv_slot *slot, wkv_shift_mode mode)
+{
+    assert(n_mix <= WKV_MAX_MIX);
+    size_t C = (size_t)mu[0]->cols, rows = (size_t)wkv_seqs_rows(q);
+    size_t mark = wkv_arena_mark(x->scratch);
+    if (prev == NULL)
+        prev = wkv_arena_reals(x->scratch, (size_t)q->n * C);
+    if (!wkv_exec_measuring(x)) {
+        const real *m[WKV_MAX_MIX];
+        for (int j = 0; j < n_mix; j++)
+            m[j] = wkv_vec(mu[j]);
+        save_previous(prev, q, slot, C);
+        int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * C * (size_t)n_mix);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+        for (int i = 0; i < parts; i++) {
+            wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
+            mix_rows(x->dev->kern, y, prev, in, m, n_mix, q, (int)s.begin, (int)(s.begin + s.n), C,
+                     mode);
+        }
+        save_last(in, q, slot, C);
+    }
+    wkv_arena_reset(x->scratch, mark);
+}
+
+/* What a backward pass over the mixes works on. */
+typedef struct backward {
+    const real *const *dy;
+    const real *m[WKV_MAX_MIX];
+    int n_mix;
+    const wkv_seqs *q;
+    const wkv_slot *dslot;
+    size_t C;
+    wkv_shift_mode mode;
+} backward;
+
+static void bwd_rows(const wkv_kern *k, real *din, const backward *g, const real *zeros, int begin,
+                     int end)
+{
+    for (int r = begin; r < end;) {
+        stretch t = stretch_at(g->q, r, end);
+        const real *d[WKV_MAX_MIX];
+        for (int j = 0; j < g->n_mix; j++)
+            d[j] = g->dy[j] + (size_t)r * g->C;
+        const real *next = NULL;
+        if (t.last)
+            next = g->dslot->state != NULL ? g->dslot->state[t.seq] + g->dslot->offset : zeros;
+        k->shift_mix_bwd(din + (size_t)r * g->C, d, g->m, next, g->n_mix, t.end - r, (int)g->C,
+                         g->mode);
+        r = t.end;
+    }
+}
+
+/* The gradient of the token before the first: what the first row's mixes give to it. */
+static void bwd_previous(const backward *g)
+{
+    for (int b = 0; b < g->q->n && g->dslot->state != NULL; b++) {
+        real *d = g->dslot->state[b] + g->dslot->offset;
+        size_t row = (size_t)g->q->start[b] * g->C;
+        for (size_t c = 0; c < g->C; c++) {
+            real sum = 0;
+            for (int j = 0; j < g->n_mix; j++) {
+                real weight = g->mode == WKV_SHIFT_PREVIOUS ? g->m[j][c] : 1 - g->m[j][c];
+                sum += g->dy[j][row + c] * weight;
+            }
+            d[c] = sum;
+        }
+    }
+}
+
+static void bwd_mixes(wkv_exec *x, const backward *g, const real *prev, const real *in,
+                      const wkv_weight *const *mu)
+{
+    int live[WKV_MAX_MIX], n_live = 0; /* the mixes that are not frozen */
+    for (int j = 0; j < g->n_mix; j++)
+        if (mu[j]->grad != NULL)
+            live[n_live++] = j;
+    size_t steps = (size_t)wkv_seqs_rows(g->q) * g->C * (size_t)g->n_mix;
+    int parts = wkv_cpu_parts(x, g->C / WKV_COLUMN_GRAIN, steps);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int i = 0; i < parts; i++) {
+        wkv_span s = wkv_span_of(g->C, parts, i, WKV_COLUMN_GRAIN);
+        for (int b = 0; b < g->q->n && n_live > 0 && s.n > 0; b++) {
+            size_t o = (size_t)g->q->start[b] * g->C + s.begin;
+            real *dmu[WKV_MAX_MIX];
+            const real *d[WKV_MAX_MIX];
+            for (int j = 0; j < n_live; j++) {
+                dmu[j] = mu[live[j]]->grad + s.begin;
+                d[j] = g->dy[live[j]] + o;
+            }
+            x->dev->kern->shift_mix_bwd_mu(dmu, d, in + o, prev + (size_t)b * g->C + s.begin,
+                                           n_live, g->q->start[b + 1] - g->q->start[b],
+                                           (int)g->C, (int)s.n, g->mode);
+        }
+    }
+}
+
+void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, const real *const *dy, const real *prev,
+                           const real *in, const wkv_weight *const *mu, int n_mix,
+                           const wkv_seqs *q, const wkv_slot *dslot, wkv_shift_mode mode)
+{
+    assert(n_mix <= WKV_MAX_MIX);
+    backward g = {.dy = dy, .n_mix = n_mix, .q = q, .dslot = dslot, .mode = mode};
+    g.C = (size_t)mu[0]->cols;
+    for (int j = 0; j < n_mix; j++)
+        g.m[j] = wkv_vec(mu[j]);
+    size_t rows = (size_t)wkv_seqs_rows(q);
+    size_t mark = wkv_arena_mark(x->scratch);
+    real *zeros = wkv_arena_reals(x->scratch, g.C);
+    if (!wkv_exec_measuring(x)) {
+        memset(zeros, 0, g.C * sizeof *zeros);
+        int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * g.C * (size_t)n_mix);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+        for (int i = 0; i < parts; i++) {
+            wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
+            bwd_rows(x->dev->kern, din, &g, zeros, (int)s.begin, (int)(s.begin + s.n));
+        }
+        bwd_previous(&g);
+        bwd_mixes(x, &g, prev, in, mu);
+    }
+    wkv_arena_reset(x->scratch, mark);
+}
