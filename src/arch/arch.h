@@ -53,13 +53,20 @@ typedef enum wkv_kind {
     WKV_TABLE, /* embedding [V, C], rows are looked up */
 } wkv_kind;
 
-/* What an initialiser is told.  w: count values to fill. */
+typedef enum wkv_need {
+    WKV_REQUIRED,
+    WKV_OPTIONAL, /* a file may lack it; new models have it */
+    WKV_RARE,     /* a file may have it; new models lack it */
+} wkv_need;
+
+/* What an initialiser is told. */
 typedef struct wkv_init {
     const wkv_config *cfg;
+    const wkv_dev *dev;
     wkv_rng *rng;
     int layer;
-    int rows, cols;  /* as in wkv_weight */
-    double lr;       /* the initial learning rate (RWKV-4's embedding depends on it) */
+    int rows, cols; /* as in wkv_weight: rows * cols values are to be filled */
+    double lr;      /* the initial learning rate (RWKV-4's embedding depends on it) */
 } wkv_init;
 
 typedef struct wkv_param {
@@ -67,9 +74,9 @@ typedef struct wkv_param {
     wkv_scope scope;
     wkv_kind kind;
     wkv_dim dims[3]; /* outermost first; trailing WKV_DIM_1 are not there */
-    bool optional;
+    wkv_need need;
     double lr_scale; /* learning rate multiplier of the reference trainer */
-    wkv_status (*init)(real *w, const wkv_init *i);
+    wkv_status (*init)(real *w, const wkv_init *i); /* WKV_OK or E_MEMORY */
 } wkv_param;
 
 /* Weight decay applies to matrices and the embedding (".weight", two or more dimensions). */
@@ -127,6 +134,7 @@ static inline real *wkv_pass_temp(wkv_pass *p, size_t n)
 
 struct wkv_arch {
     const char *name; /* "rwkv7" */
+    bool has_heads;   /* time mixing is split in H heads of size N */
     const wkv_param *once;
     int n_once;
     const wkv_param *layer;
@@ -155,7 +163,7 @@ struct wkv_arch {
 const wkv_arch *wkv_arch_find(const char *name);
 const wkv_arch *wkv_arch_at(size_t i);
 
-/* ---- configuration, binding, creation (bind.c, create.c) -------------------------------------------- */
+/* ---- configuration: config.c -------------------------------------------------------- */
 
 /* Recognises the version of an open file and infers the configuration from its tensors;
  * the error names the tensor that disagrees or lacks. */
@@ -165,61 +173,70 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
 wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
                           int head_size, int vocab, wkv_error *err);
 
-/* The parameter of index i, and the layer it belongs to (-1: none), in the model's order:
- * all once-parameters, then layer by layer.  count is the number of (index, layer) pairs,
- * those included that a layer lacks. */
+/* The configuration as metadata ("wkv.arch", "wkv.layers", ...; docs/file-format.md).
+ * The pairs point into m itself. */
+enum { WKV_CONFIG_PAIRS = 8 };
+typedef struct wkv_config_meta {
+    wkv_meta pair[WKV_CONFIG_PAIRS];
+    size_t n;
+    char text[WKV_CONFIG_PAIRS][32];
+} wkv_config_meta;
+void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg);
+
+/* ---- walking the table: params.c ------------------------------------------------------- */
+
+/* Parameters are numbered in the model's order: all once-parameters, then layer by layer,
+ * those included that a layer lacks.  count is at most INT_MAX / 2. */
 int wkv_params_count(const wkv_config *cfg);
+/* Parameter i; *layer is -1 for once-parameters. */
 const wkv_param *wkv_params_at(const wkv_config *cfg, int i, int *layer);
+/* False where the scope says that this layer has none. */
+bool wkv_param_exists(const wkv_param *p, int layer);
+
 /* Its full name, "blocks.3.att.key.weight", into buf. */
-void wkv_param_name(char *buf, size_t size, const wkv_param *p, int layer);
-/* Its dimensions (returns how many), rows and cols as in wkv_weight. */
-int wkv_param_shape(const wkv_config *cfg, const wkv_param *p, int64_t dim[WKV_MAX_DIMS],
-                    int *rows, int *cols);
+enum { WKV_NAME_MAX = 64 };
+void wkv_param_name(char buf[WKV_NAME_MAX], const wkv_param *p, int layer);
+/* Its dimensions, trailing ones dropped; returns how many. */
+int wkv_param_shape(const wkv_config *cfg, const wkv_param *p, int64_t dim[WKV_MAX_DIMS]);
+
+/* present[i] for every parameter of a new model, or of this file when it is not NULL. */
+void wkv_params_present(bool *present, const wkv_config *cfg, const wkv_store *file);
+
+/* ---- weights: weights.c, bind.c --------------------------------------------------------------- */
 
 /* Points every weight into the file, or into a copy where type, stride or alignment forbid
- * that.  With as_real, everything becomes reals in memory (training).  The store must
- * outlive the weights. */
+ * that.  The store must outlive the weights; release them with wkv_weights_deinit. */
 wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                             wkv_error *err);
 
-/* Allocates the arrays and points every weight into one flat block of `wkv_weights_flat_size`
- * reals, in the model's order, each 16-real aligned; absent optional parameters (present[i]
- * false, when present is not NULL) get none.  grad likewise, or NULL.  The blocks stay the
- * caller's. */
+/* Reals that the present parameters take in one flat block, each 64-byte aligned. */
+size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
+/* Points every present weight into flat, and its gradient into grad (or NULL: frozen), in
+ * the model's order.  The blocks stay the caller's. */
 wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present,
                             real *flat, real *grad, wkv_error *err);
-size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
-
-/* Fills flat weights with the version's initial values. */
-wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, uint64_t seed, double lr,
-                              wkv_error *err);
+/* Fills flat weights with the version's initial values, each parameter from a random
+ * stream of its own. */
+wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
+                              uint64_t seed, double lr, wkv_error *err);
 /* Fills flat weights from a file of the same configuration. */
 wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                             wkv_error *err);
 void wkv_weights_deinit(wkv_weights *w);
 
-/* The weight of parameter i (wkv_params_at). */
+/* The weight of parameter i; its data is NULL when it is absent. */
 wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i);
 
-/* Views every present weight as a tensor for writing.  names must hold count buffers.
- * *n receives the number of tensors written to out (room for wkv_params_count). */
-enum { WKV_NAME_MAX = 64 };
+/* Views every present weight as a tensor for writing: *n of them in out, their names in
+ * names (both with room for wkv_params_count). */
 void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
                          char (*names)[WKV_NAME_MAX], size_t *n);
 
-/* The configuration as metadata ("wkv.arch", "wkv.layers", ...) and back: writes pairs of
- * text into the buffer; see docs/file-format.md. */
-typedef struct wkv_config_meta {
-    wkv_meta pair[24];
-    size_t n;
-    char text[24][32];
-} wkv_config_meta;
-void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg);
+/* ---- the head: blocks.c -------------------------------------------------------------------------- */
 
-/* The head: logits (rows, V) = hidden head^T (+ bias), and its backward (dhidden =). */
-void wkv_head(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *logits,
-              const real *hidden, int rows);
-void wkv_head_bwd(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                  const real *dlogits, const real *hidden, int rows);
+/* logits (rows, V) = hidden head^T (+ bias), and its backward (dhidden =). */
+void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows);
+void wkv_head_bwd(wkv_exec *x, const wkv_weights *w, real *dhidden, const real *dlogits,
+                  const real *hidden, int rows);
 
 #endif

@@ -122,6 +122,11 @@ void wkv_cpu_add(wkv_exec *x, real *y, const real *in, size_t n)
     ELEMENTWISE(x, n, 1, x->dev->kern->add(y + o, in + o, s.n));
 }
 
+void wkv_cpu_copy(wkv_exec *x, real *y, const real *in, size_t n)
+{
+    ELEMENTWISE(x, n, 1, memcpy(y + o, in + o, s.n * sizeof *y));
+}
+
 void wkv_cpu_zero(wkv_exec *x, real *y, size_t n)
 {
     ELEMENTWISE(x, n, 1, memset(y + o, 0, s.n * sizeof *y));

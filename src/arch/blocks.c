@@ -1,0 +1,177 @@
+/* arch/blocks.c - see blocks.h. */
+#include "arch/blocks.h"
+
+static size_t rows_of(const wkv_pass *p)
+{
+    return (size_t)wkv_seqs_rows(&p->seqs);
+}
+
+static size_t stream_size(const wkv_pass *p)
+{
+    return rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_C];
+}
+
+/* The statistics that a norm keeps for its backward pass, NULL when there is none. */
+static real *keep_stat(wkv_pass *p)
+{
+    return p->tape != NULL ? wkv_pass_keep(p, 2 * rows_of(p)) : NULL;
+}
+
+/* ---- the frame --------------------------------------------------------------------- */
+
+real *wkv_frame_in(wkv_pass *p)
+{
+    const wkv_frame *w = wkv_frame_of(p->weights);
+    const wkv_dev *d = p->exec.dev;
+    int rows = (int)rows_of(p);
+    real *x = wkv_pass_keep(p, stream_size(p));
+    d->embed(&p->exec, x, &w->emb, p->ids, rows);
+    if (w->ln0_w.data == NULL)
+        return x;
+    real *y = wkv_pass_keep(p, stream_size(p));
+    real *stat = keep_stat(p);
+    d->layernorm(&p->exec, y, stat, x, &w->ln0_w, &w->ln0_b, rows, (real)p->cfg->ln_eps);
+    if (p->tape != NULL) {
+        wkv_frame_saved *s = p->saved;
+        s->emb = x;
+        s->ln0_stat = stat;
+    }
+    return y;
+}
+
+void wkv_frame_out(wkv_pass *p, real *x)
+{
+    const wkv_frame *w = wkv_frame_of(p->weights);
+    real *stat = keep_stat(p);
+    p->exec.dev->layernorm(&p->exec, p->hidden, stat, x, &w->ln_out_w, &w->ln_out_b,
+                           (int)rows_of(p), (real)p->cfg->ln_eps);
+    if (p->tape != NULL) {
+        wkv_frame_saved *s = p->saved;
+        s->last = x;
+        s->out_stat = stat;
+    }
+}
+
+real *wkv_frame_out_bwd(wkv_pass *p)
+{
+    const wkv_frame *w = wkv_frame_of(p->weights);
+    const wkv_frame_saved *s = p->saved;
+    real *dx = wkv_pass_temp(p, stream_size(p));
+    p->exec.dev->zero(&p->exec, dx, stream_size(p));
+    p->exec.dev->layernorm_bwd(&p->exec, dx, p->dhidden, s->last, s->out_stat, &w->ln_out_w,
+                               &w->ln_out_b, (int)rows_of(p));
+    return dx;
+}
+
+void wkv_frame_in_bwd(wkv_pass *p, real *dx)
+{
+    const wkv_frame *w = wkv_frame_of(p->weights);
+    const wkv_frame_saved *s = p->saved;
+    const wkv_dev *d = p->exec.dev;
+    int rows = (int)rows_of(p);
+    real *demb = dx;
+    if (w->ln0_w.data != NULL) {
+        demb = wkv_pass_temp(p, stream_size(p));
+        d->zero(&p->exec, demb, stream_size(p));
+        d->layernorm_bwd(&p->exec, demb, dx, s->emb, s->ln0_stat, &w->ln0_w, &w->ln0_b, rows);
+    }
+    d->embed_bwd(&p->exec, demb, &w->emb, p->ids, rows);
+}
+
+real *wkv_residual(wkv_pass *p, real *x)
+{
+    if (p->tape == NULL)
+        return x;
+    real *copy = wkv_pass_keep(p, stream_size(p));
+    p->exec.dev->copy(&p->exec, copy, x, stream_size(p));
+    return copy;
+}
+
+/* ---- norm ---------------------------------------------------------------------------- */
+
+const real *wkv_norm(wkv_pass *p, wkv_norm_saved *s, real *x, const wkv_weight *w,
+                     const wkv_weight *b)
+{
+    s->x = x;
+    s->y = wkv_pass_keep(p, stream_size(p));
+    s->stat = keep_stat(p);
+    p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, (int)rows_of(p),
+                           (real)p->cfg->ln_eps);
+    return s->y;
+}
+
+void wkv_norm_bwd(wkv_pass *p, const wkv_norm_saved *s, real *dx, const real *dy,
+                  const wkv_weight *w, const wkv_weight *b)
+{
+    p->exec.dev->layernorm_bwd(&p->exec, dx, dy, s->x, s->stat, w, b, (int)rows_of(p));
+}
+
+/* ---- low rank --------------------------------------------------------------------------- */
+
+real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t rows = rows_of(p), rank = (size_t)low->A->cols, n = (size_t)low->B->cols;
+    *hidden = wkv_pass_keep(p, rows * rank);
+    real *out = wkv_pass_keep(p, rows * n);
+    d->matmul(&p->exec, *hidden, in, low->A, (int)rows, false);
+    if (low->has_act)
+        d->act(&p->exec, *hidden, *hidden, rows * rank, low->act);
+    d->matmul(&p->exec, out, *hidden, low->B, (int)rows, false);
+    return out;
+}
+
+void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout,
+                 const real *hidden, const real *in, bool accumulate)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t rows = rows_of(p), rank = (size_t)low->A->cols;
+    real *dhidden = wkv_pass_temp(p, rows * rank);
+    d->matmul_bwd(&p->exec, dhidden, dout, hidden, low->B, (int)rows, false);
+    if (low->has_act)
+        d->act_bwd(&p->exec, dhidden, dhidden, hidden, rows * rank, low->act);
+    d->matmul_bwd(&p->exec, din, dhidden, in, low->A, (int)rows, accumulate);
+}
+
+/* ---- relu^2 -------------------------------------------------------------------------------- */
+
+void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
+                   const wkv_weight *key, const wkv_weight *value, bool accumulate)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t rows = rows_of(p), n = rows * (size_t)key->rows;
+    s->key = wkv_pass_keep(p, n);
+    s->act = wkv_pass_keep(p, n);
+    d->matmul(&p->exec, s->key, in, key, (int)rows, false);
+    d->act(&p->exec, s->act, s->key, n, WKV_ACT_RELU2);
+    d->matmul(&p->exec, out, s->act, value, (int)rows, accumulate);
+}
+
+void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const real *dout,
+                       const real *in, const wkv_weight *key, const wkv_weight *value)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t rows = rows_of(p), n = rows * (size_t)key->rows;
+    real *dkey = wkv_pass_temp(p, n);
+    d->matmul_bwd(&p->exec, dkey, dout, s->act, value, (int)rows, false);
+    d->act_bwd(&p->exec, dkey, dkey, s->key, n, WKV_ACT_RELU2);
+    d->matmul_bwd(&p->exec, din, dkey, in, key, (int)rows, false);
+}
+
+/* ---- head ------------------------------------------------------------------------------------- */
+
+void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows)
+{
+    const wkv_frame *f = wkv_frame_of(w);
+    x->dev->matmul(x, logits, hidden, &f->head, rows, false);
+    if (f->head_b.data != NULL)
+        x->dev->bias(x, logits, &f->head_b, rows);
+}
+
+void wkv_head_bwd(wkv_exec *x, const wkv_weights *w, real *dhidden, const real *dlogits,
+                  const real *hidden, int rows)
+{
+    const wkv_frame *f = wkv_frame_of(w);
+    x->dev->matmul_bwd(x, dhidden, dlogits, hidden, &f->head, rows, false);
+    x->dev->bias_bwd(x, dlogits, &f->head_b, rows);
+}

@@ -1,0 +1,239 @@
+/* arch/config.c - from the tensors of a file, or from a few numbers, to a configuration.
+ * The first tensor that mentions a dimension binds it; the one that disagrees is named.
+ * This one mechanism infers, validates and guards against hostile shapes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "base/strbuf.h"
+
+/* No model comes near these; they keep every product of dimensions inside 64 bits. */
+enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14 };
+
+static const char *const dim_name[WKV_DIM_COUNT] = {"1", "V",  "C",  "A",  "H", "N",
+                                                    "F", "RW", "RA", "RV", "RG"};
+
+/* ---- shapes ---------------------------------------------------------------------------- */
+
+static void put_shape(wkv_strbuf *b, const int64_t *dim, int n)
+{
+    wkv_strbuf_puts(b, "[");
+    for (int i = 0; i < n; i++)
+        wkv_strbuf_printf(b, "%s%lld", i > 0 ? ", " : "", (long long)dim[i]);
+    wkv_strbuf_puts(b, "]");
+}
+
+/* "blocks.0.att.key.weight is [769, 768], expected [A = 768, C = 768]" */
+static wkv_status shape_error(wkv_error *err, const wkv_config *cfg, const wkv_param *p,
+                              const wkv_tensor *t)
+{
+    wkv_strbuf b;
+    wkv_strbuf_init(&b);
+    wkv_strbuf_printf(&b, "%s is ", t->name);
+    put_shape(&b, t->dim, t->ndim);
+    wkv_strbuf_puts(&b, ", expected [");
+    for (int j = 0; j < 3 && (p->dims[j] != WKV_DIM_1 || j == 0); j++) {
+        int have = cfg->dim[p->dims[j]];
+        wkv_strbuf_printf(&b, "%s%s", j > 0 ? ", " : "", dim_name[p->dims[j]]);
+        if (have > 0)
+            wkv_strbuf_printf(&b, " = %d", have);
+    }
+    wkv_strbuf_puts(&b, "]");
+    wkv_status s = WKV_SET(err, WKV_E_SHAPE, "%s", wkv_strbuf_ok(&b) ? b.data : t->name);
+    wkv_strbuf_deinit(&b);
+    return s;
+}
+
+/* The file's shape without dimensions of one; returns how many remain. */
+static int squeeze(int64_t out[WKV_MAX_DIMS], const wkv_tensor *t)
+{
+    int n = 0;
+    for (int i = 0; i < t->ndim; i++)
+        if (t->dim[i] != 1)
+            out[n++] = t->dim[i];
+    return n;
+}
+
+/* The tensor's dimensions as the table's row sees them: as they are when their number is
+ * right, else squeezed, then padded with ones.  False when neither fits. */
+static bool shape_as(int64_t out[3], const wkv_param *p, const wkv_tensor *t)
+{
+    int want = 0;
+    while (want < 3 && p->dims[want] != WKV_DIM_1)
+        want++;
+    int64_t squeezed[WKV_MAX_DIMS];
+    int n = squeeze(squeezed, t);
+    if (t->ndim != want && n > want)
+        return false;
+    if (t->ndim != want && n < want && want > 1)
+        return false;
+    for (int j = 0; j < want; j++)
+        out[j] = t->ndim == want ? t->dim[j] : j < n ? squeezed[j] : 1;
+    for (int j = want; j < 3; j++)
+        out[j] = 1;
+    return true;
+}
+
+/* A vector that a file keeps flat although the table gives it two dimensions (r_k as [C])
+ * fits when both are known already. */
+static bool flat_fits(const wkv_config *cfg, const wkv_param *p, const wkv_tensor *t)
+{
+    int64_t product = 1;
+    for (int j = 0; j < 3; j++)
+        product *= cfg->dim[p->dims[j]];
+    return p->kind == WKV_VEC && product > 0 && wkv_tensor_count(t) == product;
+}
+
+static wkv_status unify(wkv_config *cfg, const wkv_param *p, const wkv_tensor *t, wkv_error *err)
+{
+    int64_t dim[3];
+    if (!shape_as(dim, p, t)) {
+        if (flat_fits(cfg, p, t))
+            return WKV_OK;
+        return shape_error(err, cfg, p, t);
+    }
+    for (int j = 0; j < 3; j++) {
+        int *bound = &cfg->dim[p->dims[j]];
+        if (dim[j] < 1 || dim[j] > MAX_DIM || (*bound != 0 && *bound != dim[j]))
+            return shape_error(err, cfg, p, t);
+        *bound = (int)dim[j];
+    }
+    return WKV_OK;
+}
+
+/* ---- recognising a file --------------------------------------------------------------------- */
+
+static wkv_status recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err)
+{
+    int best = 0;
+    bool tie = false;
+    *out = NULL;
+    for (size_t i = 0; wkv_arch_at(i) != NULL; i++) {
+        int score = wkv_arch_at(i)->probe(file);
+        tie = score == best ? tie || score > 0 : score < best && tie;
+        if (score > best) {
+            best = score;
+            *out = wkv_arch_at(i);
+        }
+    }
+    if (*out == NULL)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED,
+                 "not a model of a known architecture: none of the %zu tensors is the mark of one",
+                 wkv_store_count(file));
+    if (tie)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "fits more than one architecture equally well");
+    return WKV_OK;
+}
+
+/* One more than the highest l of any "blocks.l." in the file. */
+static int count_layers(const wkv_store *file)
+{
+    long layers = 0;
+    for (size_t i = 0; i < wkv_store_count(file); i++) {
+        const char *name = wkv_store_at(file, i)->name;
+        if (strncmp(name, "blocks.", 7) != 0 || name[7] < '0' || name[7] > '9')
+            continue;
+        long l = strtol(name + 7, NULL, 10);
+        if (l >= layers && l < MAX_LAYERS)
+            layers = l + 1;
+    }
+    return (int)layers;
+}
+
+static double meta_number(const wkv_store *file, const char *key, double otherwise)
+{
+    const char *text = wkv_store_meta(file, key);
+    double v = text != NULL ? strtod(text, NULL) : 0.0;
+    return v > 0.0 && v < 1.0 ? v : otherwise;
+}
+
+static wkv_config empty_config(const wkv_arch *arch, int layers)
+{
+    return (wkv_config){
+        .arch = arch, .layers = layers, .dim[WKV_DIM_1] = 1, .ln_eps = 1e-5, .gn_eps = 64e-5};
+}
+
+wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *err)
+{
+    const wkv_arch *arch;
+    WKV_TRY(recognise(&arch, file, err));
+    *cfg = empty_config(arch, count_layers(file));
+    cfg->ln_eps = meta_number(file, "wkv.ln_eps", cfg->ln_eps);
+    cfg->gn_eps = meta_number(file, "wkv.gn_eps", cfg->gn_eps);
+    if (cfg->layers < 1)
+        WKV_FAIL(err, WKV_E_MISSING, "%s: no tensor of a layer (\"blocks.0.\")", arch->name);
+    int count = wkv_params_count(cfg), layer;
+    for (int i = 0; i < count; i++) {
+        const wkv_param *p = wkv_params_at(cfg, i, &layer);
+        char name[WKV_NAME_MAX];
+        wkv_param_name(name, p, layer);
+        const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
+        if (t != NULL) {
+            if (!wkv_dtype_is_weight(t->dtype))
+                WKV_FAIL(err, WKV_E_SHAPE, "%s is of type %s, expected a floating point type",
+                         name, wkv_dtype_of(t->dtype)->name);
+            WKV_TRY(unify(cfg, p, t, err));
+        } else if (p->need == WKV_REQUIRED && wkv_param_exists(p, layer)) {
+            WKV_FAIL(err, WKV_E_MISSING, "looks like %s with %d layers, but lacks the tensor %s",
+                     arch->name, cfg->layers, name);
+        }
+    }
+    return arch->check(cfg, err);
+}
+
+/* ---- a new model -------------------------------------------------------------------------------- */
+
+wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
+                          int head_size, int vocab, wkv_error *err)
+{
+    if (layers < 1 || layers > MAX_LAYERS)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "layers: expected 1 to %d, found %d", MAX_LAYERS, layers);
+    if (width < 1 || width > 1 << 20)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "width: expected 1 to %d, found %d", 1 << 20, width);
+    if (vocab < 1 || vocab > MAX_DIM)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "vocabulary: expected 1 to %d ids, found %d", MAX_DIM, vocab);
+    *cfg = empty_config(arch, layers);
+    cfg->dim[WKV_DIM_V] = vocab;
+    cfg->dim[WKV_DIM_C] = width;
+    cfg->dim[WKV_DIM_A] = width;
+    if (arch->has_heads) {
+        if (head_size < 1 || width % head_size != 0)
+            WKV_FAIL(err, WKV_E_ARGUMENT,
+                     "head size: expected a divisor of the width %d, found %d", width, head_size);
+        cfg->dim[WKV_DIM_N] = head_size;
+        cfg->dim[WKV_DIM_H] = width / head_size;
+    }
+    arch->shape(cfg);
+    return arch->check(cfg, err);
+}
+
+/* ---- metadata ---------------------------------------------------------------------------------------- */
+
+static void add_pair(wkv_config_meta *m, const char *key, const char *value)
+{
+    char *text = m->text[m->n];
+    snprintf(text, sizeof m->text[0], "%s", value);
+    m->pair[m->n++] = (wkv_meta){key, text, strlen(text)};
+}
+
+static void add_number(wkv_config_meta *m, const char *key, double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.9g", value);
+    add_pair(m, key, text);
+}
+
+void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg)
+{
+    m->n = 0;
+    add_pair(m, "wkv.format", "1");
+    add_pair(m, "wkv.arch", cfg->arch->name);
+    add_number(m, "wkv.layers", cfg->layers);
+    add_number(m, "wkv.width", cfg->dim[WKV_DIM_C]);
+    if (cfg->dim[WKV_DIM_N] > 0)
+        add_number(m, "wkv.head_size", cfg->dim[WKV_DIM_N]);
+    add_number(m, "wkv.vocab_size", cfg->dim[WKV_DIM_V]);
+    add_number(m, "wkv.ln_eps", cfg->ln_eps);
+    add_number(m, "wkv.gn_eps", cfg->gn_eps);
+}

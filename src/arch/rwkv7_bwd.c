@@ -1,0 +1,155 @@
+/* arch/rwkv7_bwd.c - RWKV-7 backward: rwkv7_fwd.c in reverse.
+ * Gradient rule: parameters +=, activations =, the residual stream dx +=. */
+#include "arch/rwkv7.h"
+
+static size_t rows_of(const wkv_pass *p)
+{
+    return (size_t)wkv_seqs_rows(&p->seqs);
+}
+
+static real *temp(wkv_pass *p, wkv_dim columns)
+{
+    return wkv_pass_temp(p, rows_of(p) * (size_t)p->cfg->dim[columns]);
+}
+
+/* Gradients that meet in the row-wise parts; (rows, A) each. */
+typedef struct gradients {
+    real *dr, *dk, *dv, *dg; /* of r, g, and the recurrence's k, v, bonus included */
+    real *dw, *da, *db;      /* of its other inputs */
+    real *dk_in, *dv_in, *dw_raw, *da_raw, *dv_raw;
+} gradients;
+
+/* Through the gate, bonus and norm, then the recurrence. */
+static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, gradients *g,
+                      const real *dz, int l)
+{
+    const wkv_dev *d = p->exec.dev;
+    int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
+    size_t size = rows_of(p) * (size_t)A;
+    g->dr = temp(p, WKV_DIM_A);
+    g->dk = temp(p, WKV_DIM_A);
+    g->dv = temp(p, WKV_DIM_A);
+    g->dg = temp(p, WKV_DIM_A);
+    g->dw = temp(p, WKV_DIM_A);
+    g->da = temp(p, WKV_DIM_A);
+    g->db = temp(p, WKV_DIM_A);
+
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+    real *dy = temp(p, WKV_DIM_A);
+    wkv_rwkv7_out out = {.y = s->y, .r = s->r, .k = s->k, .v = s->v, .g = s->g,
+                         .z = s->z, .stat = s->stat, .eps = (real)p->cfg->gn_eps};
+    wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
+    wkv_rwkv7_out_grad og = {.dz = dz, .dy = dy, .dr = g->dr, .dk = g->dk, .dv = g->dv,
+                             .dg = g->dg};
+    d->rwkv7_out_bwd(&p->exec, &og, &out, &ow, (int)rows_of(p), A, N);
+
+    wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
+    wkv_wkv7_grad wg = {temp(p, WKV_DIM_A), g->dw, temp(p, WKV_DIM_A), temp(p, WKV_DIM_A),
+                        g->da, g->db};
+    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_WKV);
+    d->wkv7_bwd(&p->exec, &wg, dy, s->keep, &in, &p->seqs, &dslot);
+    d->add(&p->exec, g->dr, wg.dr, size);
+    d->add(&p->exec, g->dk, wg.dk, size);
+    d->add(&p->exec, g->dv, wg.dv, size);
+    wkv_arena_reset(p->exec.scratch, mark);
+}
+
+/* dv_first gathers what the later layers give to layer 0's v. */
+static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, gradients *g,
+                        const real *v_first, real *dv_first)
+{
+    int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
+    g->dk_in = temp(p, WKV_DIM_A);
+    g->dv_in = temp(p, WKV_DIM_A);
+    g->dw_raw = temp(p, WKV_DIM_A);
+    g->da_raw = temp(p, WKV_DIM_A);
+    g->dv_raw = v_first != NULL ? temp(p, WKV_DIM_A) : NULL;
+    wkv_rwkv7_prep prep = {
+        .k_in = s->k_in, .v_in = s->v_in, .v_first = v_first,
+        .w_raw = s->w_raw, .a_raw = s->a_raw, .v_raw = s->v_raw,
+        .w = s->w, .k = s->k, .v = s->v, .a = s->a, .b = s->b,
+    };
+    wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
+    wkv_rwkv7_prep_grad pg = {
+        .dw = g->dw, .dk = g->dk, .dv = g->dv, .da = g->da, .db = g->db,
+        .dk_in = g->dk_in, .dv_in = g->dv_in, .dw_raw = g->dw_raw, .da_raw = g->da_raw,
+        .dv_raw = g->dv_raw, .dv_first = v_first != NULL ? dv_first : NULL,
+    };
+    p->exec.dev->rwkv7_prep_bwd(&p->exec, &pg, &prep, &pw, (int)rows_of(p), A, N);
+    if (v_first == NULL)
+        p->exec.dev->add(&p->exec, g->dv_in, dv_first, rows_of(p) * (size_t)A);
+}
+
+/* Through the products to the gradients of the six mixed inputs. */
+static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
+                        const gradients *g, real *dx[MIXES])
+{
+    const wkv_dev *d = p->exec.dev;
+    int rows = (int)rows_of(p);
+    wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
+    wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
+    d->matmul_bwd(&p->exec, dx[MIX_R], g->dr, s->x[MIX_R], &w->receptance, rows, false);
+    d->matmul_bwd(&p->exec, dx[MIX_K], g->dk_in, s->x[MIX_K], &w->key, rows, false);
+    d->matmul_bwd(&p->exec, dx[MIX_V], g->dv_in, s->x[MIX_V], &w->value, rows, false);
+    wkv_low_bwd(p, &low_w, dx[MIX_W], g->dw_raw, s->w_low, s->x[MIX_W], false);
+    wkv_low_bwd(p, &low_a, dx[MIX_A], g->da_raw, s->a_low, s->x[MIX_A], false);
+    wkv_low_bwd(p, &low_g, dx[MIX_G], g->dg, s->g_low, s->x[MIX_G], false);
+    if (g->dv_raw != NULL)
+        wkv_low_bwd(p, &low_v, dx[MIX_V], g->dv_raw, s->v_low, s->x[MIX_V], true);
+}
+
+static void time_mix_bwd(wkv_pass *p, int l, real *dx, const real *v_first, real *dv_first)
+{
+    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    const rwkv7_saved *s = rwkv7_saved_at(p, l);
+    const wkv_dev *d = p->exec.dev;
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+
+    gradients g;
+    real *dz = temp(p, WKV_DIM_A);
+    d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, (int)rows_of(p), false);
+    recur_bwd(p, w, s, &g, dz, l);
+    prepare_bwd(p, w, s, &g, v_first, dv_first);
+
+    real *dmix[MIXES];
+    for (int j = 0; j < MIXES; j++)
+        dmix[j] = temp(p, WKV_DIM_C);
+    project_bwd(p, w, s, &g, dmix);
+
+    real *dnormed = temp(p, WKV_DIM_C);
+    const real *const dy[MIXES] = {dmix[0], dmix[1], dmix[2], dmix[3], dmix[4], dmix[5]};
+    const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
+    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_ATT_SHIFT);
+    d->shift_mix_bwd(&p->exec, dnormed, dy, s->att_prev, s->ln1.y, mu, MIXES, &p->seqs, &dslot,
+                     WKV_SHIFT_PREVIOUS);
+    wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+    wkv_arena_reset(p->exec.scratch, mark);
+}
+
+static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
+{
+    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    const rwkv7_saved *s = rwkv7_saved_at(p, l);
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+    real *dmix = temp(p, WKV_DIM_C), *dnormed = temp(p, WKV_DIM_C);
+    wkv_relu2_mlp_bwd(p, &s->mlp, dmix, dx, s->ffn_x, &w->ffn_key, &w->ffn_value);
+    const real *const dy[] = {dmix};
+    const wkv_weight *mu[] = {&w->ffn_x_k};
+    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_FFN_SHIFT);
+    p->exec.dev->shift_mix_bwd(&p->exec, dnormed, dy, s->ffn_prev, s->ln2.y, mu, 1, &p->seqs,
+                               &dslot, WKV_SHIFT_PREVIOUS);
+    wkv_norm_bwd(p, &s->ln2, dx, dnormed, &w->ln2_w, &w->ln2_b);
+    wkv_arena_reset(p->exec.scratch, mark);
+}
+
+void wkv_rwkv7_backward(wkv_pass *p)
+{
+    real *dx = wkv_frame_out_bwd(p);
+    real *dv_first = temp(p, WKV_DIM_A);
+    p->exec.dev->zero(&p->exec, dv_first, rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A]);
+    for (int l = p->cfg->layers - 1; l >= 0; l--) {
+        channel_mix_bwd(p, l, dx);
+        time_mix_bwd(p, l, dx, l > 0 ? rwkv7_saved_at(p, 0)->v_in : NULL, dv_first);
+    }
+    wkv_frame_in_bwd(p, dx);
+}

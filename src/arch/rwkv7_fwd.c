@@ -1,0 +1,132 @@
+/* arch/rwkv7_fwd.c - RWKV-7 forward, for one token, a prompt or a training batch alike.
+ * The mathematics is architectures.md, "RWKV-7"; names are those of its parameters. */
+#include "arch/rwkv7.h"
+
+static size_t rows_of(const wkv_pass *p)
+{
+    return (size_t)wkv_seqs_rows(&p->seqs);
+}
+
+/* x_j = x + (x' - x) mu_j for j in r, w, k, v, a, g */
+static void mix_inputs(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *x, int l)
+{
+    size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
+    const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
+    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_ATT_SHIFT);
+    for (int j = 0; j < MIXES; j++)
+        s->x[j] = wkv_pass_keep(p, rows_of(p) * C);
+    s->att_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
+    p->exec.dev->shift_mix(&p->exec, s->x, s->att_prev, x, mu, MIXES, &p->seqs, &slot,
+                           WKV_SHIFT_PREVIOUS);
+}
+
+static real *product(wkv_pass *p, const real *in, const wkv_weight *W)
+{
+    real *y = wkv_pass_keep(p, rows_of(p) * (size_t)W->rows);
+    p->exec.dev->matmul(&p->exec, y, in, W, (int)rows_of(p), false);
+    return y;
+}
+
+/* r, k, v, and the low-rank decay, in-context rate, value residual and gate. */
+static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool first)
+{
+    wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
+    wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
+    s->r = product(p, s->x[MIX_R], &w->receptance);
+    s->k_in = product(p, s->x[MIX_K], &w->key);
+    s->v_in = product(p, s->x[MIX_V], &w->value);
+    s->w_raw = wkv_low_fwd(p, &low_w, &s->w_low, s->x[MIX_W]);
+    s->a_raw = wkv_low_fwd(p, &low_a, &s->a_low, s->x[MIX_A]);
+    s->g = wkv_low_fwd(p, &low_g, &s->g_low, s->x[MIX_G]);
+    s->v_raw = first ? NULL : wkv_low_fwd(p, &low_v, &s->v_low, s->x[MIX_V]);
+}
+
+/* w, k, v, a = -kappa, b = kappa a: what the recurrence takes. */
+static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *v_first)
+{
+    size_t size = rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A];
+    s->w = wkv_pass_keep(p, size);
+    s->k = wkv_pass_keep(p, size);
+    s->v = wkv_pass_keep(p, size);
+    s->a = wkv_pass_keep(p, size);
+    s->b = wkv_pass_keep(p, size);
+    wkv_rwkv7_prep prep = {
+        .k_in = s->k_in, .v_in = s->v_in, .v_first = v_first,
+        .w_raw = s->w_raw, .a_raw = s->a_raw, .v_raw = s->v_raw,
+        .w = s->w, .k = s->k, .v = s->v, .a = s->a, .b = s->b,
+    };
+    wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
+    p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, (int)rows_of(p), p->cfg->dim[WKV_DIM_A],
+                            p->cfg->dim[WKV_DIM_N]);
+}
+
+/* S_t = S_{t-1} (diag(w) + a b^T) + v k^T, y = S_t r; then the norm, the bonus, the gate. */
+static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
+{
+    int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
+    size_t size = rows_of(p) * (size_t)A;
+    wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
+    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_WKV);
+    bool training = p->tape != NULL;
+    s->y = wkv_pass_keep(p, size);
+    s->z = wkv_pass_keep(p, size);
+    s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
+    s->stat = training ? wkv_pass_keep(p, 2 * rows_of(p) * (size_t)(A / N)) : NULL;
+    p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
+    wkv_rwkv7_out out = {.y = s->y, .r = s->r, .k = s->k, .v = s->v, .g = s->g,
+                         .z = s->z, .stat = s->stat, .eps = (real)p->cfg->gn_eps};
+    wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
+    p->exec.dev->rwkv7_out(&p->exec, &out, &ow, (int)rows_of(p), A, N);
+}
+
+/* *v_first is layer 0's v, which every later layer mixes into its own. */
+static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x, const real **v_first)
+{
+    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
+    mix_inputs(p, w, s, normed, l);
+    project(p, w, s, l == 0);
+    prepare(p, w, s, *v_first);
+    recur(p, w, s, l);
+    real *out = wkv_residual(p, x);
+    p->exec.dev->matmul(&p->exec, out, s->z, &w->output, (int)rows_of(p), true);
+    return out;
+}
+
+static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
+{
+    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
+    const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
+    const wkv_weight *mu[] = {&w->ffn_x_k};
+    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_FFN_SHIFT);
+    s->ffn_x = wkv_pass_keep(p, rows_of(p) * C);
+    s->ffn_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
+    p->exec.dev->shift_mix(&p->exec, &s->ffn_x, s->ffn_prev, normed, mu, 1, &p->seqs, &slot,
+                           WKV_SHIFT_PREVIOUS);
+    real *out = wkv_residual(p, x);
+    wkv_relu2_mlp(p, &s->mlp, out, s->ffn_x, &w->ffn_key, &w->ffn_value, true);
+    return out;
+}
+
+void wkv_rwkv7_forward(wkv_pass *p)
+{
+    real *x = wkv_frame_in(p);
+    /* Layer 0's v outlives its layer: without a tape it needs a place of its own. */
+    size_t size = rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A];
+    real *v_copy = p->tape == NULL ? wkv_pass_temp(p, size) : NULL;
+    const real *v_first = NULL;
+    for (int l = 0; l < p->cfg->layers; l++) {
+        size_t mark = wkv_arena_mark(p->exec.scratch);
+        rwkv7_saved here;
+        rwkv7_saved *s = p->tape != NULL ? rwkv7_saved_at(p, l) : &here;
+        x = time_mix(p, s, l, x, &v_first);
+        if (l == 0 && p->tape == NULL)
+            p->exec.dev->copy(&p->exec, v_copy, s->v_in, size);
+        if (l == 0)
+            v_first = p->tape != NULL ? s->v_in : v_copy;
+        x = channel_mix(p, s, l, x);
+        wkv_arena_reset(p->exec.scratch, mark);
+    }
+    wkv_frame_out(p, x);
+}

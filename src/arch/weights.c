@@ -1,0 +1,224 @@
+/* arch/weights.c - a model's weights in flat blocks of reals: laid out for training,
+ * created, filled from a file, and viewed as tensors for writing. */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "base/mem.h"
+
+enum { ALIGN = 16 }; /* reals; every parameter starts on a cache line */
+
+static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err)
+{
+    const wkv_arch *a = cfg->arch;
+    *w = (wkv_weights){0};
+    w->once = wkv_calloc((size_t)a->n_once, sizeof *w->once);
+    w->layer = wkv_calloc((size_t)a->n_layer * (size_t)cfg->layers, sizeof *w->layer);
+    w->blocks = wkv_calloc((size_t)wkv_params_count(cfg), sizeof *w->blocks);
+    if (w->once == NULL || w->layer == NULL || w->blocks == NULL) {
+        wkv_weights_deinit(w);
+        WKV_FAIL(err, WKV_E_MEMORY, "weights: out of memory");
+    }
+    return WKV_OK;
+}
+
+void wkv_weights_deinit(wkv_weights *w)
+{
+    for (size_t i = 0; i < w->n_blocks; i++)
+        wkv_free_aligned(w->blocks[i]);
+    wkv_free(w->blocks);
+    wkv_free(w->once);
+    wkv_free(w->layer);
+    *w = (wkv_weights){0};
+}
+
+wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i)
+{
+    int n = cfg->arch->n_once;
+    return i < n ? &w->once[i] : &w->layer[i - n];
+}
+
+/* Rows and columns as an op sees them (wkv_weight). */
+static void set_shape(wkv_weight *w, const wkv_config *cfg, const wkv_param *p)
+{
+    int64_t dim[WKV_MAX_DIMS];
+    int n = wkv_param_shape(cfg, p, dim);
+    int64_t rows = 1;
+    for (int j = 0; j < n - 1; j++)
+        rows *= dim[j];
+    bool vector = p->kind == WKV_VEC;
+    w->rows = vector ? 1 : (int)rows;
+    w->cols = vector ? (int)(rows * dim[n - 1]) : (int)dim[n - 1];
+    w->in_out = p->kind == WKV_LOW;
+    w->dtype = WKV_DTYPE_REAL;
+}
+
+static size_t count_of(const wkv_weight *w)
+{
+    return (size_t)w->rows * (size_t)w->cols;
+}
+
+/* ---- flat --------------------------------------------------------------------------- */
+
+size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present)
+{
+    size_t total = 0;
+    int layer;
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        wkv_weight w;
+        set_shape(&w, cfg, wkv_params_at(cfg, i, &layer));
+        total += present[i] ? (count_of(&w) + ALIGN - 1) / ALIGN * ALIGN : 0;
+    }
+    return total;
+}
+
+wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present,
+                            real *flat, real *grad, wkv_error *err)
+{
+    WKV_TRY(allocate(w, cfg, err));
+    size_t offset = 0;
+    int layer;
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        wkv_weight *one = wkv_weights_at(w, cfg, i);
+        set_shape(one, cfg, wkv_params_at(cfg, i, &layer));
+        if (!present[i])
+            continue;
+        one->data = flat + offset;
+        one->grad = grad != NULL ? grad + offset : NULL;
+        offset += (count_of(one) + ALIGN - 1) / ALIGN * ALIGN;
+    }
+    return WKV_OK;
+}
+
+/* Flat weights belong to the caller and are his to write. */
+static real *writable(const wkv_weight *w)
+{
+    return (real *)(uintptr_t)w->data;
+}
+
+wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
+                              uint64_t seed, double lr, wkv_error *err)
+{
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        wkv_weight *one = wkv_weights_at(w, cfg, i);
+        if (one->data == NULL)
+            continue;
+        wkv_rng rng;
+        wkv_rng_seed(&rng, wkv_splitmix64(seed) + (uint64_t)i);
+        wkv_init init = {.cfg = cfg, .dev = dev, .rng = &rng, .lr = lr};
+        const wkv_param *p = wkv_params_at(cfg, i, &init.layer);
+        init.rows = one->rows;
+        init.cols = one->cols;
+        if (p->init(writable(one), &init) != WKV_OK)
+            WKV_FAIL(err, WKV_E_MEMORY, "initialising %s: out of memory", p->name);
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                            wkv_error *err)
+{
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        wkv_weight *one = wkv_weights_at(w, cfg, i);
+        if (one->data == NULL)
+            continue;
+        int layer;
+        char name[WKV_NAME_MAX];
+        wkv_param_name(name, wkv_params_at(cfg, i, &layer), layer);
+        const wkv_tensor *t = wkv_store_find(file, name);
+        if (t == NULL)
+            WKV_FAIL(err, WKV_E_MISSING, "lacks the tensor %s", name);
+        if (!wkv_dtype_is_weight(t->dtype) || (size_t)wkv_tensor_count(t) != count_of(one))
+            WKV_FAIL(err, WKV_E_SHAPE, "%s: expected %zu numbers, found %lld of type %s", name,
+                     count_of(one), (long long)wkv_tensor_count(t), wkv_dtype_of(t->dtype)->name);
+        wkv_tensor_copy(writable(one), t, WKV_DTYPE_REAL);
+    }
+    return WKV_OK;
+}
+
+/* ---- bound to a file --------------------------------------------------------------------- */
+
+/* True when ops can read the tensor where it lies in the file. */
+static bool usable_in_place(const wkv_tensor *t, const wkv_param *p)
+{
+    const wkv_dtype_info *d = wkv_dtype_of(t->dtype);
+    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
+    bool type_ok = t->dtype == WKV_DTYPE_REAL || (matrix && t->dtype != WKV_DTYPE_F64);
+    bool aligned = d->block > 1 || (uintptr_t)t->data % (uintptr_t)d->bytes == 0;
+    return type_ok && aligned && wkv_tensor_contiguous(t);
+}
+
+/* The type a copy gets: matrices keep theirs where ops know it, the rest become reals. */
+static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
+{
+    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
+    return matrix && t->dtype != WKV_DTYPE_F64 ? t->dtype : WKV_DTYPE_REAL;
+}
+
+static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p,
+                           const wkv_tensor *t, wkv_error *err)
+{
+    if (usable_in_place(t, p)) {
+        one->data = t->data;
+        one->dtype = t->dtype;
+        return WKV_OK;
+    }
+    one->dtype = copy_type(t, p);
+    uint64_t bytes;
+    void *copy = NULL;
+    if (wkv_dtype_bytes(one->dtype, (uint64_t)wkv_tensor_count(t), &bytes))
+        copy = wkv_malloc_aligned((size_t)bytes);
+    if (copy == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
+    w->blocks[w->n_blocks++] = copy;
+    wkv_tensor_copy(copy, t, one->dtype);
+    one->data = copy;
+    return WKV_OK;
+}
+
+wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                            wkv_error *err)
+{
+    WKV_TRY(allocate(w, cfg, err));
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        int layer;
+        char name[WKV_NAME_MAX];
+        const wkv_param *p = wkv_params_at(cfg, i, &layer);
+        wkv_weight *one = wkv_weights_at(w, cfg, i);
+        set_shape(one, cfg, p);
+        wkv_param_name(name, p, layer);
+        const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
+        wkv_status s = t != NULL ? bind_one(w, one, p, t, err) : WKV_OK;
+        if (s != WKV_OK) {
+            wkv_weights_deinit(w);
+            return s;
+        }
+    }
+    return WKV_OK;
+}
+
+/* ---- for writing ------------------------------------------------------------------------------ */
+
+void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
+                         char (*names)[WKV_NAME_MAX], size_t *n)
+{
+    *n = 0;
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        const wkv_weight *one = wkv_weights_at(w, cfg, i);
+        if (one->data == NULL)
+            continue;
+        int layer;
+        const wkv_param *p = wkv_params_at(cfg, i, &layer);
+        wkv_tensor *t = &out[*n];
+        *t = (wkv_tensor){.dtype = one->dtype, .data = one->data};
+        t->ndim = wkv_param_shape(cfg, p, t->dim);
+        int64_t stride = 1;
+        for (int j = t->ndim - 1; j >= 0; j--) {
+            t->stride[j] = stride;
+            stride *= t->dim[j];
+        }
+        wkv_param_name(names[*n], p, layer);
+        t->name = names[(*n)++];
+    }
+}
