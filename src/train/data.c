@@ -1,0 +1,180 @@
+/* train/data.c - see data.h. */
+#include "train/data.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+enum { FINGERPRINT_PIECES = 1024, PIECE_BYTES = 65536 };
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+/* "<prefix><suffix>" on the heap; NULL when out of memory. */
+static char *with_suffix(const char *prefix, const char *suffix)
+{
+    wkv_strbuf b;
+    wkv_strbuf_init(&b);
+    wkv_strbuf_puts(&b, prefix);
+    wkv_strbuf_puts(&b, suffix);
+    return wkv_strbuf_take(&b);
+}
+
+static bool exists_with(const char *prefix, const char *suffix)
+{
+    char *path = with_suffix(prefix, suffix);
+    bool exists = path != NULL && wkv_path_exists(path);
+    wkv_free(path);
+    return exists;
+}
+
+bool wkv_data_is_binidx(const char *path)
+{
+    return exists_with(path, ".bin") && exists_with(path, ".idx");
+}
+
+static wkv_status open_binidx(wkv_data *d, wkv_error *err)
+{
+    char *bin = with_suffix(d->path, ".bin");
+    char *idx = with_suffix(d->path, ".idx");
+    wkv_map index = {0};
+    wkv_status s;
+    if (bin == NULL || idx == NULL)
+        s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", d->path);
+    else
+        s = wkv_map_open(&index, idx, err);
+    if (s == WKV_OK)
+        s = wkv_map_open(&d->map, bin, err);
+    if (s == WKV_OK)
+        s = wkv_binidx_parse(&d->type, &d->n, idx, index.data, index.size, d->map.size, err);
+    d->ids = d->map.data;
+    wkv_map_close(&index);
+    wkv_free(idx);
+    wkv_free(bin);
+    return s;
+}
+
+/* Halves the memory of ids that fit in 16 bits.  Works in place: id i is read before the
+ * bytes that hold it are written, since it moves towards the start. */
+static void pack16(wkv_data *d)
+{
+    unsigned char *bytes = d->heap;
+    for (size_t i = 0; i < d->n; i++) {
+        int32_t wide;
+        memcpy(&wide, bytes + 4 * i, sizeof wide);
+        bytes[2 * i] = (unsigned char)(wide & 0xff);
+        bytes[2 * i + 1] = (unsigned char)(wide >> 8 & 0xff);
+    }
+    d->type = (wkv_id_type){2, false};
+    void *smaller = wkv_realloc(d->heap, 2 * d->n);
+    if (smaller != NULL)
+        d->heap = smaller;
+}
+
+static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
+{
+    wkv_map text;
+    WKV_TRY(wkv_map_open(&text, d->path, err));
+    size_t n = tok->kind->encode(tok, text.data, (size_t)text.size, NULL, 0);
+    d->heap = n <= SIZE_MAX / sizeof(int32_t) ? wkv_malloc(n * sizeof(int32_t)) : NULL;
+    if (d->heap != NULL)
+        tok->kind->encode(tok, text.data, (size_t)text.size, d->heap, n);
+    wkv_map_close(&text);
+    if (d->heap == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory for %zu tokens", d->path, n);
+    d->n = n;
+    d->type = (wkv_id_type){4, true};
+    if (tok->vocab_size <= 65536)
+        pack16(d);
+    d->ids = d->heap;
+    return WKV_OK;
+}
+
+wkv_status wkv_data_open(wkv_data *d, const char *path, const wkv_tok *tok, wkv_error *err)
+{
+    d->path = wkv_strndup(path, strlen(path));
+    if (d->path == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    if (wkv_data_is_binidx(path))
+        return open_binidx(d, err);
+    if (tok == NULL)
+        WKV_FAIL(
+            err, WKV_E_ARGUMENT,
+            "%s: a text file needs a vocabulary (\"bytes\" or a vocabulary file); without one, "
+            "data must be a PREFIX of PREFIX.bin and PREFIX.idx",
+            path);
+    return open_text(d, tok, err);
+}
+
+void wkv_data_close(wkv_data *d)
+{
+    wkv_map_close(&d->map);
+    wkv_free(d->heap);
+    wkv_free(d->path);
+    *d = (wkv_data){0};
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+static int64_t id_at(const wkv_data *d, uint64_t i)
+{
+    const uint8_t *p = d->ids + i * (uint64_t)d->type.bytes;
+    uint64_t x = 0;
+    for (int b = 0; b < d->type.bytes; b++)
+        x |= (uint64_t)p[b] << (8 * b);
+    uint64_t sign = (uint64_t)1 << (8 * d->type.bytes - 1);
+    if (d->type.is_signed && (x & sign) != 0)
+        return -(int64_t)(~x & (sign - 1)) - 1;
+    return (int64_t)x;
+}
+
+static wkv_status bad_token(const wkv_data *d, uint64_t at, int64_t id, int32_t vocab,
+                            wkv_error *err)
+{
+    WKV_FAIL(err, WKV_E_TOKEN, "%s: token %llu has id %lld, expected 0 to %d", d->path,
+             (unsigned long long)at, (long long)id, vocab - 1);
+}
+
+wkv_status wkv_data_largest(const wkv_data *d, int32_t *largest, wkv_error *err)
+{
+    int64_t most = 0;
+    for (uint64_t i = 0; i < d->n; i++) {
+        int64_t id = id_at(d, i);
+        if (id < 0 || id >= INT32_MAX)
+            return bad_token(d, i, id, INT32_MAX, err);
+        most = id > most ? id : most;
+    }
+    *largest = (int32_t)most;
+    return WKV_OK;
+}
+
+wkv_status wkv_part_read(const wkv_part *p, uint64_t first, size_t n, int32_t vocab, int32_t *out,
+                         wkv_error *err)
+{
+    assert(first <= p->n && n <= p->n - first);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = p->first + first + i;
+        int64_t id = id_at(p->data, at);
+        if (id < 0 || id >= vocab)
+            return bad_token(p->data, at, id, vocab, err);
+        out[i] = (int32_t)id;
+    }
+    return WKV_OK;
+}
+
+uint32_t wkv_part_fingerprint(const wkv_part *p)
+{
+    uint64_t width = (uint64_t)p->data->type.bytes;
+    const uint8_t *bytes = p->data->ids + p->first * width;
+    uint64_t size = p->n * width;
+    if (size <= (uint64_t)FINGERPRINT_PIECES * PIECE_BYTES)
+        return wkv_crc32c(0, bytes, (size_t)size);
+    uint32_t crc = 0;
+    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++) {
+        uint64_t at = (size - PIECE_BYTES) * i / (FINGERPRINT_PIECES - 1);
+        crc = wkv_crc32c(crc, bytes + at, PIECE_BYTES);
+    }
+    return crc;
+}
