@@ -1,0 +1,100 @@
+/* tests/arch/test_modes.c - the one idea, held to account: a sequence at once, token by
+ * token, or in any pieces with the state carried is the same function; and one thread or
+ * two give the same bits. */
+#include "test.h"
+
+#include <math.h>
+
+#include "net.h"
+#include "toy.h"
+
+typedef struct mode_case {
+    const wkv_arch *arch;
+    int layers, width, head_size, vocab, T;
+} mode_case;
+
+static const mode_case cases[] = {
+    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},
+    {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
+    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},
+    {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97},
+    {&toy_arch, 2, 24, 0, 17, 30},
+};
+
+/* The logits of the whole sequence fed in pieces of `piece` tokens; the caller frees. */
+static real *logits_by(net *n, int T, int piece)
+{
+    size_t V = (size_t)n->cfg.dim[WKV_DIM_V];
+    real *all = malloc((size_t)T * V * sizeof *all), *logits = n->logits, *state0 = n->state0[0];
+    int32_t *ids = n->ids;
+    for (int t = 0; t < T; t += piece) {
+        n->start[1] = T - t < piece ? T - t : piece;
+        n->ids = ids + t;
+        n->logits = all + (size_t)t * V;
+        net_forward(n, false);
+        n->state0[0] = n->state[0]; /* carried: the next piece starts where this one ended */
+    }
+    n->ids = ids;
+    n->logits = logits;
+    n->state0[0] = state0;
+    n->start[1] = T;
+    return all;
+}
+
+static void check_pieces(void **state)
+{
+    const mode_case *c = *state;
+    net n;
+    net_init(&n, c->arch, c->layers, c->width, c->head_size, c->vocab, &c->T, 1, false, true, 2);
+    size_t count = (size_t)c->T * (size_t)c->vocab;
+    real *whole = logits_by(&n, c->T, c->T);
+    double largest = 0.0;
+    for (size_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs((double)whole[i]));
+    static const int pieces[] = {1, 2, 5, 16, 17};
+    for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+        real *split = logits_by(&n, c->T, pieces[p]);
+        for (size_t i = 0; i < count; i++)
+            if (!(fabs((double)(split[i] - whole[i])) <= 1e-5 * largest))
+                fail_msg("pieces of %d, logit %zu: %.9g, at once %.9g (largest %.3g)", pieces[p],
+                         i, (double)split[i], (double)whole[i], largest);
+        free(split);
+    }
+    free(whole);
+    net_deinit(&n);
+}
+
+static void check_threads(void **state)
+{
+    const mode_case *c = *state;
+    const int lengths[] = {c->T, 3, c->T / 2};
+    net one, two;
+    net_init(&one, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
+             1);
+    net_init(&two, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
+             2);
+    net_backward(&one);
+    net_backward(&two);
+    size_t rows = (size_t)wkv_seqs_rows(&one.seqs);
+    assert_memory_equal(one.logits, two.logits, rows * (size_t)c->vocab * sizeof(real));
+    assert_memory_equal(one.grad, two.grad, one.n_params * sizeof(real));
+    for (int b = 0; b < 3; b++) {
+        assert_memory_equal(one.state[b], two.state[b], one.state_size * sizeof(real));
+        assert_memory_equal(one.dstate[b], two.dstate[b], one.state_size * sizeof(real));
+    }
+    net_deinit(&one);
+    net_deinit(&two);
+}
+
+int main(void)
+{
+    enum { COUNT = sizeof cases / sizeof cases[0] };
+    struct CMUnitTest tests[2 * COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        void *c = (void *)(uintptr_t)&cases[i];
+        tests[i] = (struct CMUnitTest){"pieces", check_pieces, NULL, NULL, c};
+        tests[COUNT + i] = (struct CMUnitTest){"threads", check_threads, NULL, NULL, c};
+    }
+    return cmocka_run_group_tests_name("modes", tests, NULL, NULL);
+}
