@@ -1,0 +1,127 @@
+/* model/measure.c - what the machine can do: bytes read and operations computed in a
+ * second.  `wkv bench` sets a model's speed against these.
+ *
+ * Work is repeated until the time asked for is over, and the best round counts: what
+ * disturbs a round only ever makes it slower. */
+#include <wkv/unstable.h>
+
+#include "base/mem.h"
+#include "dev/dev.h"
+
+enum {
+    READ_BYTES = 1 << 28, /* far more than any cache */
+    SLICES = 64,          /* the buffer is read in this many pieces */
+    MATRIX = 1024         /* edge of the matrices of the product */
+};
+
+/* Two additions in flight for each vector unit; integers, so that any order is exact. */
+static uint64_t sum_of(const uint64_t *p, size_t n)
+{
+    uint64_t sum[4] = {0};
+    for (size_t i = 0; i + 4 <= n; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            sum[j] += p[i + j];
+    return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+/* Runs slice(user, i) for each of the slices, over the threads. */
+static void over_slices(int threads, void (*slice)(uint64_t *words, size_t n, uint64_t *sum),
+                        uint64_t *words, uint64_t sums[SLICES])
+{
+    const size_t n = READ_BYTES / sizeof *words / SLICES;
+    (void)threads;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(static)
+#endif
+    for (int i = 0; i < SLICES; i++)
+        slice(words + (size_t)i * n, n, &sums[i]);
+}
+
+/* Each thread touches first what it will read, so that the memory lies near it. */
+static void fill_slice(uint64_t *words, size_t n, uint64_t *sum)
+{
+    for (size_t i = 0; i < n; i++)
+        words[i] = i;
+    *sum = 0;
+}
+
+static void read_slice(uint64_t *words, size_t n, uint64_t *sum)
+{
+    *sum += sum_of(words, n);
+}
+
+double wkv_measure_bandwidth(int threads, double seconds)
+{
+    if (threads <= 0)
+        threads = wkv_cpu_count();
+    uint64_t *words = wkv_malloc_aligned(READ_BYTES);
+    if (words == NULL)
+        return 0;
+    uint64_t sums[SLICES];
+    over_slices(threads, fill_slice, words, sums);
+    double best = 0;
+    const double start = wkv_clock();
+    double now = start;
+    do {
+        const double before = now;
+        over_slices(threads, read_slice, words, sums);
+        now = wkv_clock();
+        if (READ_BYTES / (now - before) > best)
+            best = READ_BYTES / (now - before);
+    } while (now - start < seconds);
+    /* The sums take part in the result, so that no reading can be left out. */
+    uint64_t seen = 0;
+    for (int i = 0; i < SLICES; i++)
+        seen |= sums[i];
+    wkv_free_aligned(words);
+    return seen != 0 ? best : 0;
+}
+
+/* Repeats y = in W^T; returns the best rate. */
+static double time_products(wkv_exec *x, real *y, const real *in, const wkv_weight *w,
+                            double seconds)
+{
+    const double operations = 2.0 * MATRIX * MATRIX * MATRIX;
+    double best = 0;
+    const double start = wkv_clock();
+    double now = start;
+    do {
+        const double before = now;
+        x->dev->matmul(x, y, in, w, MATRIX, false);
+        now = wkv_clock();
+        if (operations / (now - before) > best)
+            best = operations / (now - before);
+    } while (now - start < seconds);
+    return best;
+}
+
+double wkv_measure_flops(int threads, double seconds)
+{
+    const size_t n = (size_t)MATRIX * MATRIX;
+    wkv_dev *dev = NULL;
+    wkv_arena scratch;
+    wkv_arena_measure(&scratch);
+    double best = 0;
+    real *matrices = wkv_malloc_aligned(3 * n * sizeof *matrices);
+    if (matrices == NULL || wkv_dev_open_cpu(&dev, threads, NULL) != WKV_OK)
+        goto done;
+    for (size_t i = 0; i < 3 * n; i++)
+        matrices[i] = (real)((double)(i % 17) / 17 - 0.5);
+    real *in = matrices + n, *y = matrices + 2 * n;
+    const wkv_weight w = {
+        .data = matrices, .dtype = WKV_DTYPE_REAL, .rows = MATRIX, .cols = MATRIX};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
+    dev->matmul(&x, y, in, &w, MATRIX, false);
+    if (wkv_arena_init(&scratch, scratch.peak))
+        best = time_products(&x, y, in, &w, seconds);
+done:
+    wkv_arena_deinit(&scratch);
+    wkv_dev_close(&dev);
+    wkv_free_aligned(matrices);
+    return best;
+}
+
+const char *wkv_cpu_name(void)
+{
+    return wkv_cpu_level_name(wkv_kern_for(wkv_cpu_detect())->level);
+}

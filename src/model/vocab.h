@@ -1,0 +1,17 @@
+/* model/vocab.h - the tokenizer that travels inside a model file (the metadata is named
+ * in tok/tok.h): opening it, and holding it against the model's shape. */
+#ifndef WKV_MODEL_VOCAB_H
+#define WKV_MODEL_VOCAB_H
+
+#include "store/tensor.h"
+#include "tok/tok.h"
+
+/* Opens the tokenizer that the file carries.  *out is NULL, with WKV_OK, when it
+ * carries none. */
+wkv_status wkv_vocab_of_store(wkv_tok **out, const wkv_store *file, wkv_error *err);
+
+/* E_SHAPE when t has ids for which a model with `logits` logits has none.  who names
+ * the vocabulary in the error. */
+wkv_status wkv_vocab_fits(const wkv_tok *t, int logits, const char *who, wkv_error *err);
+
+#endif
