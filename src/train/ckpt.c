@@ -1,0 +1,158 @@
+/* train/ckpt.c - saving and restoring a run: weights, both moments, and metadata, in one
+ * safetensors file that other programs can read too.
+ *
+ * A tensor keeps its name; its moments are "adam.m.<name>" and "adam.v.<name>".  Restoring
+ * looks at everything, checksum included, before it changes anything. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "train/ckpt_meta.h"
+
+enum { NAME_BYTES = WKV_NAME_MAX + 8 };
+
+/* The three arrays of a trainer as tensors: weights, first moments, second moments. */
+typedef struct views {
+    wkv_tensor *tensor;
+    char (*name)[NAME_BYTES];
+    size_t n;
+} views;
+
+static void views_deinit(views *v)
+{
+    wkv_free(v->tensor);
+    wkv_free(v->name);
+}
+
+/* Appends what tensor i is in `array`, which is laid out like the weights at `param`. */
+static void add_view(views *v, size_t i, const char *prefix, const real *array, const real *param)
+{
+    wkv_tensor t = v->tensor[i];
+    snprintf(v->name[v->n], NAME_BYTES, "%s%s", prefix, t.name);
+    t.name = v->name[v->n];
+    t.data = (const uint8_t *)(array + ((const real *)(const void *)t.data - param));
+    v->tensor[v->n++] = t;
+}
+
+static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, wkv_error *err)
+{
+    size_t count = (size_t)wkv_params_count(&t->cfg), n = 0;
+    char(*names)[WKV_NAME_MAX] = wkv_calloc(count, sizeof *names);
+    *v = (views){
+        .tensor = wkv_calloc(3 * count, sizeof *v->tensor),
+        .name = wkv_calloc(3 * count, sizeof *v->name),
+    };
+    if (names == NULL || v->tensor == NULL || v->name == NULL) {
+        wkv_free(names);
+        views_deinit(v);
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory for a checkpoint", path);
+    }
+    wkv_weights_tensors(&t->weights, &t->cfg, v->tensor, names, &n);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(v->name[i], names[i], sizeof names[i]);
+        v->tensor[i].name = v->name[i];
+    }
+    v->n = n;
+    const wkv_optim *o = &t->optim;
+    for (size_t i = 0; i < n; i++)
+        add_view(v, i, "adam.m.", o->m, o->param);
+    for (size_t i = 0; i < n; i++)
+        add_view(v, i, "adam.v.", o->v, o->param);
+    wkv_free(names);
+    return WKV_OK;
+}
+
+static size_t view_bytes(const wkv_tensor *t)
+{
+    return (size_t)wkv_tensor_count(t) * sizeof(real);
+}
+
+/* ---- save ------------------------------------------------------------------------------- */
+
+wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err)
+{
+    views v;
+    WKV_TRY(views_init(&v, t, path, err));
+    uint32_t crc = 0;
+    for (size_t i = 0; i < v.n; i++)
+        crc = wkv_crc32c(crc, v.tensor[i].data, view_bytes(&v.tensor[i]));
+    wkv_ckpt_meta meta;
+    wkv_ckpt_meta_fill(&meta, t, crc);
+    wkv_store_out what = {
+        .tensors = v.tensor,
+        .n_tensors = v.n,
+        .meta = meta.pair,
+        .n_meta = meta.n,
+        .dtype = WKV_DTYPE_COUNT,
+    };
+    wkv_status s = wkv_store_write(path, "safetensors", &what, err);
+    views_deinit(&v);
+    return s;
+}
+
+/* ---- restore ------------------------------------------------------------------------------ */
+
+/* The file's tensor for a view; NULL unless name, type and shape agree. */
+static const wkv_tensor *find(const wkv_store *file, const wkv_tensor *want)
+{
+    const wkv_tensor *t = wkv_store_find(file, want->name);
+    if (t == NULL || t->dtype != want->dtype || t->ndim != want->ndim || !wkv_tensor_contiguous(t))
+        return NULL;
+    return memcmp(t->dim, want->dim, (size_t)t->ndim * sizeof t->dim[0]) == 0 ? t : NULL;
+}
+
+static wkv_status check_tensors(const wkv_store *file, const views *v, uint32_t want,
+                                wkv_error *err)
+{
+    uint32_t crc = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        const wkv_tensor *t = find(file, &v->tensor[i]);
+        if (t == NULL)
+            WKV_FAIL(err, WKV_E_SHAPE, "%s: tensor %s is absent or of another type or shape",
+                     wkv_store_path(file), v->tensor[i].name);
+        crc = wkv_crc32c(crc, t->data, view_bytes(t));
+    }
+    if (crc != want)
+        WKV_FAIL(err, WKV_E_FORMAT, "%s: damaged: its tensors do not match their checksum",
+                 wkv_store_path(file));
+    return WKV_OK;
+}
+
+/* Third i / (n / 3) of the views lies in this array of the trainer. */
+static void copy_array(const wkv_store *file, const views *v, size_t third, real *array)
+{
+    size_t n = v->n / 3;
+    for (size_t i = third * n; i < (third + 1) * n; i++) {
+        const wkv_tensor *to = &v->tensor[i];
+        real *dst = array + ((const real *)(const void *)to->data - array);
+        memcpy(dst, wkv_store_find(file, to->name)->data, view_bytes(to));
+    }
+}
+
+static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v, wkv_error *err)
+{
+    int64_t step;
+    uint32_t crc;
+    WKV_TRY(wkv_ckpt_meta_check(file, t, err));
+    WKV_TRY(wkv_ckpt_meta_state(file, t->opts.steps, &step, &crc, err));
+    WKV_TRY(check_tensors(file, v, crc, err));
+    copy_array(file, v, 0, t->optim.param);
+    copy_array(file, v, 1, t->optim.m);
+    copy_array(file, v, 2, t->optim.v);
+    t->step = step;
+    return WKV_OK;
+}
+
+wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err)
+{
+    views v;
+    wkv_store *file = NULL;
+    WKV_TRY(views_init(&v, t, path, err));
+    wkv_status s = wkv_store_open(&file, path, err);
+    if (s == WKV_OK)
+        s = restore(t, file, &v, err);
+    wkv_store_close(&file);
+    views_deinit(&v);
+    return s;
+}

@@ -1,0 +1,164 @@
+/* train/ckpt_meta.c - see ckpt_meta.h.
+ *
+ * One list describes the run, as text: written when saving, and compared, pair by pair,
+ * when restoring, so that what is saved and what is checked cannot drift apart.  Numbers
+ * are printed with as many digits as bring them back exactly. */
+#include "train/ckpt_meta.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+
+#define KEY_VERSION "train.checkpoint"
+#define KEY_STEP "train.step"
+#define KEY_TENSORS "train.tensors_crc32c"
+#define KEY_SEAL "train.meta_crc32c"
+static const char VERSION[] = "1";
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+WKV_PRINTF(3, 4)
+static void add(wkv_ckpt_meta *m, const char *key, const char *format, ...)
+{
+    char *text = m->text[m->n];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, WKV_CKPT_TEXT, format, args);
+    va_end(args);
+    m->pair[m->n++] = (wkv_meta){key, text, (size_t)len};
+}
+
+static void add_real(wkv_ckpt_meta *m, const char *key, double value)
+{
+    add(m, key, "%.17g", value);
+}
+
+static void add_int(wkv_ckpt_meta *m, const char *key, int64_t value)
+{
+    add(m, key, "%" PRId64, value);
+}
+
+/* What a resumed run must have in common with the one that saved. */
+static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
+{
+    const wkv_train_opts *o = &t->opts;
+    add(m, KEY_VERSION, "%s", VERSION);
+    wkv_config_to_meta(&m->config, &t->cfg);
+    for (size_t i = 0; i < m->config.n; i++)
+        m->pair[m->n++] = m->config.pair[i];
+    add(m, "train.tokens", "%" PRIu64, t->train.n);
+    add(m, "train.data_crc32c", "%08" PRIx32, wkv_part_fingerprint(&t->train));
+    add_int(m, "train.ctx", o->ctx);
+    add_int(m, "train.batch", o->batch);
+    add(m, "train.order", "%s", o->order == WKV_ORDER_RANDOM ? "random" : "sequential");
+    add_int(m, "train.steps", o->steps);
+    add_real(m, "train.lr", o->lr);
+    add_real(m, "train.lr_final", o->lr_final);
+    add_int(m, "train.warmup", o->warmup);
+    add_real(m, "train.weight_decay", o->weight_decay);
+    add_real(m, "train.beta1", o->beta1);
+    add_real(m, "train.beta2", o->beta2);
+    add_real(m, "train.adam_eps", o->adam_eps);
+    add_real(m, "train.clip", o->clip);
+    add(m, "train.seed", "%" PRIu64, o->seed);
+    add(m, "train.arithmetic", "%s", wkv_dtype_of(WKV_DTYPE_REAL)->name);
+    m->n_shape = m->n;
+}
+
+static bool is_ours(const char *key)
+{
+    return strncmp(key, "wkv.", 4) == 0 || strncmp(key, "train.", 6) == 0;
+}
+
+/* A sum, so that the order in which a format keeps metadata does not matter. */
+static uint32_t seal(uint32_t sum, const wkv_meta *pair)
+{
+    if (!is_ours(pair->key) || strcmp(pair->key, KEY_SEAL) == 0)
+        return sum;
+    uint32_t crc = wkv_crc32c(0, pair->key, strlen(pair->key) + 1);
+    return sum + wkv_crc32c(crc, pair->value, pair->value_len);
+}
+
+void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors_crc)
+{
+    m->n = 0;
+    add_shape(m, t);
+    add_int(m, KEY_STEP, t->step);
+    add(m, KEY_TENSORS, "%08" PRIx32, tensors_crc);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < m->n; i++)
+        sum = seal(sum, &m->pair[i]);
+    add(m, KEY_SEAL, "%08" PRIx32, sum);
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+static wkv_status check_seal(const wkv_store *file, wkv_error *err)
+{
+    const char *version = wkv_store_meta(file, KEY_VERSION);
+    const char *stored = wkv_store_meta(file, KEY_SEAL);
+    if (version == NULL || stored == NULL)
+        WKV_FAIL(err, WKV_E_FORMAT, "%s: not a training checkpoint", wkv_store_path(file));
+    if (strcmp(version, VERSION) != 0)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: checkpoint version %.32s, expected %s",
+                 wkv_store_path(file), version, VERSION);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < wkv_store_meta_count(file); i++)
+        sum = seal(sum, wkv_store_meta_at(file, i));
+    char text[WKV_CKPT_TEXT];
+    snprintf(text, sizeof text, "%08" PRIx32, sum);
+    if (strcmp(text, stored) != 0)
+        WKV_FAIL(err, WKV_E_FORMAT, "%s: damaged: its metadata do not match their checksum",
+                 wkv_store_path(file));
+    return WKV_OK;
+}
+
+/* "train.lr_final" -> "lr_final". */
+static const char *option_name(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    return dot != NULL ? dot + 1 : key;
+}
+
+wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, wkv_error *err)
+{
+    WKV_TRY(check_seal(file, err));
+    wkv_ckpt_meta mine = {.n = 0};
+    add_shape(&mine, t);
+    for (size_t i = 0; i < mine.n_shape; i++) {
+        const wkv_meta *want = &mine.pair[i];
+        const char *found = wkv_store_meta(file, want->key);
+        if (found == NULL || strcmp(found, want->value) != 0)
+            WKV_FAIL(err, WKV_E_SHAPE, "%s: saved by a run with %s = %.64s, this one has %s",
+                     wkv_store_path(file), option_name(want->key),
+                     found != NULL ? found : "(nothing)", want->value);
+    }
+    return WKV_OK;
+}
+
+/* A whole number in the given base, between 0 and most. */
+static bool parse(const char *text, int base, uint64_t most, uint64_t *out)
+{
+    char *end = NULL;
+    if (text == NULL || *text == '\0' || *text == '-')
+        return false;
+    *out = strtoull(text, &end, base);
+    return *end == '\0' && *out <= most;
+}
+
+wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, int64_t *step,
+                               uint32_t *tensors_crc, wkv_error *err)
+{
+    uint64_t s, crc;
+    if (!parse(wkv_store_meta(file, KEY_STEP), 10, (uint64_t)steps, &s) ||
+        !parse(wkv_store_meta(file, KEY_TENSORS), 16, UINT32_MAX, &crc))
+        WKV_FAIL(err, WKV_E_FORMAT, "%s: %s or %s is absent or no number in range",
+                 wkv_store_path(file), KEY_STEP, KEY_TENSORS);
+    *step = (int64_t)s;
+    *tensors_crc = (uint32_t)crc;
+    return WKV_OK;
+}

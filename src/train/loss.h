@@ -1,0 +1,19 @@
+/* train/loss.h - head and cross-entropy in one, some rows at a time.
+ *
+ * The logits of a batch, rows x V, would be the largest array of all; here they exist for
+ * a slice of rows only.  The slice depends on V alone, and losses are added row by row in
+ * double, so that the result depends neither on threads nor on memory. */
+#ifndef WKV_TRAIN_LOSS_H
+#define WKV_TRAIN_LOSS_H
+
+#include "arch/arch.h"
+
+/* Sum over rows of -log p(target), in nats.  hidden (rows, C). */
+double wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
+                    const int32_t *target, int rows);
+
+/* The same, and the gradients of the mean: dhidden (rows, C) =, the head's +=. */
+double wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
+                     const real *hidden, const int32_t *target, int rows);
+
+#endif

@@ -1,0 +1,94 @@
+/* train/options.c - the options of training: defaults and ranges. */
+#include <math.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+void wkv_train_opts_init(wkv_train_opts *o)
+{
+    *o = (wkv_train_opts){
+        .arch = "rwkv7",
+        .layers = 4,
+        .width = 128,
+        .head_size = 32,
+        .vocab = "bytes",
+        .ctx = 64,
+        .batch = 12,
+        .order = WKV_ORDER_RANDOM,
+        .steps = 2000,
+        .lr = 3e-3,
+        .lr_final = 1e-4,
+        .warmup = 10,
+        .weight_decay = 0.1,
+        .beta1 = 0.9,
+        .beta2 = 0.99,
+        .adam_eps = 1e-18,
+        .clip = 1.0,
+        .seed = 1,
+    };
+}
+
+typedef struct range {
+    const char *name;
+    double value, low, high;
+} range;
+
+static wkv_status check_ranges(const range *r, size_t n, wkv_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(r[i].value >= r[i].low && r[i].value <= r[i].high)) /* false for NaN */
+            WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %g is out of range, expected %g to %g", r[i].name,
+                     r[i].value, r[i].low, r[i].high);
+    return WKV_OK;
+}
+
+/* The smallest eps is far above the smallest float, so that 0 / (0 + eps) is 0. */
+static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
+{
+    const double below1 = nextafter(1, 0);
+    const range ranges[] = {
+        {"vocab-size", o->vocab_size, 0, 1 << 24},
+        {"ctx", o->ctx, 1, 1 << 20},
+        {"batch", o->batch, 1, 1 << 16},
+        {"steps", (double)o->steps, 1, 1e12},
+        {"lr", o->lr, 1e-12, 1e3},
+        {"lr-final", o->lr_final, 0, 1e3},
+        {"warmup", (double)o->warmup, 0, 1e12},
+        {"weight-decay", o->weight_decay, 0, 1e3},
+        {"beta1", o->beta1, 0, below1},
+        {"beta2", o->beta2, 0, below1},
+        {"adam-eps", o->adam_eps, 1e-30, 1},
+        {"clip", o->clip, 0, 1e30},
+        {"val-fraction", o->val_fraction, 0, below1},
+        {"threads", o->threads, 0, 4096},
+    };
+    return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
+}
+
+static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
+{
+    if (o->arch == NULL || wkv_arch_find(o->arch) == NULL)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "arch: \"%s\" is not known",
+                 o->arch != NULL ? o->arch : "(none)");
+    const range ranges[] = {
+        {"layers", o->layers, 1, 4096},
+        {"width", o->width, 1, 1 << 20},
+        {"head-size", o->head_size, 0, 1 << 16},
+    };
+    return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
+}
+
+wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err)
+{
+    if (o->data == NULL)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "data: a text file or a binidx PREFIX is needed");
+    if (o->init == NULL)
+        WKV_TRY(check_shape(o, err));
+    WKV_TRY(check_numbers(o, err));
+    if (o->order != WKV_ORDER_RANDOM && o->order != WKV_ORDER_SEQUENTIAL)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "order: %d is neither random nor sequential", (int)o->order);
+    if ((int64_t)o->ctx * o->batch > 1 << 26)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "batch: %d rows of %d tokens are more than 2^26 a step",
+                 o->batch, o->ctx);
+    return WKV_OK;
+}

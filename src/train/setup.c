@@ -1,0 +1,141 @@
+/* train/setup.c - opening a trainer: the device, the model (new, or read), the data, and
+ * the memory of a step, in the order in which each needs the one before.
+ *
+ * Every part goes straight into the trainer, whose close releases what there is; so no
+ * step here has to undo the ones before it. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/trainer.h"
+
+/* ---- vocabulary ------------------------------------------------------------------------ */
+
+/* Vocabularies are padded to a multiple of 64: World's 65530 ids make the customary 65536. */
+static int32_t padded(int32_t ids)
+{
+    return (ids + 63) / 64 * 64;
+}
+
+/* The model's own tokenizer comes first: its weights know no other. */
+static wkv_status open_tokenizer(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
+                                 wkv_error *err)
+{
+    const char *kind = init != NULL ? wkv_store_meta(init, WKV_META_TOKENIZER) : NULL;
+    if (kind != NULL) {
+        const char *vocab = wkv_store_meta(init, WKV_META_VOCAB);
+        size_t len = vocab != NULL ? strlen(vocab) : 0;
+        WKV_TRY(wkv_tok_open(&t->tok, kind, o->init, vocab, len, err));
+    } else if (o->vocab != NULL) {
+        WKV_TRY(wkv_tok_open_spec(&t->tok, o->vocab, err));
+    }
+    if (t->tok == NULL || init == NULL)
+        return WKV_OK;
+    int32_t ids = t->tok->vocab_size, V = t->cfg.dim[WKV_DIM_V];
+    if (V < ids || V > padded(ids))
+        WKV_FAIL(err, WKV_E_ARGUMENT,
+                 "%s: the model has %d token ids, the vocabulary \"%s\" %d: they do not belong "
+                 "together",
+                 o->init, V, kind != NULL ? kind : o->vocab, ids);
+    return WKV_OK;
+}
+
+/* V of a new model: the option, the tokenizer's, or what the data holds. */
+static wkv_status vocab_size(const wkv_trainer *t, const wkv_train_opts *o, int32_t *V,
+                             wkv_error *err)
+{
+    if (t->tok != NULL && o->vocab_size != 0 && o->vocab_size < t->tok->vocab_size)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "vocab-size: %d is less than the %d ids of \"%s\"",
+                 o->vocab_size, t->tok->vocab_size, o->vocab);
+    if (o->vocab_size != 0) {
+        *V = o->vocab_size;
+    } else if (t->tok != NULL) {
+        *V = padded(t->tok->vocab_size);
+    } else {
+        int32_t largest;
+        WKV_TRY(wkv_data_largest(&t->data, &largest, err));
+        *V = largest + 1;
+    }
+    return WKV_OK;
+}
+
+/* ---- data ------------------------------------------------------------------------------- */
+
+static wkv_status check_length(const wkv_part *p, const char *what, int32_t ctx, wkv_error *err)
+{
+    if (p->n < (uint64_t)ctx + 1)
+        WKV_FAIL(err, WKV_E_ARGUMENT,
+                 "%s: %llu tokens %s, but ctx %d needs at least %d; lower ctx or give more data",
+                 p->data->path, (unsigned long long)p->n, what, ctx, ctx + 1);
+    return WKV_OK;
+}
+
+static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
+{
+    WKV_TRY(wkv_data_open(&t->data, o->data, t->tok, err));
+    uint64_t n = t->data.n;
+    t->train = (wkv_part){.data = &t->data, .n = n};
+    if (o->val != NULL) {
+        WKV_TRY(wkv_data_open(&t->val_data, o->val, t->tok, err));
+        t->val = (wkv_part){.data = &t->val_data, .n = t->val_data.n};
+    } else if (o->val_fraction > 0) {
+        t->train.n = (uint64_t)floor((double)n * (1 - o->val_fraction));
+        t->val = (wkv_part){.data = &t->data, .first = t->train.n, .n = n - t->train.n};
+    }
+    WKV_TRY(check_length(&t->train, "to train on", o->ctx, err));
+    if (t->val.data != NULL)
+        WKV_TRY(check_length(&t->val, "are held out", o->ctx, err));
+    wkv_rows_init(&t->rows, o->order, t->train.n, (uint64_t)o->ctx, (uint64_t)o->batch, o->seed);
+    return WKV_OK;
+}
+
+/* ---- model ------------------------------------------------------------------------------ */
+
+static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
+                               wkv_error *err)
+{
+    int count = wkv_params_count(&t->cfg);
+    t->present = wkv_calloc((size_t)count, sizeof *t->present);
+    if (t->present == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for %d parameters", count);
+    wkv_params_present(t->present, &t->cfg, init);
+    size_t n = wkv_weights_flat_size(&t->cfg, t->present);
+    WKV_TRY(wkv_optim_init(&t->optim, t->dev, n, err));
+    WKV_TRY(wkv_weights_flat(&t->weights, &t->cfg, t->present, t->optim.param, t->optim.grad, err));
+    WKV_TRY(wkv_optim_group(&t->optim, &t->cfg, &t->weights, err));
+    if (init == NULL)
+        return wkv_weights_create(&t->weights, &t->cfg, t->dev, o->seed, o->lr, err);
+    wkv_status s = wkv_weights_load(&t->weights, &t->cfg, init, err);
+    return s == WKV_OK ? s : wkv_error_prefix(err, s, o->init);
+}
+
+static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
+                        wkv_error *err)
+{
+    if (init != NULL)
+        WKV_TRY(wkv_config_infer(&t->cfg, init, err));
+    WKV_TRY(open_tokenizer(t, o, init, err));
+    WKV_TRY(open_data(t, o, err));
+    if (init == NULL) {
+        int32_t V = 0;
+        WKV_TRY(vocab_size(t, o, &V, err));
+        WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), o->layers, o->width, o->head_size,
+                               V, err));
+    }
+    WKV_TRY(make_weights(t, o, init, err));
+    return wkv_work_init(&t->work, t->dev, &t->cfg, &t->weights, o->batch, o->ctx, err);
+}
+
+wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
+{
+    WKV_TRY(wkv_train_opts_check(o, err));
+    t->opts = *o;
+    t->opts.init = t->opts.arch = t->opts.vocab = t->opts.data = t->opts.val = NULL;
+    WKV_TRY(wkv_dev_open_cpu(&t->dev, o->threads, err));
+    wkv_store *init = NULL;
+    if (o->init != NULL)
+        WKV_TRY(wkv_store_open(&init, o->init, err));
+    wkv_status s = setup(t, o, init, err);
+    wkv_store_close(&init);
+    return s;
+}

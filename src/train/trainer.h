@@ -1,0 +1,37 @@
+/* train/trainer.h - what a trainer holds; shared by the files that make it up.
+ *   options.c  the options, checked       setup.c  opening: device, model, data, memory
+ *   trainer.c  steps and validation       ckpt.c   save and restore     export.c  the model */
+#ifndef WKV_TRAIN_TRAINER_H
+#define WKV_TRAIN_TRAINER_H
+
+#include <wkv/train.h>
+
+#include "arch/arch.h"
+#include "tok/tok.h"
+#include "train/data.h"
+#include "train/optim.h"
+#include "train/sample.h"
+#include "train/work.h"
+
+struct wkv_trainer {
+    wkv_train_opts opts; /* its strings are the caller's and NULL here */
+    wkv_dev *dev;
+    wkv_tok *tok; /* NULL: the model carries no vocabulary */
+    wkv_config cfg;
+    bool *present; /* which parameters the model has, by wkv_params_at's index */
+    wkv_weights weights;
+    wkv_optim optim;
+    wkv_data data, val_data;
+    wkv_part train, val; /* val.n == 0: nothing is held out */
+    wkv_sampler_rows rows;
+    wkv_work work;
+    int64_t step; /* steps done */
+};
+
+/* E_ARGUMENT, naming the option, its value and its range. */
+wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err);
+
+/* Everything but the step: fills a zeroed trainer, which is closed in any case. */
+wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err);
+
+#endif
