@@ -95,8 +95,7 @@ const real *wkv_norm(wkv_pass *p, wkv_norm_saved *s, real *x, const wkv_weight *
     s->x = x;
     s->y = wkv_pass_keep(p, stream_size(p));
     s->stat = keep_stat(p);
-    p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, (int)rows_of(p),
-                           (real)p->cfg->ln_eps);
+    p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, (int)rows_of(p), (real)p->cfg->ln_eps);
     return s->y;
 }
 
@@ -121,8 +120,8 @@ real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in
     return out;
 }
 
-void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout,
-                 const real *hidden, const real *in, bool accumulate)
+void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, const real *hidden,
+                 const real *in, bool accumulate)
 {
     const wkv_dev *d = p->exec.dev;
     size_t rows = rows_of(p), rank = (size_t)low->A->cols;
@@ -158,7 +157,8 @@ void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const r
     d->matmul_bwd(&p->exec, din, dkey, in, key, (int)rows, false);
 }
 
-/* ---- head ------------------------------------------------------------------------------------- */
+/* ---- head -------------------------------------------------------------------------------------
+ */
 
 void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows)
 {

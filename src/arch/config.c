@@ -171,8 +171,8 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
         const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
         if (t != NULL) {
             if (!wkv_dtype_is_weight(t->dtype))
-                WKV_FAIL(err, WKV_E_SHAPE, "%s is of type %s, expected a floating point type",
-                         name, wkv_dtype_of(t->dtype)->name);
+                WKV_FAIL(err, WKV_E_SHAPE, "%s is of type %s, expected a floating point type", name,
+                         wkv_dtype_of(t->dtype)->name);
             WKV_TRY(unify(cfg, p, t, err));
         } else if (p->need == WKV_REQUIRED && wkv_param_exists(p, layer)) {
             WKV_FAIL(err, WKV_E_MISSING, "looks like %s with %d layers, but lacks the tensor %s",
@@ -182,7 +182,8 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
     return arch->check(cfg, err);
 }
 
-/* ---- a new model -------------------------------------------------------------------------------- */
+/* ---- a new model --------------------------------------------------------------------------------
+ */
 
 wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
                           int head_size, int vocab, wkv_error *err)
@@ -199,8 +200,8 @@ wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int
     cfg->dim[WKV_DIM_A] = width;
     if (arch->has_heads) {
         if (head_size < 1 || width % head_size != 0)
-            WKV_FAIL(err, WKV_E_ARGUMENT,
-                     "head size: expected a divisor of the width %d, found %d", width, head_size);
+            WKV_FAIL(err, WKV_E_ARGUMENT, "head size: expected a divisor of the width %d, found %d",
+                     width, head_size);
         cfg->dim[WKV_DIM_N] = head_size;
         cfg->dim[WKV_DIM_H] = width / head_size;
     }
@@ -208,7 +209,8 @@ wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int
     return arch->check(cfg, err);
 }
 
-/* ---- metadata ---------------------------------------------------------------------------------------- */
+/* ---- metadata
+ * ---------------------------------------------------------------------------------------- */
 
 static void add_pair(wkv_config_meta *m, const char *key, const char *value)
 {

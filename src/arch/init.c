@@ -103,7 +103,8 @@ wkv_status wkv_init_orthogonal(real *w, const wkv_init *i, double gain)
     bool tall = i->rows > i->cols; /* then the vectors are the columns */
     for (int r = 0; r < i->rows; r++)
         for (int c = 0; c < i->cols; c++) {
-            size_t from = tall ? (size_t)c * (size_t)m + (size_t)r : (size_t)r * (size_t)m + (size_t)c;
+            size_t from =
+                tall ? (size_t)c * (size_t)m + (size_t)r : (size_t)r * (size_t)m + (size_t)c;
             w[(size_t)r * (size_t)i->cols + (size_t)c] = (real)gain * q[from];
         }
     wkv_free_aligned(q);

@@ -86,7 +86,8 @@ static wkv_status check(const wkv_config *cfg, wkv_error *err)
     return WKV_OK;
 }
 
-/* ---- state -------------------------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------------------------------
+ */
 
 static size_t state_size(const wkv_config *cfg)
 {

@@ -37,8 +37,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, rows, false);
     d->gate_bwd(&p->exec, dr, dy, dz, s->r, s->y, size);
     wkv_slot dwkv = rwkv4_slot(p->cfg, p->dstate, l, SLOT_WKV);
-    d->wkv4_bwd(&p->exec, dk, dv, dy, s->state0, s->k, s->v, &w->decay, &w->first, &p->seqs,
-                &dwkv);
+    d->wkv4_bwd(&p->exec, dk, dv, dy, s->state0, s->k, s->v, &w->decay, &w->first, &p->seqs, &dwkv);
 
     real *dmix[MIXES] = {temp(p, WKV_DIM_C), temp(p, WKV_DIM_C), temp(p, WKV_DIM_C)};
     d->matmul_bwd(&p->exec, dmix[MIX_K], dk, s->x[MIX_K], &w->key, rows, false);

@@ -36,16 +36,22 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
 
     size_t mark = wkv_arena_mark(p->exec.scratch);
     real *dy = temp(p, WKV_DIM_A);
-    wkv_rwkv7_out out = {.y = s->y, .r = s->r, .k = s->k, .v = s->v, .g = s->g,
-                         .z = s->z, .stat = s->stat, .eps = (real)p->cfg->gn_eps};
+    wkv_rwkv7_out out = {.y = s->y,
+                         .r = s->r,
+                         .k = s->k,
+                         .v = s->v,
+                         .g = s->g,
+                         .z = s->z,
+                         .stat = s->stat,
+                         .eps = (real)p->cfg->gn_eps};
     wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
-    wkv_rwkv7_out_grad og = {.dz = dz, .dy = dy, .dr = g->dr, .dk = g->dk, .dv = g->dv,
-                             .dg = g->dg};
+    wkv_rwkv7_out_grad og = {
+        .dz = dz, .dy = dy, .dr = g->dr, .dk = g->dk, .dv = g->dv, .dg = g->dg};
     d->rwkv7_out_bwd(&p->exec, &og, &out, &ow, (int)rows_of(p), A, N);
 
     wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
-    wkv_wkv7_grad wg = {temp(p, WKV_DIM_A), g->dw, temp(p, WKV_DIM_A), temp(p, WKV_DIM_A),
-                        g->da, g->db};
+    wkv_wkv7_grad wg = {temp(p, WKV_DIM_A), g->dw, temp(p, WKV_DIM_A),
+                        temp(p, WKV_DIM_A), g->da, g->db};
     wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_WKV);
     d->wkv7_bwd(&p->exec, &wg, dy, s->keep, &in, &p->seqs, &dslot);
     d->add(&p->exec, g->dr, wg.dr, size);
@@ -65,15 +71,31 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
     g->da_raw = temp(p, WKV_DIM_A);
     g->dv_raw = v_first != NULL ? temp(p, WKV_DIM_A) : NULL;
     wkv_rwkv7_prep prep = {
-        .k_in = s->k_in, .v_in = s->v_in, .v_first = v_first,
-        .w_raw = s->w_raw, .a_raw = s->a_raw, .v_raw = s->v_raw,
-        .w = s->w, .k = s->k, .v = s->v, .a = s->a, .b = s->b,
+        .k_in = s->k_in,
+        .v_in = s->v_in,
+        .v_first = v_first,
+        .w_raw = s->w_raw,
+        .a_raw = s->a_raw,
+        .v_raw = s->v_raw,
+        .w = s->w,
+        .k = s->k,
+        .v = s->v,
+        .a = s->a,
+        .b = s->b,
     };
     wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
     wkv_rwkv7_prep_grad pg = {
-        .dw = g->dw, .dk = g->dk, .dv = g->dv, .da = g->da, .db = g->db,
-        .dk_in = g->dk_in, .dv_in = g->dv_in, .dw_raw = g->dw_raw, .da_raw = g->da_raw,
-        .dv_raw = g->dv_raw, .dv_first = v_first != NULL ? dv_first : NULL,
+        .dw = g->dw,
+        .dk = g->dk,
+        .dv = g->dv,
+        .da = g->da,
+        .db = g->db,
+        .dk_in = g->dk_in,
+        .dv_in = g->dv_in,
+        .dw_raw = g->dw_raw,
+        .da_raw = g->da_raw,
+        .dv_raw = g->dv_raw,
+        .dv_first = v_first != NULL ? dv_first : NULL,
     };
     p->exec.dev->rwkv7_prep_bwd(&p->exec, &pg, &prep, &pw, (int)rows_of(p), A, N);
     if (v_first == NULL)
@@ -81,8 +103,8 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
 }
 
 /* Through the products to the gradients of the six mixed inputs. */
-static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
-                        const gradients *g, real *dx[MIXES])
+static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, const gradients *g,
+                        real *dx[MIXES])
 {
     const wkv_dev *d = p->exec.dev;
     int rows = (int)rows_of(p);

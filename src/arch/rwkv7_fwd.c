@@ -51,9 +51,17 @@ static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const rea
     s->a = wkv_pass_keep(p, size);
     s->b = wkv_pass_keep(p, size);
     wkv_rwkv7_prep prep = {
-        .k_in = s->k_in, .v_in = s->v_in, .v_first = v_first,
-        .w_raw = s->w_raw, .a_raw = s->a_raw, .v_raw = s->v_raw,
-        .w = s->w, .k = s->k, .v = s->v, .a = s->a, .b = s->b,
+        .k_in = s->k_in,
+        .v_in = s->v_in,
+        .v_first = v_first,
+        .w_raw = s->w_raw,
+        .a_raw = s->a_raw,
+        .v_raw = s->v_raw,
+        .w = s->w,
+        .k = s->k,
+        .v = s->v,
+        .a = s->a,
+        .b = s->b,
     };
     wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
     p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, (int)rows_of(p), p->cfg->dim[WKV_DIM_A],
@@ -73,8 +81,14 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
     s->stat = training ? wkv_pass_keep(p, 2 * rows_of(p) * (size_t)(A / N)) : NULL;
     p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
-    wkv_rwkv7_out out = {.y = s->y, .r = s->r, .k = s->k, .v = s->v, .g = s->g,
-                         .z = s->z, .stat = s->stat, .eps = (real)p->cfg->gn_eps};
+    wkv_rwkv7_out out = {.y = s->y,
+                         .r = s->r,
+                         .k = s->k,
+                         .v = s->v,
+                         .g = s->g,
+                         .z = s->z,
+                         .stat = s->stat,
+                         .eps = (real)p->cfg->gn_eps};
     wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
     p->exec.dev->rwkv7_out(&p->exec, &out, &ow, (int)rows_of(p), A, N);
 }

@@ -73,8 +73,8 @@ size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present)
     return total;
 }
 
-wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present,
-                            real *flat, real *grad, wkv_error *err)
+wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present, real *flat,
+                            real *grad, wkv_error *err)
 {
     WKV_TRY(allocate(w, cfg, err));
     size_t offset = 0;
@@ -156,8 +156,8 @@ static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
     return matrix && t->dtype != WKV_DTYPE_F64 ? t->dtype : WKV_DTYPE_REAL;
 }
 
-static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p,
-                           const wkv_tensor *t, wkv_error *err)
+static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, const wkv_tensor *t,
+                           wkv_error *err)
 {
     if (usable_in_place(t, p)) {
         one->data = t->data;
@@ -198,7 +198,8 @@ wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_sto
     return WKV_OK;
 }
 
-/* ---- for writing ------------------------------------------------------------------------------ */
+/* ---- for writing ------------------------------------------------------------------------------
+ */
 
 void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
                          char (*names)[WKV_NAME_MAX], size_t *n)

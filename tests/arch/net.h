@@ -19,11 +19,11 @@ typedef struct net {
     int32_t start[NET_MAX_SEQS + 1];
     int32_t *ids;
     size_t state_size;
-    real *state0[NET_MAX_SEQS];  /* the initial states */
-    real *state[NET_MAX_SEQS];   /* the states after net_forward */
-    real *dstate[NET_MAX_SEQS];  /* after net_backward: gradients of the initial states */
-    real *logits;                /* (rows, V) */
-    real *out_weight;            /* (rows, V): the sum's coefficients */
+    real *state0[NET_MAX_SEQS]; /* the initial states */
+    real *state[NET_MAX_SEQS];  /* the states after net_forward */
+    real *dstate[NET_MAX_SEQS]; /* after net_backward: gradients of the initial states */
+    real *logits;               /* (rows, V) */
+    real *out_weight;           /* (rows, V): the sum's coefficients */
     real *state_weight[NET_MAX_SEQS];
     void *saved;
     wkv_arena tape, scratch;

@@ -14,12 +14,9 @@ typedef struct mode_case {
 } mode_case;
 
 static const mode_case cases[] = {
-    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},
-    {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
-    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},
-    {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97},
-    {&toy_arch, 2, 24, 0, 17, 30},
+    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},   {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
+    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97}, {&toy_arch, 2, 24, 0, 17, 30},
 };
 
 /* The logits of the whole sequence fed in pieces of `piece` tokens; the caller frees. */
@@ -57,8 +54,8 @@ static void check_pieces(void **state)
         real *split = logits_by(&n, c->T, pieces[p]);
         for (size_t i = 0; i < count; i++)
             if (!(fabs((double)(split[i] - whole[i])) <= 1e-5 * largest))
-                fail_msg("pieces of %d, logit %zu: %.9g, at once %.9g (largest %.3g)", pieces[p],
-                         i, (double)split[i], (double)whole[i], largest);
+                fail_msg("pieces of %d, logit %zu: %.9g, at once %.9g (largest %.3g)", pieces[p], i,
+                         (double)split[i], (double)whole[i], largest);
         free(split);
     }
     free(whole);

@@ -10,12 +10,12 @@
 
 #include "arch/blocks.h"
 
-#define TOY_LAYER(P)                                                                     \
-    P(ln_w, "blocks.%d.ln1.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one)      \
-    P(ln_b, "blocks.%d.ln1.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero)       \
-    P(q, "blocks.%d.att.q.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho)     \
-    P(k, "blocks.%d.att.k.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho)     \
-    P(v, "blocks.%d.att.v.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho)     \
+#define TOY_LAYER(P) \
+    P(ln_w, "blocks.%d.ln1.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one) \
+    P(ln_b, "blocks.%d.ln1.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(q, "blocks.%d.att.q.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho) \
+    P(k, "blocks.%d.att.k.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho) \
+    P(v, "blocks.%d.att.v.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho) \
     P(out, "blocks.%d.att.output.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, wkv_init_ortho)
 
 typedef struct layer_weights {
@@ -38,8 +38,8 @@ static wkv_weight constant(real *values, real value, const wkv_config *cfg)
 {
     for (int c = 0; c < MAX_WIDTH; c++)
         values[c] = value;
-    return (wkv_weight){.data = values, .dtype = WKV_DTYPE_REAL, .rows = 1,
-                        .cols = cfg->dim[WKV_DIM_C]};
+    return (wkv_weight){
+        .data = values, .dtype = WKV_DTYPE_REAL, .rows = 1, .cols = cfg->dim[WKV_DIM_C]};
 }
 
 static size_t state_size(const wkv_config *cfg)

@@ -9,8 +9,8 @@
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     (void)kern;
-    dnnl_sgemm(g->trans_a ? 'T' : 'N', g->trans_b ? 'T' : 'N', g->m, g->n, g->k, 1.0f, g->A,
-               g->lda, g->B, g->ldb, g->accumulate ? 1.0f : 0.0f, g->C, g->ldc);
+    dnnl_sgemm(g->trans_a ? 'T' : 'N', g->trans_b ? 'T' : 'N', g->m, g->n, g->k, 1.0f, g->A, g->lda,
+               g->B, g->ldb, g->accumulate ? 1.0f : 0.0f, g->C, g->ldc);
 }
 #else
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)

@@ -95,8 +95,8 @@ static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
             wkv_span s = wkv_span_of((size_t)W->rows, parts, i, WIDEN_ROWS);
             for (size_t o = s.begin; o < s.begin + s.n; o += WIDEN_ROWS) {
                 size_t n = (size_t)W->rows - o < WIDEN_ROWS ? (size_t)W->rows - o : WIDEN_ROWS;
-                wkv_dtype_to_real(mine, (const unsigned char *)W->data + o * row_bytes(W),
-                                  W->dtype, n * cols);
+                wkv_dtype_to_real(mine, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
+                                  n * cols);
                 wkv_gemm_args t = *g;
                 t.C += o;
                 t.B = mine;
@@ -134,8 +134,8 @@ void wkv_cpu_matmul(wkv_exec *x, real *y, const real *in, const wkv_weight *W, i
         wkv_gemm_parallel(x, &g);
 }
 
-void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in,
-                        const wkv_weight *W, int rows, bool accumulate)
+void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
+                        int rows, bool accumulate)
 {
     if (wkv_exec_measuring(x))
         return;
@@ -144,9 +144,15 @@ void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in,
     int n_out = W->in_out ? W->cols : W->rows;
     if (din != NULL) {
         wkv_gemm_args g = {
-            .C = din, .A = dy, .B = W->data,
-            .m = rows, .n = n_in, .k = n_out,
-            .lda = n_out, .ldb = W->cols, .ldc = n_in,
+            .C = din,
+            .A = dy,
+            .B = W->data,
+            .m = rows,
+            .n = n_in,
+            .k = n_out,
+            .lda = n_out,
+            .ldb = W->cols,
+            .ldc = n_in,
             .trans_b = W->in_out,
             .accumulate = accumulate,
         };
@@ -158,8 +164,12 @@ void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in,
             .C = W->grad,
             .A = W->in_out ? in : dy,
             .B = W->in_out ? dy : in,
-            .m = W->rows, .n = W->cols, .k = rows,
-            .lda = W->rows, .ldb = W->cols, .ldc = W->cols,
+            .m = W->rows,
+            .n = W->cols,
+            .k = rows,
+            .lda = W->rows,
+            .ldb = W->cols,
+            .ldc = W->cols,
             .trans_a = true,
             .accumulate = true,
         };

@@ -85,8 +85,8 @@ static void layernorm_bwd_param(wkv_exec *x, const real *dy, const real *in, con
     wkv_arena_reset(x->scratch, mark);
 }
 
-void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *in,
-                           const real *stat, const wkv_weight *w, const wkv_weight *b, int rows)
+void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const real *stat,
+                           const wkv_weight *w, const wkv_weight *b, int rows)
 {
     layernorm_bwd_param(x, dy, in, stat, w, b, rows);
     if (wkv_exec_measuring(x))
@@ -104,17 +104,18 @@ void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *i
 /* ---- elementwise ------------------------------------------------------------------------ */
 
 /* Runs CALL once per part, on the s.n elements from o on. */
-#define ELEMENTWISE(x, count, steps, CALL)                            \
-    do {                                                              \
-        if (wkv_exec_measuring(x))                                    \
-            return;                                                   \
-        int parts = wkv_cpu_parts((x), (count), (count) * (steps));   \
-        _Pragma("omp parallel for num_threads(parts) if (parts > 1)") \
-        for (int i = 0; i < parts; i++) {                             \
-            wkv_span s = wkv_span_of((count), parts, i, 64);          \
-            size_t o = s.begin;                                       \
-            CALL;                                                     \
-        }                                                             \
+#define ELEMENTWISE(x, count, steps, CALL) \
+    do { \
+        if (wkv_exec_measuring(x)) \
+            return; \
+        int parts = wkv_cpu_parts((x), (count), (count) * (steps)); \
+        _Pragma("omp parallel for num_threads(parts) if (parts > 1)") for (int i = 0; i < parts; \
+                                                                           i++) \
+        { \
+            wkv_span s = wkv_span_of((count), parts, i, 64); \
+            size_t o = s.begin; \
+            CALL; \
+        } \
     } while (0)
 
 void wkv_cpu_add(wkv_exec *x, real *y, const real *in, size_t n)
@@ -145,10 +146,10 @@ void wkv_cpu_act_bwd(wkv_exec *x, real *din, const real *dy, const real *saved, 
                      wkv_act_kind kind)
 {
     const wkv_kern *k = x->dev->kern;
-    void (*f)(real *, const real *, const real *, size_t) =
-        kind == WKV_ACT_TANH      ? k->tanh_bwd
-        : kind == WKV_ACT_SIGMOID ? k->sigmoid_bwd
-                                  : k->relu2_bwd;
+    void (*f)(real *, const real *, const real *, size_t) = kind == WKV_ACT_TANH ? k->tanh_bwd
+                                                            : kind == WKV_ACT_SIGMOID
+                                                                ? k->sigmoid_bwd
+                                                                : k->relu2_bwd;
     ELEMENTWISE(x, n, 1, f(din + o, dy + o, saved + o, s.n));
 }
 
@@ -198,7 +199,8 @@ void wkv_cpu_colsum(wkv_exec *x, real *y, const real *in, int rows, size_t n)
     }
 }
 
-/* ---- loss and norm -------------------------------------------------------------------------------- */
+/* ---- loss and norm
+ * -------------------------------------------------------------------------------- */
 
 void wkv_cpu_softmax_ce(wkv_exec *x, double *loss, real *logits, const int32_t *target, int rows,
                         int V, real scale, real l2wrap)

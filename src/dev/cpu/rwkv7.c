@@ -9,11 +9,22 @@ static wkv_rwkv7_prep prep_at(const wkv_rwkv7_prep *p, const wkv_rwkv7_prep_weig
                               int C)
 {
     return (wkv_rwkv7_prep){
-        .k_in = AT(p->k_in), .v_in = AT(p->v_in), .v_first = AT(p->v_first),
-        .w_raw = AT(p->w_raw), .a_raw = AT(p->a_raw), .v_raw = AT(p->v_raw),
-        .w0 = wkv_vec(w->w0), .a0 = wkv_vec(w->a0), .v0 = wkv_vec(w->v0),
-        .k_k = wkv_vec(w->k_k), .k_a = wkv_vec(w->k_a),
-        .w = AT(p->w), .k = AT(p->k), .v = AT(p->v), .a = AT(p->a), .b = AT(p->b),
+        .k_in = AT(p->k_in),
+        .v_in = AT(p->v_in),
+        .v_first = AT(p->v_first),
+        .w_raw = AT(p->w_raw),
+        .a_raw = AT(p->a_raw),
+        .v_raw = AT(p->v_raw),
+        .w0 = wkv_vec(w->w0),
+        .a0 = wkv_vec(w->a0),
+        .v0 = wkv_vec(w->v0),
+        .k_k = wkv_vec(w->k_k),
+        .k_a = wkv_vec(w->k_a),
+        .w = AT(p->w),
+        .k = AT(p->k),
+        .v = AT(p->v),
+        .a = AT(p->a),
+        .b = AT(p->b),
     };
 }
 
@@ -34,10 +45,19 @@ void wkv_cpu_rwkv7_prep(wkv_exec *x, const wkv_rwkv7_prep *p, const wkv_rwkv7_pr
 static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row, int C)
 {
     return (wkv_rwkv7_prep_grad){
-        .dw = AT(g->dw), .dk = AT(g->dk), .dv = AT(g->dv), .da = AT(g->da), .db = AT(g->db),
-        .dk_in = AT(g->dk_in), .dv_in = AT(g->dv_in), .dw_raw = AT(g->dw_raw),
-        .da_raw = AT(g->da_raw), .dv_raw = AT(g->dv_raw), .dv_first = AT(g->dv_first),
-        .k_k_row = AT(g->k_k_row), .k_a_row = AT(g->k_a_row),
+        .dw = AT(g->dw),
+        .dk = AT(g->dk),
+        .dv = AT(g->dv),
+        .da = AT(g->da),
+        .db = AT(g->db),
+        .dk_in = AT(g->dk_in),
+        .dv_in = AT(g->dv_in),
+        .dw_raw = AT(g->dw_raw),
+        .da_raw = AT(g->da_raw),
+        .dv_raw = AT(g->dv_raw),
+        .dv_first = AT(g->dv_first),
+        .k_k_row = AT(g->k_k_row),
+        .k_a_row = AT(g->k_a_row),
     };
 }
 
@@ -77,8 +97,14 @@ static wkv_rwkv7_out out_at(const wkv_rwkv7_out *o, const wkv_rwkv7_out_weights 
                             int C, int N)
 {
     return (wkv_rwkv7_out){
-        .y = AT(o->y), .r = AT(o->r), .k = AT(o->k), .v = AT(o->v), .g = AT(o->g),
-        .ln_w = wkv_vec(w->ln_w), .ln_b = wkv_vec(w->ln_b), .r_k = wkv_vec(w->r_k),
+        .y = AT(o->y),
+        .r = AT(o->r),
+        .k = AT(o->k),
+        .v = AT(o->v),
+        .g = AT(o->g),
+        .ln_w = wkv_vec(w->ln_w),
+        .ln_b = wkv_vec(w->ln_b),
+        .r_k = wkv_vec(w->r_k),
         .z = AT(o->z),
         .stat = o->stat != NULL ? o->stat + row * 2 * (size_t)(C / N) : NULL,
         .eps = o->eps,
@@ -102,9 +128,15 @@ void wkv_cpu_rwkv7_out(wkv_exec *x, const wkv_rwkv7_out *o, const wkv_rwkv7_out_
 static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, int C)
 {
     return (wkv_rwkv7_out_grad){
-        .dz = AT(g->dz), .dy = AT(g->dy), .dr = AT(g->dr), .dk = AT(g->dk),
-        .dv = AT(g->dv), .dg = AT(g->dg),
-        .ln_w_row = AT(g->ln_w_row), .ln_b_row = AT(g->ln_b_row), .r_k_row = AT(g->r_k_row),
+        .dz = AT(g->dz),
+        .dy = AT(g->dy),
+        .dr = AT(g->dr),
+        .dk = AT(g->dk),
+        .dv = AT(g->dv),
+        .dg = AT(g->dg),
+        .ln_w_row = AT(g->ln_w_row),
+        .ln_b_row = AT(g->ln_b_row),
+        .r_k_row = AT(g->r_k_row),
     };
 }
 

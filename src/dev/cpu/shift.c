@@ -162,8 +162,8 @@ static void bwd_mixes(wkv_exec *x, const backward *g, const real *prev, const re
                 d[j] = g->dy[live[j]] + o;
             }
             x->dev->kern->shift_mix_bwd_mu(dmu, d, in + o, prev + (size_t)b * g->C + s.begin,
-                                           n_live, g->q->start[b + 1] - g->q->start[b],
-                                           (int)g->C, (int)s.n, g->mode);
+                                           n_live, g->q->start[b + 1] - g->q->start[b], (int)g->C,
+                                           (int)s.n, g->mode);
         }
     }
 }

@@ -28,8 +28,15 @@ static task task_at(size_t i, int H, int N, const wkv_seqs *q)
 
 static wkv_wkv7_in inputs_of(const wkv_wkv7_in *in, const task *t)
 {
-    return (wkv_wkv7_in){in->r + t->row0, in->w + t->row0, in->k + t->row0, in->v + t->row0,
-                         in->a + t->row0, in->b + t->row0, t->T,           in->N, in->stride};
+    return (wkv_wkv7_in){in->r + t->row0,
+                         in->w + t->row0,
+                         in->k + t->row0,
+                         in->v + t->row0,
+                         in->a + t->row0,
+                         in->b + t->row0,
+                         t->T,
+                         in->N,
+                         in->stride};
 }
 
 static wkv_wkv7_grad gradients_of(const wkv_wkv7_grad *g, const task *t)
