@@ -21,9 +21,9 @@ int64_t wkv_tensor_count(const wkv_tensor *t)
 bool wkv_tensor_contiguous(const wkv_tensor *t)
 {
     int64_t expected = 1;
+    if (wkv_tensor_count(t) == 0)
+        return true;
     for (int d = t->ndim - 1; d >= 0; d--) {
-        if (t->dim[d] == 0)
-            return true;
         if (t->dim[d] != 1 && t->stride[d] != expected)
             return false;
         expected *= t->dim[d];
@@ -41,10 +41,13 @@ bool wkv_tensor_is_matrix(const wkv_tensor *t)
 
 void wkv_tensor_set_strides(wkv_tensor *t)
 {
-    int64_t stride = 1;
+    uint64_t stride = 1;
     for (int d = t->ndim - 1; d >= 0; d--) {
-        t->stride[d] = stride;
-        stride *= t->dim[d] > 0 ? t->dim[d] : 1;
+        t->stride[d] = (int64_t)stride;
+        /* A stride that overflows belongs to no element. */
+        if (t->dim[d] > 0 &&
+            (!wkv_mul_ok(stride, (uint64_t)t->dim[d], &stride) || stride > INT64_MAX))
+            stride = 0;
     }
 }
 

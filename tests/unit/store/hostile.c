@@ -1,0 +1,70 @@
+/* See hostile.h.  Every copy lies in a block of exactly its size, so that
+ * AddressSanitizer sees the first byte too many. */
+#include "hostile.h"
+
+#include "support/open_all.h"
+#include "test.h"
+
+static bool accepts(const void *data, size_t size, wkv_error *err)
+{
+    void *copy = malloc(size + (size == 0));
+    memcpy(copy, data, size);
+    bool ok = open_all(copy, size, err);
+    free(copy);
+    return ok;
+}
+
+size_t truncate_everywhere(const void *data, size_t size)
+{
+    wkv_error err;
+    size_t accepted = 0;
+    for (size_t n = 0; n < size; n++)
+        accepted += accepts(data, n, &err);
+    return accepted;
+}
+
+size_t flip_every_bit(const void *data, size_t size)
+{
+    wkv_error err;
+    size_t accepted = 0;
+    uint8_t *copy = malloc(size);
+    memcpy(copy, data, size);
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        accepted += open_all(copy, size, &err);
+        copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    free(copy);
+    return accepted;
+}
+
+wkv_strbuf read_file(const char *path)
+{
+    wkv_strbuf b;
+    char piece[4096];
+    size_t n;
+    wkv_strbuf_init(&b);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+        wkv_strbuf_add(&b, piece, n);
+    fclose(f);
+    assert_true(wkv_strbuf_ok(&b));
+    return b;
+}
+
+void assert_refused(const wkv_strbuf *file, int status, const char *words)
+{
+    wkv_error err;
+    if (accepts(file->data, file->len, &err))
+        fail_msg("accepted, but '%s' was expected", words);
+    if ((int)err.code != status || strstr(err.text, words) == NULL)
+        fail_msg("%s: %s; '%s' was expected", wkv_status_name(err.code), err.text, words);
+}
+
+void assert_accepted(const wkv_strbuf *file)
+{
+    wkv_error err;
+    if (!accepts(file->data, file->len, &err))
+        fail_msg("%s", err.text);
+}
