@@ -53,12 +53,12 @@ wkv_strbuf read_file(const char *path)
     return b;
 }
 
-void assert_refused(const wkv_strbuf *file, int status, const char *words)
+void assert_refused(const wkv_strbuf *file, wkv_status status, const char *words)
 {
     wkv_error err;
     if (accepts(file->data, file->len, &err))
         fail_msg("accepted, but '%s' was expected", words);
-    if ((int)err.code != status || strstr(err.text, words) == NULL)
+    if (err.code != status || strstr(err.text, words) == NULL)
         fail_msg("%s: %s; '%s' was expected", wkv_status_name(err.code), err.text, words);
 }
 

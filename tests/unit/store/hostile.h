@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/strbuf.h"
 
 /* How many of the damaged copies were accepted. */
@@ -15,7 +16,7 @@ size_t flip_every_bit(const void *data, size_t size);
 wkv_strbuf read_file(const char *path);
 
 /* Opens and asserts that it is refused with this status and a text that holds `words`. */
-void assert_refused(const wkv_strbuf *file, int status, const char *words);
+void assert_refused(const wkv_strbuf *file, wkv_status status, const char *words);
 void assert_accepted(const wkv_strbuf *file);
 
 #endif
