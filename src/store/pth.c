@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "store/json.h"
 #include "store/zip.h"
 
 const wkv_pickle_name wkv_pth_names[] = {
@@ -118,6 +119,21 @@ static wkv_status check_byte_order(const archive *a, wkv_error *err)
     return WKV_OK;
 }
 
+/* Our own metadata, when we wrote the file; PyTorch pays no attention to it. */
+static wkv_status read_metadata(wkv_store *s, const archive *a, wkv_error *err)
+{
+    const wkv_zip_entry *e = find_entry(a, WKV_PTH_METADATA, strlen(WKV_PTH_METADATA));
+    const uint8_t *data;
+    json_t *object;
+    if (e == NULL)
+        return WKV_OK;
+    WKV_TRY(wkv_zip_data(&a->zip, e, &data, err));
+    WKV_TRY(wkv_json_parse(&object, WKV_PTH_METADATA, data, e->size, 1, err));
+    wkv_status status = wkv_json_read_meta(s, object, err);
+    json_decref(object);
+    return status;
+}
+
 static wkv_status read_pickle(wkv_store *s, archive *a, wkv_error *err)
 {
     const uint8_t *data;
@@ -129,7 +145,7 @@ static wkv_status read_pickle(wkv_store *s, archive *a, wkv_error *err)
     if (status == WKV_OK)
         status = wkv_pth_collect(s, &p, &a->base, err);
     wkv_pickle_close(&p);
-    return status;
+    return status == WKV_OK ? read_metadata(s, a, err) : status;
 }
 
 static wkv_status read(wkv_store *s, wkv_error *err)

@@ -6,6 +6,9 @@
 #include "store/format.h"
 #include "store/pickle.h"
 
+/* The archive's entry for metadata, an object of strings. */
+#define WKV_PTH_METADATA "extra/wkv.json"
+
 typedef enum wkv_pth_tag {
     WKV_PTH_OTHER,     /* means nothing to us */
     WKV_PTH_TENSOR,    /* (storage, offset, shape, strides, ...) */

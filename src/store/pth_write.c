@@ -2,12 +2,13 @@
  * weights_only=True: an OrderedDict of contiguous tensors, each with a storage of its
  * own, in pickle protocol 2.
  *
- * The form has no place for metadata; docs/file-format.md says what is lost. */
+ * The form has no place for metadata.  It goes into an entry of its own, which PyTorch
+ * skips and our reader finds. */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/strbuf.h"
 #include "store/bytes.h"
+#include "store/json.h"
 #include "store/pth.h"
 #include "store/zip.h"
 
@@ -130,6 +131,22 @@ static wkv_status write_pickle(wkv_zip_out *z, wkv_writer *w, const wkv_store_ou
     return status;
 }
 
+static wkv_status write_metadata(wkv_zip_out *z, wkv_writer *w, const wkv_store_out *what,
+                                 wkv_error *err)
+{
+    wkv_strbuf b;
+    if (what->n_meta == 0)
+        return WKV_OK;
+    wkv_strbuf_init(&b);
+    wkv_status status = wkv_json_put_meta(&b, what, err);
+    if (status == WKV_OK && !wkv_strbuf_ok(&b))
+        status = WKV_SET(err, WKV_E_MEMORY, "out of memory for the metadata");
+    if (status == WKV_OK)
+        status = write_entry(z, w, FOLDER WKV_PTH_METADATA, b.data, b.len, err);
+    wkv_strbuf_deinit(&b);
+    return status;
+}
+
 static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
 {
     return wkv_writer_write(user, data, n, err);
@@ -167,6 +184,7 @@ static wkv_status write_all(wkv_zip_out *z, wkv_writer *w, const wkv_store_out *
     WKV_TRY(write_entry(z, w, FOLDER "byteorder", "little", 6, err));
     for (size_t i = 0; i < what->n_tensors; i++)
         WKV_TRY(write_storage(z, w, what, i, err));
+    WKV_TRY(write_metadata(z, w, what, err));
     return write_entry(z, w, FOLDER "version", "3\n", 2, err);
 }
 

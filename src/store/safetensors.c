@@ -2,23 +2,18 @@
  * header, the header, then the tensors' bytes.
  *
  * Strict, as the format's definition asks: the tensors cover the data without gap or
- * overlap, so that a file can carry nothing that is not declared.  The header is
- * scanned for size and depth before it is parsed, which bounds the memory it costs. */
+ * overlap, so that a file can carry nothing that is not declared. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/checked.h"
 #include "base/mem.h"
 #include "store/bytes.h"
+#include "store/json.h"
 #include "store/safetensors.h"
 
-enum {
-    MAX_DEPTH = 3,       /* { name: { "shape": [ */
-    MAX_VALUES = 1 << 21 /* about 250,000 tensors */
-};
+enum { MAX_DEPTH = 3 }; /* { name: { "shape": [ */
 
 /* The bytes that one tensor takes of the data. */
 typedef struct span {
@@ -40,31 +35,6 @@ static bool probe(const uint8_t *data, uint64_t total)
     while (i < total && (data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r'))
         i++;
     return i < total && data[i] == '{';
-}
-
-/* Bounds the depth and the number of values of the JSON text before it is parsed. */
-static wkv_status scan_header(const char *text, uint64_t n, wkv_error *err)
-{
-    int depth = 0, values = 0;
-    bool quoted = false;
-    for (uint64_t i = 0; i < n; i++) {
-        const char c = text[i];
-        if (quoted && c == '\\')
-            i++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            depth++, values++;
-        else if (!quoted && (c == '}' || c == ']'))
-            depth--;
-        else if (!quoted && c == ',')
-            values++;
-        if (depth > MAX_DEPTH)
-            WKV_FAIL(err, WKV_E_FORMAT, "the header is nested too deeply at byte %" PRIu64, i);
-        if (values > MAX_VALUES)
-            WKV_FAIL(err, WKV_E_LIMIT, "the header holds more than %d values", MAX_VALUES);
-    }
-    return WKV_OK;
 }
 
 static wkv_status read_dtype(const json_t *info, const char *name, wkv_dtype *out, wkv_error *err)
@@ -142,22 +112,6 @@ static wkv_status read_tensor(reading *r, const char *key, const json_t *info, w
     return wkv_store_add(r->store, &t, err);
 }
 
-static wkv_status read_metadata(wkv_store *s, json_t *metadata, wkv_error *err)
-{
-    if (!json_is_object(metadata))
-        WKV_FAIL(err, WKV_E_FORMAT, "__metadata__ is no object");
-    const char *key;
-    json_t *value;
-    json_object_foreach(metadata, key, value)
-    {
-        if (!json_is_string(value))
-            WKV_FAIL(err, WKV_E_FORMAT, "the metadata '%.80s' is no string", key);
-        WKV_TRY(
-            wkv_store_add_meta(s, key, json_string_value(value), json_string_length(value), err));
-    }
-    return WKV_OK;
-}
-
 static int by_begin(const void *a, const void *b)
 {
     const span *x = a, *y = b;
@@ -192,7 +146,7 @@ static wkv_status read_entries(reading *r, json_t *root, wkv_error *err)
     json_object_foreach(root, key, value)
     {
         if (strcmp(key, "__metadata__") == 0)
-            WKV_TRY(read_metadata(r->store, value, err));
+            WKV_TRY(wkv_json_read_meta(r->store, value, err));
         else
             WKV_TRY(read_tensor(r, key, value, err));
     }
@@ -219,16 +173,8 @@ static wkv_status read(wkv_store *s, wkv_error *err)
     if (n > total - 8)
         WKV_FAIL(err, WKV_E_FORMAT, "the header claims %" PRIu64 " bytes, but %" PRIu64 " follow",
                  n, total - 8);
-    if (n > WKV_SAFETENSORS_MAX_HEADER)
-        WKV_FAIL(err, WKV_E_LIMIT, "the header has %" PRIu64 " bytes; at most %d are allowed", n,
-                 WKV_SAFETENSORS_MAX_HEADER);
-    const char *text = (const char *)s->map.data + 8;
-    WKV_TRY(scan_header(text, n, err));
-    json_error_t why;
-    json_t *root = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL)
-        WKV_FAIL(err, WKV_E_FORMAT, "the header is not valid JSON: line %d, column %d: %s",
-                 why.line, why.column, why.text);
+    json_t *root;
+    WKV_TRY(wkv_json_parse(&root, "the header", s->map.data + 8, n, MAX_DEPTH, err));
     wkv_status status = read_root(s, root, 8 + n, err);
     json_decref(root);
     return status;

@@ -4,9 +4,6 @@
 
 #include "store/format.h"
 
-/* Larger headers are refused, as the format's definition asks. */
-enum { WKV_SAFETENSORS_MAX_HEADER = 100000000 };
-
 wkv_status wkv_safetensors_write(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
 
 #endif

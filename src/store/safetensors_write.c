@@ -6,50 +6,11 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/strbuf.h"
 #include "store/bytes.h"
+#include "store/json.h"
 #include "store/safetensors.h"
-#include "store/utf8.h"
 
 enum { ALIGNMENT = 64 };
-
-/* Appends a JSON string; bytes from 0x20 on are UTF-8 already and stay as they are. */
-static void put_string(wkv_strbuf *b, const char *s, size_t n)
-{
-    wkv_strbuf_add(b, "\"", 1);
-    size_t from = 0;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        wkv_strbuf_add(b, s + from, i - from);
-        if (c < 0x20)
-            wkv_strbuf_printf(b, "\\u%04x", c);
-        else
-            wkv_strbuf_printf(b, "\\%c", c);
-        from = i + 1;
-    }
-    wkv_strbuf_add(b, s + from, n - from);
-    wkv_strbuf_add(b, "\"", 1);
-}
-
-static wkv_status put_metadata(wkv_strbuf *b, const wkv_store_out *what, wkv_error *err)
-{
-    if (what->n_meta == 0)
-        return WKV_OK;
-    wkv_strbuf_puts(b, "\"__metadata__\":{");
-    for (size_t i = 0; i < what->n_meta; i++) {
-        const wkv_meta *m = &what->meta[i];
-        if (!wkv_text_valid(m->key, strlen(m->key)) || !wkv_text_valid(m->value, m->value_len))
-            WKV_FAIL(err, WKV_E_FORMAT, "the metadata '%.80s' is not valid UTF-8", m->key);
-        wkv_strbuf_puts(b, i > 0 ? "," : "");
-        put_string(b, m->key, strlen(m->key));
-        wkv_strbuf_puts(b, ":");
-        put_string(b, m->value, m->value_len);
-    }
-    wkv_strbuf_puts(b, what->n_tensors > 0 ? "}," : "}");
-    return WKV_OK;
-}
 
 static wkv_status put_tensor(wkv_strbuf *b, const wkv_store_out *what, const wkv_tensor *t,
                              uint64_t *offset, wkv_error *err)
@@ -63,7 +24,7 @@ static wkv_status put_tensor(wkv_strbuf *b, const wkv_store_out *what, const wkv
     if (!wkv_dtype_bytes(dtype, (uint64_t)wkv_tensor_count(t), &bytes) ||
         !wkv_add_ok(*offset, bytes, &end) || end > INT64_MAX)
         WKV_FAIL(err, WKV_E_LIMIT, "tensor '%s' makes the file too large", t->name);
-    put_string(b, t->name, strlen(t->name));
+    wkv_json_put_string(b, t->name, strlen(t->name));
     wkv_strbuf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", info->st_name);
     for (int d = 0; d < t->ndim; d++)
         wkv_strbuf_printf(b, "%s%" PRId64, d > 0 ? "," : "", t->dim[d]);
@@ -76,7 +37,11 @@ static wkv_status put_header(wkv_strbuf *b, const wkv_store_out *what, wkv_error
 {
     uint64_t offset = 0;
     wkv_strbuf_puts(b, "{");
-    WKV_TRY(put_metadata(b, what, err));
+    if (what->n_meta > 0) {
+        wkv_strbuf_puts(b, "\"__metadata__\":");
+        WKV_TRY(wkv_json_put_meta(b, what, err));
+        wkv_strbuf_puts(b, what->n_tensors > 0 ? "," : "");
+    }
     for (size_t i = 0; i < what->n_tensors; i++) {
         wkv_strbuf_puts(b, i > 0 ? "," : "");
         WKV_TRY(put_tensor(b, what, &what->tensors[i], &offset, err));
@@ -89,9 +54,9 @@ static wkv_status put_header(wkv_strbuf *b, const wkv_store_out *what, wkv_error
         wkv_strbuf_add(b, spaces, ALIGNMENT - over);
     if (!wkv_strbuf_ok(b))
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the header");
-    if (b->len > WKV_SAFETENSORS_MAX_HEADER)
+    if (b->len > WKV_JSON_MAX_BYTES)
         WKV_FAIL(err, WKV_E_LIMIT, "the header would have %zu bytes; at most %d are allowed",
-                 b->len, WKV_SAFETENSORS_MAX_HEADER);
+                 b->len, WKV_JSON_MAX_BYTES);
     return WKV_OK;
 }
 

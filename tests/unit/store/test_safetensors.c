@@ -84,7 +84,7 @@ static void the_header_must_fit(void **state)
     refuse("{\"a\":3}", 0, WKV_E_FORMAT, "tensor 'a' is no object");
     refuse("{\"a\":", 0, WKV_E_FORMAT, "not valid JSON: line 1");
     refuse("{}x", 0, WKV_E_FORMAT, "not valid JSON");
-    refuse("{\"__metadata__\":3}", 0, WKV_E_FORMAT, "__metadata__ is no object");
+    refuse("{\"__metadata__\":3}", 0, WKV_E_FORMAT, "the metadata is no JSON object");
     refuse("{\"__metadata__\":{\"k\":3}}", 0, WKV_E_FORMAT, "metadata 'k' is no string");
     refuse("{\"\xff\":{}}", 0, WKV_E_FORMAT, "not valid JSON");
     refuse("{\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},"

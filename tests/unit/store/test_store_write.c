@@ -101,7 +101,6 @@ static void round_trips_keep_every_bit(void **state)
 {
     wkv_tensor t[SAMPLES];
     wkv_store_out out = samples(t);
-    out.n_meta = 0; /* .pth has no place for it */
     write_ok("a.safetensors", "safetensors", &out);
     wkv_store *s = open_ok("a.safetensors");
     assert_int_equal(wkv_store_count(s), SAMPLES);
@@ -125,20 +124,20 @@ static void metadata_comes_back(void **state)
 {
     wkv_tensor t[SAMPLES];
     wkv_store_out out = samples(t);
-    write_ok("meta.safetensors", "safetensors", &out);
-    wkv_store *s = open_ok("meta.safetensors");
-    assert_int_equal(wkv_store_meta_count(s), 2);
-    for (size_t i = 0; i < 2; i++) {
-        assert_string_equal(wkv_store_meta(s, sample_meta[i].key), sample_meta[i].value);
-        assert_int_equal(wkv_store_meta_at(s, i)->value_len, strlen(sample_meta[i].value));
+    static const char *const formats[] = {"safetensors", "pth"};
+    for (int f = 0; f < 2; f++) {
+        for (out.n_tensors = 0; out.n_tensors <= SAMPLES; out.n_tensors += SAMPLES) {
+            write_ok("meta", formats[f], &out);
+            wkv_store *s = open_ok("meta");
+            assert_int_equal(wkv_store_count(s), out.n_tensors);
+            assert_int_equal(wkv_store_meta_count(s), 2);
+            for (size_t i = 0; i < 2; i++) {
+                assert_string_equal(wkv_store_meta(s, sample_meta[i].key), sample_meta[i].value);
+                assert_int_equal(wkv_store_meta_at(s, i)->value_len, strlen(sample_meta[i].value));
+            }
+            wkv_store_close(&s);
+        }
     }
-    wkv_store_close(&s);
-    out.n_tensors = 0;
-    write_ok("meta.safetensors", "safetensors", &out);
-    s = open_ok("meta.safetensors");
-    assert_int_equal(wkv_store_count(s), 0);
-    assert_int_equal(wkv_store_meta_count(s), 2);
-    wkv_store_close(&s);
 }
 
 static void data_is_aligned(void **state)
@@ -167,7 +166,7 @@ static void the_archive_is_whole(void **state)
     wkv_zip z;
     wkv_error err;
     assert_int_equal(wkv_zip_open(&z, p, b.len, &err), WKV_OK);
-    assert_int_equal(z.count, SAMPLES + 3);
+    assert_int_equal(z.count, SAMPLES + 4);
     for (size_t i = 0; i < z.count; i++) {
         const uint8_t *data;
         assert_int_equal(wkv_zip_data(&z, &z.entries[i], &data, &err), WKV_OK);
@@ -181,6 +180,7 @@ static void the_archive_is_whole(void **state)
     assert_non_null(wkv_zip_find(&z, "archive/version", 15));
     assert_non_null(wkv_zip_find(&z, "archive/byteorder", 17));
     assert_non_null(wkv_zip_find(&z, "archive/data/6", 14));
+    assert_non_null(wkv_zip_find(&z, "archive/extra/wkv.json", 22));
     wkv_zip_close(&z);
     wkv_strbuf_deinit(&b);
 }

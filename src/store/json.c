@@ -1,0 +1,102 @@
+/* store/json.c - see json.h.  Parsing is jansson's. */
+#include "store/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/utf8.h"
+
+enum { MAX_VALUES = 1 << 21 }; /* about 250,000 tensors */
+
+/* A parsed value costs a hundred times the byte or two that it takes as text. */
+static wkv_status scan(const char *what, const char *text, uint64_t n, int max_depth,
+                       wkv_error *err)
+{
+    int depth = 0, values = 0;
+    bool quoted = false;
+    for (uint64_t i = 0; i < n; i++) {
+        const char c = text[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '{' || c == '['))
+            depth++, values++;
+        else if (!quoted && (c == '}' || c == ']'))
+            depth--;
+        else if (!quoted && c == ',')
+            values++;
+        if (depth > max_depth)
+            WKV_FAIL(err, WKV_E_FORMAT, "%s is nested too deeply at byte %" PRIu64, what, i);
+        if (values > MAX_VALUES)
+            WKV_FAIL(err, WKV_E_LIMIT, "%s holds more than %d values", what, MAX_VALUES);
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_json_parse(json_t **out, const char *what, const void *text, uint64_t n,
+                          int max_depth, wkv_error *err)
+{
+    *out = NULL;
+    if (n > WKV_JSON_MAX_BYTES)
+        WKV_FAIL(err, WKV_E_LIMIT, "%s has %" PRIu64 " bytes; at most %d are allowed", what, n,
+                 WKV_JSON_MAX_BYTES);
+    WKV_TRY(scan(what, text, n, max_depth, err));
+    json_error_t why;
+    *out = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &why);
+    if (*out == NULL)
+        WKV_FAIL(err, WKV_E_FORMAT, "%s is not valid JSON: line %d, column %d: %s", what, why.line,
+                 why.column, why.text);
+    return WKV_OK;
+}
+
+wkv_status wkv_json_read_meta(wkv_store *s, json_t *object, wkv_error *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        WKV_FAIL(err, WKV_E_FORMAT, "the metadata is no JSON object");
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_string(value))
+            WKV_FAIL(err, WKV_E_FORMAT, "the metadata '%.80s' is no string", key);
+        WKV_TRY(
+            wkv_store_add_meta(s, key, json_string_value(value), json_string_length(value), err));
+    }
+    return WKV_OK;
+}
+
+void wkv_json_put_string(wkv_strbuf *b, const char *s, size_t n)
+{
+    size_t from = 0; /* what is not yet copied */
+    wkv_strbuf_puts(b, "\"");
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)s[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        wkv_strbuf_add(b, s + from, i - from);
+        if (c < 0x20)
+            wkv_strbuf_printf(b, "\\u%04x", c);
+        else
+            wkv_strbuf_printf(b, "\\%c", c);
+        from = i + 1;
+    }
+    wkv_strbuf_add(b, s + from, n - from);
+    wkv_strbuf_puts(b, "\"");
+}
+
+wkv_status wkv_json_put_meta(wkv_strbuf *b, const wkv_store_out *what, wkv_error *err)
+{
+    wkv_strbuf_puts(b, "{");
+    for (size_t i = 0; i < what->n_meta; i++) {
+        const wkv_meta *m = &what->meta[i];
+        if (!wkv_text_valid(m->key, strlen(m->key)) || !wkv_text_valid(m->value, m->value_len))
+            WKV_FAIL(err, WKV_E_FORMAT, "the metadata '%.80s' is not valid UTF-8", m->key);
+        wkv_strbuf_puts(b, i > 0 ? "," : "");
+        wkv_json_put_string(b, m->key, strlen(m->key));
+        wkv_strbuf_puts(b, ":");
+        wkv_json_put_string(b, m->value, m->value_len);
+    }
+    wkv_strbuf_puts(b, "}");
+    return WKV_OK;
+}
