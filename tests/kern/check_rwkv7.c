@@ -1,0 +1,169 @@
+/* tests/kern/check_rwkv7.c - the row-wise parts of RWKV-7, every head on its own scale;
+ * with and without the value residual, and with a key of zeros, whose norm is the floor. */
+#include <math.h>
+
+#include "checkkern.h"
+
+typedef struct shape {
+    int rows, C, N;
+    size_t all, cols;
+} shape;
+
+static shape draw(check *c)
+{
+    int N = (int)(c->n % 70) + 1, H = pick(c, 1, 3), rows = pick(c, 1, 4);
+    return (shape){rows, H * N, N, (size_t)(rows * H * N), (size_t)(H * N)};
+}
+
+/* Head by head, so that a NaN or an outlier in one hides nothing in another. */
+static void within_heads(const char *what, const real *got, const real *want, shape s, double tol)
+{
+    for (size_t i = 0; i < s.all; i += (size_t)s.N)
+        within_scale(what, got + i, want + i, (size_t)s.N, tol);
+}
+
+static wkv_rwkv7_prep prep_inputs(check *c, shape s)
+{
+    bool first = pick(c, 0, 1) == 0;
+    const real *v_first = input_of(c, s.all, NORMAL), *v_raw = input(c, s.all);
+    return (wkv_rwkv7_prep){.k_in = input(c, s.all),
+                            .v_in = input_of(c, s.all, NORMAL),
+                            .v_first = first ? NULL : v_first,
+                            .w_raw = input(c, s.all),
+                            .a_raw = input(c, s.all),
+                            .v_raw = first ? NULL : v_raw,
+                            .w0 = input_of(c, s.cols, NORMAL),
+                            .a0 = input_of(c, s.cols, NORMAL),
+                            .v0 = input_of(c, s.cols, NORMAL),
+                            .k_k = input_of(c, s.cols, NORMAL),
+                            .k_a = input_of(c, s.cols, NORMAL)};
+}
+
+void check_rwkv7_prep(check *c)
+{
+    if (c->kind == EXTREME)
+        return;
+    shape s = draw(c);
+    wkv_rwkv7_prep p[2] = {prep_inputs(c, s)};
+    p[1] = p[0];
+    for (int i = 0; i < 2; i++) {
+        p[i].w = output(c, s.all);
+        p[i].k = output(c, s.all);
+        p[i].v = output(c, s.all);
+        p[i].a = output(c, s.all);
+        p[i].b = output(c, s.all);
+    }
+    wkv_rwkv7_prep_ref(&p[0], s.rows, s.C, s.N);
+    c->k->rwkv7_prep(&p[1], s.rows, s.C, s.N);
+    within_heads("w", p[1].w, p[0].w, s, 1e-6);
+    within_heads("k", p[1].k, p[0].k, s, 2e-6);
+    within_heads("v", p[1].v, p[0].v, s, 2e-6);
+    within_heads("a", p[1].a, p[0].a, s, 4e-6);
+    within_heads("b", p[1].b, p[0].b, s, 4e-6);
+}
+
+void check_rwkv7_prep_bwd(check *c)
+{
+    if (c->kind == EXTREME)
+        return;
+    shape s = draw(c);
+    wkv_rwkv7_prep p = prep_inputs(c, s);
+    wkv_rwkv7_prep_grad g[2] = {{.dw = input_of(c, s.all, NORMAL),
+                                 .dk = input_of(c, s.all, NORMAL),
+                                 .dv = input_of(c, s.all, NORMAL),
+                                 .da = input_of(c, s.all, NORMAL),
+                                 .db = input_of(c, s.all, NORMAL)}};
+    g[1] = g[0];
+    const real *start = input_of(c, s.all, NORMAL);
+    for (int i = 0; i < 2; i++) {
+        g[i].dk_in = output(c, s.all);
+        g[i].dv_in = output(c, s.all);
+        g[i].dw_raw = output(c, s.all);
+        g[i].da_raw = output(c, s.all);
+        g[i].dv_raw = p.v_first == NULL ? NULL : output(c, s.all);
+        g[i].dv_first = p.v_first == NULL ? NULL : inout(c, start, s.all);
+        g[i].k_k_row = output(c, s.all);
+        g[i].k_a_row = output(c, s.all);
+    }
+    wkv_rwkv7_prep_bwd_ref(&g[0], &p, s.rows, s.C, s.N);
+    c->k->rwkv7_prep_bwd(&g[1], &p, s.rows, s.C, s.N);
+    /* Of a head of one value the projection leaves nothing but rounding errors of terms as
+     * large as 1 / |q|, so such heads are not compared there. */
+    if (s.N > 1) {
+        within_heads("dk_in", g[1].dk_in, g[0].dk_in, s, 1e-4);
+        within_heads("k_k_row", g[1].k_k_row, g[0].k_k_row, s, 1e-4);
+    }
+    within_heads("dv_in", g[1].dv_in, g[0].dv_in, s, 1e-5);
+    within_heads("dw_raw", g[1].dw_raw, g[0].dw_raw, s, 1e-5);
+    within_heads("da_raw", g[1].da_raw, g[0].da_raw, s, 1e-5);
+    within_heads("k_a_row", g[1].k_a_row, g[0].k_a_row, s, 1e-5);
+    if (p.v_first != NULL) {
+        within_heads("dv_raw", g[1].dv_raw, g[0].dv_raw, s, 1e-5);
+        within_heads("dv_first", g[1].dv_first, g[0].dv_first, s, 1e-5);
+    }
+}
+
+static wkv_rwkv7_out out_inputs(check *c, shape s)
+{
+    return (wkv_rwkv7_out){.y = input(c, s.all),
+                           .r = input(c, s.all),
+                           .k = input_of(c, s.all, NORMAL),
+                           .v = input_of(c, s.all, NORMAL),
+                           .g = input_of(c, s.all, NORMAL),
+                           .ln_w = input_of(c, s.cols, NORMAL),
+                           .ln_b = input_of(c, s.cols, NORMAL),
+                           .r_k = input_of(c, s.cols, NORMAL),
+                           .eps = (real)64e-5};
+}
+
+void check_rwkv7_out(check *c)
+{
+    if (c->kind == EXTREME)
+        return;
+    shape s = draw(c);
+    size_t heads = s.all / (size_t)s.N;
+    wkv_rwkv7_out o[2] = {out_inputs(c, s)};
+    o[1] = o[0];
+    for (int i = 0; i < 2; i++) {
+        o[i].z = output(c, s.all);
+        o[i].stat = output(c, 2 * heads);
+    }
+    wkv_rwkv7_out_ref(&o[0], s.rows, s.C, s.N);
+    c->k->rwkv7_out(&o[1], s.rows, s.C, s.N);
+    within_heads("z", o[1].z, o[0].z, s, 1e-5);
+    for (size_t i = 0; i < heads; i++)
+        within_scale("rstd", o[1].stat + 2 * i + 1, o[0].stat + 2 * i + 1, 1, 1e-5);
+    real *z = inout(c, o[1].z, s.all);
+    o[1].stat = NULL;
+    c->k->rwkv7_out(&o[1], s.rows, s.C, s.N);
+    same("z without stat", o[1].z, z, s.all);
+}
+
+void check_rwkv7_out_bwd(check *c)
+{
+    if (c->kind == EXTREME)
+        return;
+    shape s = draw(c);
+    wkv_rwkv7_out o = out_inputs(c, s);
+    o.z = output(c, s.all);
+    o.stat = output(c, 2 * s.all / (size_t)s.N);
+    wkv_rwkv7_out_ref(&o, s.rows, s.C, s.N);
+    wkv_rwkv7_out_grad g[2];
+    const real *dz = input_of(c, s.all, NORMAL);
+    for (int i = 0; i < 2; i++) {
+        real *d[8];
+        for (int j = 0; j < 8; j++)
+            d[j] = output(c, s.all);
+        g[i] = (wkv_rwkv7_out_grad){dz, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]};
+        (i == 0 ? wkv_rwkv7_out_bwd_ref : c->k->rwkv7_out_bwd)(&g[i], &o, s.rows, s.C, s.N);
+    }
+    if (s.N > 2) /* the norm of fewer values has no gradient but rounding errors */
+        within_heads("dy", g[1].dy, g[0].dy, s, 1e-4);
+    within_heads("dr", g[1].dr, g[0].dr, s, 2e-5);
+    within_heads("dk", g[1].dk, g[0].dk, s, 2e-5);
+    within_heads("dv", g[1].dv, g[0].dv, s, 2e-5);
+    within_heads("dg", g[1].dg, g[0].dg, s, 2e-5);
+    within_heads("ln_w_row", g[1].ln_w_row, g[0].ln_w_row, s, 1e-5);
+    within_heads("ln_b_row", g[1].ln_b_row, g[0].ln_b_row, s, 1e-5);
+    within_heads("r_k_row", g[1].r_k_row, g[0].r_k_row, s, 2e-5);
+}
