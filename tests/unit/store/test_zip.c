@@ -161,6 +161,37 @@ static void lies_of_the_directory_are_seen(void **state)
     refuse(&b, "the ZIP directory is damaged at byte");
 }
 
+/* Sizes that need 64 bits, without the gigabytes themselves. */
+static void large_entries_get_wide_records(void **state)
+{
+    const uint64_t large = (uint64_t)5 << 30;
+    wkv_writer *w;
+    wkv_zip_out *out;
+    wkv_error err;
+    assert_int_equal(wkv_writer_open(&w, "large.zip", &err), WKV_OK);
+    assert_int_equal(wkv_zip_create(&out, w, &err), WKV_OK);
+    assert_int_equal(wkv_zip_begin(out, "large", large, 1, &err), WKV_OK);
+    assert_int_equal(wkv_writer_offset(w) % 64, 0);
+    assert_int_equal(wkv_zip_begin(out, "a", 5, 1, &err), WKV_OK);
+    assert_int_equal(wkv_writer_write(w, "small", 5, &err), WKV_OK);
+    assert_int_equal(wkv_zip_finish(&out, &err), WKV_OK);
+    assert_null(out);
+    assert_int_equal(wkv_writer_commit(&w, &err), WKV_OK);
+
+    wkv_map map;
+    wkv_zip z;
+    const uint8_t *data;
+    assert_int_equal(wkv_map_open(&map, "large.zip", &err), WKV_OK);
+    assert_int_equal(wkv_zip_open(&z, map.data, map.size, &err), WKV_OK);
+    check_entry(&z, "a", "small");
+    const wkv_zip_entry *e = wkv_zip_find(&z, "large", 5);
+    assert_true(e->size == large && e->stored == large && e->header == 0);
+    assert_int_equal(wkv_zip_data(&z, e, &data, &err), WKV_E_FORMAT);
+    assert_non_null(strstr(err.text, "'large' claims 5368709120 bytes at byte 64"));
+    wkv_zip_close(&z);
+    wkv_map_close(&map);
+}
+
 static void the_checksum_is_that_of_zip(void **state)
 {
     assert_int_equal(wkv_crc32(0, "123456789", 9), 0xcbf43926u);
@@ -176,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_wrong_end_record_is_refused),
         cmocka_unit_test(a_wrong_64_bit_record_is_refused),
         cmocka_unit_test(lies_of_the_directory_are_seen),
+        cmocka_unit_test(large_entries_get_wide_records),
         cmocka_unit_test(the_checksum_is_that_of_zip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
