@@ -32,3 +32,12 @@ endif()
 file(RELATIVE_PATH WKV_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/wkv.pc.in ${PROJECT_BINARY_DIR}/wkv.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/wkv.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The program, and its manual page, which it writes itself.
+if(TARGET wkv)
+  add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/wkv.1
+    COMMAND wkv help --man > ${PROJECT_BINARY_DIR}/wkv.1 DEPENDS wkv VERBATIM)
+  add_custom_target(wkv_man ALL DEPENDS ${PROJECT_BINARY_DIR}/wkv.1)
+  install(TARGETS wkv DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_BINARY_DIR}/wkv.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
