@@ -93,7 +93,7 @@ void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
 void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const real *dout,
                        const real *in, const wkv_weight *key, const wkv_weight *value);
 
-/* ---- initialisers (init.c); formulas in architectures.md, "Initialisation" ------------------------- */
+/* ---- initialisers (init.c); formulas in docs/math ------------------- */
 
 wkv_status wkv_init_zero(real *w, const wkv_init *i);
 wkv_status wkv_init_one(real *w, const wkv_init *i);

@@ -1,5 +1,5 @@
 /* arch/init.c - the initialisers that versions share.  The start decides the final loss,
- * so these follow the reference trainers to the letter (architectures.md). */
+ * so these follow the reference trainers to the letter (docs/math). */
 #include <math.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- initial values (architectures.md, "Initialisation") ----------------------------- */
+/* ---- initial values (docs/math/rwkv4.md) ------------------------------------------- */
 
 /* U(-lr, lr): the embedding starts as small as one step could make it. */
 static wkv_status init_emb(real *w, const wkv_init *i)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- initial values (training.md 4.1); c is the channel of C, l the layer of L ------ */
+/* ---- initial values (docs/math/rwkv7.md); c is the channel of C, l the layer of L ------ */
 
 /* 1 - (c/C)^(power (1 - l/L)) */
 static wkv_status init_mix(real *w, const wkv_init *i, double power)

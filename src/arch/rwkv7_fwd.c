@@ -1,5 +1,5 @@
 /* arch/rwkv7_fwd.c - RWKV-7 forward, for one token, a prompt or a training batch alike.
- * The mathematics is architectures.md, "RWKV-7"; names are those of its parameters. */
+ * The mathematics is docs/math/rwkv7.md; names are those of its parameters. */
 #include "arch/rwkv7.h"
 
 static size_t rows_of(const wkv_pass *p)

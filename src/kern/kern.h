@@ -49,7 +49,7 @@ typedef struct wkv_wkv7_grad {
     ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N) + \
      (size_t)(WKV_WKV7_CHUNK + 4) * (size_t)(N))
 
-/* RWKV-7 between the products and the recurrence (architectures.md).  Rows of C = H*N.
+/* RWKV-7 between the products and the recurrence (docs/math/rwkv7.md).  Rows of C = H*N.
  *   w = exp(-e^{-1/2} sigmoid(w0 + w_raw));     a_gate = sigmoid(a0 + a_raw)
  *   v = v_in + (v_first - v_in) sigmoid(v0 + v_raw), or v_in when v_first is NULL
  *   kappa = k_in k_k, each head divided by max(its L2 norm, 1e-12)
