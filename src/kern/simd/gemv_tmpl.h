@@ -1,0 +1,102 @@
+/* kern/simd/gemv_tmpl.h - matrix times vector, which is all of a token's cost: made to
+ * read the matrix as fast as memory gives it.
+ *
+ * GEMV_ROWS rows go together, so that x is loaded once for them and several streams are
+ * read at a time.  A row is summed in GEMV_SUMS interleaved sums whether it comes with
+ * others or alone, so its value does not depend on its neighbours. */
+
+enum { GEMV_ROWS = 4, GEMV_SUMS = 2, GEMV_T_ROWS = 8 };
+
+/* How a kernel reads weights: a whole vector at element i of a row, or its first lanes. */
+typedef enum weight_type { WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16 } weight_type;
+
+WKV_INLINE vf weights(const void *W, size_t i, size_t lanes, weight_type type)
+{
+    if (type == WEIGHT_F32)
+        return load_some((const float *)W + i, lanes);
+    const uint16_t *h = (const uint16_t *)W + i;
+    if (type == WEIGHT_F16)
+        return lanes >= VF_N ? vf_load_f16(h) : vf_load_f16_n(h, lanes);
+    return lanes >= VF_N ? vf_load_bf16(h) : vf_load_bf16_n(h, lanes);
+}
+
+/* R rows from element `first` of W on. */
+WKV_INLINE void dot_rows(real *y, const void *W, size_t first, const real *x, size_t n, size_t R,
+                         weight_type type)
+{
+    vf s[GEMV_ROWS][GEMV_SUMS];
+    for (size_t r = 0; r < R; r++)
+        for (size_t j = 0; j < GEMV_SUMS; j++)
+            s[r][j] = vf_zero();
+    size_t i = 0;
+    for (; i + GEMV_SUMS * VF_N <= n; i += GEMV_SUMS * VF_N)
+        for (size_t j = 0; j < GEMV_SUMS; j++) {
+            vf xi = vf_load(x + i + j * VF_N);
+            for (size_t r = 0; r < R; r++) {
+                vf w = weights(W, first + r * n + i + j * VF_N, VF_N, type);
+                s[r][j] = vf_fma(w, xi, s[r][j]);
+            }
+        }
+    for (; i < n; i += VF_N) {
+        vf xi = load_some(x + i, n - i);
+        for (size_t r = 0; r < R; r++)
+            s[r][0] = vf_fma(weights(W, first + r * n + i, n - i, type), xi, s[r][0]);
+    }
+    for (size_t r = 0; r < R; r++)
+        y[r] = vf_sum(vf_add(s[r][0], s[r][1]));
+}
+
+WKV_INLINE void any_gemv(real *y, const void *W, const real *x, size_t rows, size_t n,
+                         weight_type type)
+{
+    size_t o = 0;
+    for (; o + GEMV_ROWS <= rows; o += GEMV_ROWS)
+        dot_rows(y + o, W, o * n, x, n, GEMV_ROWS, type);
+    for (; o < rows; o++)
+        dot_rows(y + o, W, o * n, x, n, 1, type);
+}
+
+static void gemv(real *y, const real *W, const real *x, int rows, int n)
+{
+    any_gemv(y, W, x, (size_t)rows, (size_t)n, WEIGHT_F32);
+}
+
+static void gemv_f16(real *y, const uint16_t *W, const real *x, int rows, int n)
+{
+    any_gemv(y, W, x, (size_t)rows, (size_t)n, WEIGHT_F16);
+}
+
+static void gemv_bf16(real *y, const uint16_t *W, const real *x, int rows, int n)
+{
+    any_gemv(y, W, x, (size_t)rows, (size_t)n, WEIGHT_BF16);
+}
+
+/* y += R rows of M, one after the other into each column. */
+WKV_INLINE void add_rows(real *y, const real *M, const real *x, size_t R, size_t stride, size_t n)
+{
+    for (size_t i = 0; i < n; i += VF_N) {
+        vf sum = load_some(y + i, n - i);
+        for (size_t r = 0; r < R; r++)
+            sum = vf_fma(vf_set1(x[r]), load_some(M + r * stride + i, n - i), sum);
+        store_some(y + i, sum, n - i);
+    }
+}
+
+static void gemv_t(real *y, const real *M, const real *x, int rows, int stride, int n)
+{
+    size_t all = (size_t)rows, step = (size_t)stride, cols = (size_t)n, r = 0;
+    for (size_t i = 0; i < cols; i++)
+        y[i] = 0;
+    for (; r + GEMV_T_ROWS <= all; r += GEMV_T_ROWS)
+        add_rows(y, M + r * step, x + r, GEMV_T_ROWS, step, cols);
+    for (; r < all; r++)
+        add_rows(y, M + r * step, x + r, 1, step, cols);
+}
+
+static void set_gemv(wkv_kern *k)
+{
+    k->gemv = gemv;
+    k->gemv_f16 = gemv_f16;
+    k->gemv_bf16 = gemv_bf16;
+    k->gemv_t = gemv_t;
+}

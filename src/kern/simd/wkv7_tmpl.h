@@ -1,0 +1,344 @@
+/* kern/simd/wkv7_tmpl.h - RWKV-7's recurrence of one head, S[key][value], values along
+ * the lanes.  The mathematics is in ref/wkv7_ref.c.
+ *
+ * Forward, a column of S sees no other column: a block of columns goes through all steps
+ * by itself.  Each step reads and writes the block once, for besides y_t it prepares
+ * s_{t+1} = S_t^T a_{t+1} of the step that follows.
+ *
+ * Backward, one sweep over D and S_{t-1} does all of step t that needs them and the
+ * first half of step t - 1.  Sums over values are left as vectors of partial sums and
+ * folded for VF_N rows at once, outside the inner loop. */
+
+enum { BLOCK = 4, ROWS = 2 }; /* vectors of a column block; rows that share column loads */
+
+static size_t row_of(const wkv_wkv7_in *in, int t)
+{
+    return (size_t)t * (size_t)in->stride;
+}
+
+/* ---- one step of a block of J vectors of columns ----------------------------------------- */
+
+/* What a step knows of its block. */
+typedef struct block {
+    vf s[BLOCK], y[BLOCK];
+} block;
+
+/* s = S^T a */
+WKV_INLINE void first_s(block *c, const real *S, const real *a, size_t N, size_t J, size_t lanes)
+{
+    for (size_t j = 0; j < J; j++)
+        c->s[j] = vf_zero();
+    for (size_t i = 0; i < N; i++) {
+        vf ai = vf_set1(a[i]);
+        for (size_t j = 0; j < J; j++)
+            c->s[j] = vf_fma(ai, load_some(S + i * N + j * VF_N, lanes), c->s[j]);
+    }
+}
+
+/* `out` from S (perhaps the same array) at time t; y of this step; s of the next, when
+ * `more`. */
+WKV_INLINE void step_block(block *c, real *out, const real *S, const wkv_wkv7_in *in, int t,
+                           size_t col, size_t J, size_t lanes, bool more)
+{
+    size_t N = (size_t)in->N, at = row_of(in, t);
+    const real *w = in->w + at, *b = in->b + at, *k = in->k + at, *r = in->r + at;
+    const real *a = in->a + at + (size_t)in->stride; /* of the next step: read when `more` */
+    vf v[BLOCK], next[BLOCK];
+    for (size_t j = 0; j < J; j++) {
+        v[j] = load_some(in->v + at + col + j * VF_N, lanes);
+        c->y[j] = next[j] = vf_zero();
+    }
+    for (size_t i = 0; i < N; i++) {
+        vf wi = vf_set1(w[i]), bi = vf_set1(b[i]), ki = vf_set1(k[i]), ri = vf_set1(r[i]);
+        vf ai = more ? vf_set1(a[i]) : vf_zero();
+        for (size_t j = 0; j < J; j++) {
+            size_t m = i * N + j * VF_N;
+            vf x = vf_mul(wi, load_some(S + m, lanes));
+            x = vf_fma(ki, v[j], vf_fma(bi, c->s[j], x));
+            store_some(out + m, x, lanes);
+            c->y[j] = vf_fma(ri, x, c->y[j]);
+            if (more)
+                next[j] = vf_fma(ai, x, next[j]);
+        }
+    }
+    for (size_t j = 0; j < J; j++)
+        c->s[j] = next[j];
+}
+
+/* ---- forward ------------------------------------------------------------------------------- */
+
+WKV_INLINE void copy_block(real *to, const real *from, size_t N, size_t J, size_t lanes)
+{
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < J; j++)
+            store_some(to + i * N + j * VF_N, load_some(from + i * N + j * VF_N, lanes), lanes);
+}
+
+/* All steps of the columns from `col` on. */
+WKV_INLINE void forward_block(real *y, real *S, real *keep, const wkv_wkv7_in *in, size_t col,
+                              size_t J, size_t lanes)
+{
+    size_t N = (size_t)in->N;
+    block c;
+    S += col;
+    first_s(&c, S, in->a, N, J, lanes);
+    for (int t = 0; t < in->T; t++) {
+        if (keep != NULL && t % WKV_WKV7_CHUNK == 0)
+            copy_block(keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
+        if (t + 1 < in->T)
+            step_block(&c, S, S, in, t, col, J, lanes, true);
+        else
+            step_block(&c, S, S, in, t, col, J, lanes, false);
+        for (size_t j = 0; j < J; j++)
+            store_some(y + row_of(in, t) + col + j * VF_N, c.y[j], lanes);
+    }
+}
+
+static void wkv7(real *y, real *S, real *keep, const wkv_wkv7_in *in)
+{
+    size_t N = (size_t)in->N, col = 0;
+    if (in->T == 0)
+        return;
+    for (; col + BLOCK * VF_N <= N; col += BLOCK * VF_N)
+        forward_block(y, S, keep, in, col, BLOCK, VF_N);
+    for (; col + 2 * VF_N <= N; col += 2 * VF_N)
+        forward_block(y, S, keep, in, col, 2, VF_N);
+    for (; col + VF_N <= N; col += VF_N)
+        forward_block(y, S, keep, in, col, 1, VF_N);
+    if (col < N)
+        forward_block(y, S, keep, in, col, 1, N - col);
+}
+
+/* ---- the states of one chunk, computed anew ------------------------------------------------- */
+
+/* Step i of the chunk starts from state(i); the first is the one that was kept. */
+typedef struct chunk {
+    const real *first;
+    real *states, *s; /* states[i] (N, N), s[i] (N) */
+    int start, len;   /* its steps */
+    bool last;        /* of the sequence: the state after its last step is wanted too */
+} chunk;
+
+static const real *state(const chunk *q, int i, size_t N)
+{
+    return i == 0 ? q->first : q->states + (size_t)i * N * N;
+}
+
+WKV_INLINE void replay_block(const chunk *q, const wkv_wkv7_in *in, size_t col, size_t J,
+                             size_t lanes)
+{
+    size_t N = (size_t)in->N;
+    block c;
+    first_s(&c, q->first + col, in->a + row_of(in, q->start), N, J, lanes);
+    for (int i = 0; i < q->len; i++) {
+        real *next = q->states + (size_t)(i + 1) * N * N + col;
+        for (size_t j = 0; j < J; j++)
+            store_some(q->s + (size_t)i * N + col + j * VF_N, c.s[j], lanes);
+        if (i + 1 < q->len)
+            step_block(&c, next, state(q, i, N) + col, in, q->start + i, col, J, lanes, true);
+        else if (q->last)
+            step_block(&c, next, state(q, i, N) + col, in, q->start + i, col, J, lanes, false);
+    }
+}
+
+static void replay(const chunk *q, const wkv_wkv7_in *in)
+{
+    size_t N = (size_t)in->N, col = 0;
+    for (; col + BLOCK * VF_N <= N; col += BLOCK * VF_N)
+        replay_block(q, in, col, BLOCK, VF_N);
+    for (; col + 2 * VF_N <= N; col += 2 * VF_N)
+        replay_block(q, in, col, 2, VF_N);
+    for (; col + VF_N <= N; col += VF_N)
+        replay_block(q, in, col, 1, VF_N);
+    if (col < N)
+        replay_block(q, in, col, 1, N - col);
+}
+
+/* ---- backward ----------------------------------------------------------------------------------
+ */
+
+/* Sums over values, one vector of partial sums for each of VF_N rows. */
+typedef struct folds {
+    vf dr[VF_N], dk[VF_N], db[VF_N], dw[VF_N], da[VF_N];
+} folds;
+
+/* One sweep: S = S_{t-1}; of step t what its second half needs, of step t - 1 the first. */
+typedef struct sweep {
+    size_t N;
+    const real *S;
+    real *D;
+    const real *v, *s, *ds, *w, *a; /* of t */
+    const real *dy, *r, *k, *b;     /* of t - 1 */
+    real *dv, *ds_before;           /* of t - 1, added to */
+} sweep;
+
+/* One vector of columns, R rows from i on.  `now`: the part of step t; `before`: that of
+ * t - 1. */
+WKV_INLINE void sweep_at(const sweep *p, folds *f, size_t i, size_t f0, size_t R, size_t j,
+                         size_t lanes, bool now, bool before)
+{
+    vf v = vf_zero(), s = v, ds = v, dy = v, dv = v, ds_before = v;
+    if (now) {
+        v = load_some(p->v + j, lanes);
+        s = load_some(p->s + j, lanes);
+        ds = load_some(p->ds + j, lanes);
+    }
+    if (before) {
+        dy = load_some(p->dy + j, lanes);
+        dv = load_some(p->dv + j, lanes);
+        ds_before = load_some(p->ds_before + j, lanes);
+    }
+    for (size_t l = 0; l < R; l++) {
+        size_t m = (i + l) * p->N + j, o = f0 + l;
+        vf D = load_some(p->D + m, lanes), S = load_some(p->S + m, lanes);
+        if (now) {
+            f->dk[o] = vf_fma(D, v, f->dk[o]);
+            f->db[o] = vf_fma(D, s, f->db[o]);
+            f->dw[o] = vf_fma(D, S, f->dw[o]);
+            f->da[o] = vf_fma(S, ds, f->da[o]);
+            D = vf_fma(vf_set1(p->a[i + l]), ds, vf_mul(vf_set1(p->w[i + l]), D));
+        }
+        if (before) {
+            f->dr[o] = vf_fma(S, dy, f->dr[o]);
+            D = vf_fma(vf_set1(p->r[i + l]), dy, D);
+            dv = vf_fma(vf_set1(p->k[i + l]), D, dv);
+            ds_before = vf_fma(vf_set1(p->b[i + l]), D, ds_before);
+        }
+        store_some(p->D + m, D, lanes);
+    }
+    if (before) {
+        store_some(p->dv + j, dv, lanes);
+        store_some(p->ds_before + j, ds_before, lanes);
+    }
+}
+
+/* R rows, all columns; their sums go to f from f0 on. */
+WKV_INLINE void sweep_rows(const sweep *p, folds *f, size_t i, size_t f0, size_t R, bool now,
+                           bool before)
+{
+    size_t j = 0;
+    folds local; /* so that the sums stay in registers */
+    for (size_t l = 0; l < R; l++)
+        local.dr[l] = local.dk[l] = local.db[l] = local.dw[l] = local.da[l] = vf_zero();
+    for (; j + VF_N <= p->N; j += VF_N)
+        sweep_at(p, &local, i, 0, R, j, VF_N, now, before);
+    if (j < p->N)
+        sweep_at(p, &local, i, 0, R, j, p->N - j, now, before);
+    for (size_t l = 0; l < R; l++) {
+        f->dr[f0 + l] = local.dr[l];
+        f->dk[f0 + l] = local.dk[l];
+        f->db[f0 + l] = local.db[l];
+        f->dw[f0 + l] = local.dw[l];
+        f->da[f0 + l] = local.da[l];
+    }
+}
+
+/* Where a sweep's sums over values go; rows of t, and of t - 1 for dr. */
+typedef struct row_sums {
+    real *dk, *db, *dw, *da, *dr;
+} row_sums;
+
+WKV_INLINE void sweep_all(const sweep *p, const row_sums *out, bool now, bool before)
+{
+    folds f;
+    for (size_t l = 0; l < VF_N; l++)
+        f.dr[l] = f.dk[l] = f.db[l] = f.dw[l] = f.da[l] = vf_zero();
+    for (size_t i = 0; i < p->N; i += VF_N) {
+        size_t rows = p->N - i < VF_N ? p->N - i : VF_N, l = 0;
+        for (; l + ROWS <= rows; l += ROWS)
+            sweep_rows(p, &f, i + l, l, ROWS, now, before);
+        for (; l < rows; l++)
+            sweep_rows(p, &f, i + l, l, 1, now, before);
+        if (before)
+            store_some(out->dr + i, vf_sums(f.dr), rows);
+        if (now) {
+            store_some(out->dk + i, vf_sums(f.dk), rows);
+            store_some(out->db + i, vf_sums(f.db), rows);
+            store_some(out->dw + i, vf_sums(f.dw), rows);
+            store_some(out->da + i, vf_sums(f.da), rows);
+        }
+    }
+}
+
+/* Only step t - 1: before the last step of all.  Only step t: the first of all. */
+static void sweep_last(const sweep *p, const row_sums *out)
+{
+    sweep_all(p, out, false, true);
+}
+
+static void sweep_middle(const sweep *p, const row_sums *out)
+{
+    sweep_all(p, out, true, true);
+}
+
+static void sweep_first(const sweep *p, const row_sums *out)
+{
+    sweep_all(p, out, true, false);
+}
+
+/* The part of a sweep that belongs to step t - 1 = `t`. */
+static void aim_before(sweep *p, row_sums *out, const wkv_wkv7_grad *grad, const real *dy,
+                       const wkv_wkv7_in *in, int t, real *ds)
+{
+    size_t at = row_of(in, t);
+    p->dy = dy + at;
+    p->r = in->r + at;
+    p->k = in->k + at;
+    p->b = in->b + at;
+    p->dv = grad->dv + at;
+    p->ds_before = ds;
+    out->dr = grad->dr + at;
+    for (size_t j = 0; j < p->N; j++)
+        p->dv[j] = ds[j] = 0;
+}
+
+static void aim_now(sweep *p, row_sums *out, const wkv_wkv7_grad *grad, const wkv_wkv7_in *in,
+                    int t, const real *s)
+{
+    size_t at = row_of(in, t);
+    p->v = in->v + at;
+    p->w = in->w + at;
+    p->a = in->a + at;
+    p->s = s;
+    p->ds = p->ds_before;
+    *out = (row_sums){grad->dk + at, grad->db + at, grad->dw + at, grad->da + at, NULL};
+}
+
+static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const real *keep,
+                     const wkv_wkv7_in *in, real *scratch)
+{
+    size_t N = (size_t)in->N, NN = N * N;
+    real *s = scratch + (WKV_WKV7_CHUNK + 1) * NN, *ds[2] = {s + WKV_WKV7_CHUNK * N};
+    ds[1] = ds[0] + N;
+    chunk q = {.states = scratch, .s = s, .last = true};
+    sweep p = {.N = N, .D = dS};
+    row_sums out = {0};
+    for (int n = (in->T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK; n-- > 0; q.last = false) {
+        q.start = n * WKV_WKV7_CHUNK;
+        q.len = in->T - q.start < WKV_WKV7_CHUNK ? in->T - q.start : WKV_WKV7_CHUNK;
+        q.first = keep + (size_t)n * NN;
+        replay(&q, in);
+        if (q.last) {
+            aim_before(&p, &out, grad, dy, in, in->T - 1, ds[(in->T - 1) % 2]);
+            p.S = state(&q, q.len, N);
+            sweep_last(&p, &out);
+        }
+        for (int i = q.len - 1; i >= 0; i--) {
+            int t = q.start + i;
+            aim_now(&p, &out, grad, in, t, s + (size_t)i * N);
+            p.S = state(&q, i, N);
+            if (t > 0) {
+                aim_before(&p, &out, grad, dy, in, t - 1, ds[(t - 1) % 2]);
+                sweep_middle(&p, &out);
+            } else {
+                sweep_first(&p, &out);
+            }
+        }
+    }
+}
+
+static void set_wkv7(wkv_kern *k)
+{
+    k->wkv7 = wkv7;
+    k->wkv7_bwd = wkv7_bwd;
+}
