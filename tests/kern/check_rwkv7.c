@@ -1,5 +1,6 @@
 /* tests/kern/check_rwkv7.c - the row-wise parts of RWKV-7, every head on its own scale;
- * with and without the value residual, and with a key of zeros, whose norm is the floor. */
+ * with and without the value residual, and with a key of zeros, whose norm is the floor.
+ * Where terms cancel, the scale is that of the terms. */
 #include <math.h>
 
 #include "checkkern.h"
@@ -56,10 +57,30 @@ void check_rwkv7_prep(check *c)
     wkv_rwkv7_prep_ref(&p[0], s.rows, s.C, s.N);
     c->k->rwkv7_prep(&p[1], s.rows, s.C, s.N);
     within_heads("w", p[1].w, p[0].w, s, 1e-6);
-    within_heads("k", p[1].k, p[0].k, s, 2e-6);
     within_heads("v", p[1].v, p[0].v, s, 2e-6);
     within_heads("a", p[1].a, p[0].a, s, 4e-6);
     within_heads("b", p[1].b, p[0].b, s, 4e-6);
+    size_t N = (size_t)s.N;
+    for (size_t i = 0; i < s.all; i += N) {
+        double bound = 16 * EPS * largest(p[0].k_in + i, N) * (1 + largest(p[0].k_a, s.cols));
+        within_bound("k", p[1].k + i, p[0].k + i, N, bound);
+    }
+}
+
+/* One head of what depends on k, a and b. */
+static void within_kab(const wkv_rwkv7_prep_grad g[2], const wkv_rwkv7_prep *p, size_t at, size_t c,
+                       size_t N)
+{
+    double norm = 0, k = largest(p->k_in + at, N), k_k = largest(p->k_k + c, N);
+    double k_a = largest(p->k_a + c, N), dk = largest(g->dk + at, N), db = largest(g->db + at, N);
+    for (size_t i = 0; i < N; i++)
+        norm += pow((double)p->k_in[at + i] * (double)p->k_k[c + i], 2);
+    double dq = 64 * EPS * (largest(g->da + at, N) + db) / fmax(sqrt(norm), 1e-12);
+    double terms = 16 * EPS * dk * (1 + k_a);
+    within_bound("dk_in", g[1].dk_in + at, g[0].dk_in + at, N, dq * k_k + terms);
+    within_bound("k_k_row", g[1].k_k_row + at, g[0].k_k_row + at, N, dq * k);
+    within_bound("k_a_row", g[1].k_a_row + at, g[0].k_a_row + at, N, 16 * EPS * dk * k);
+    within_bound("da_raw", g[1].da_raw + at, g[0].da_raw + at, N, terms * k + 16 * EPS * db);
 }
 
 void check_rwkv7_prep_bwd(check *c)
@@ -87,16 +108,10 @@ void check_rwkv7_prep_bwd(check *c)
     }
     wkv_rwkv7_prep_bwd_ref(&g[0], &p, s.rows, s.C, s.N);
     c->k->rwkv7_prep_bwd(&g[1], &p, s.rows, s.C, s.N);
-    /* Of a head of one value the projection leaves nothing but rounding errors of terms as
-     * large as 1 / |q|, so such heads are not compared there. */
-    if (s.N > 1) {
-        within_heads("dk_in", g[1].dk_in, g[0].dk_in, s, 1e-4);
-        within_heads("k_k_row", g[1].k_k_row, g[0].k_k_row, s, 1e-4);
-    }
+    for (size_t at = 0; at < s.all; at += (size_t)s.N)
+        within_kab(g, &p, at, at % s.cols, (size_t)s.N);
     within_heads("dv_in", g[1].dv_in, g[0].dv_in, s, 1e-5);
     within_heads("dw_raw", g[1].dw_raw, g[0].dw_raw, s, 1e-5);
-    within_heads("da_raw", g[1].da_raw, g[0].da_raw, s, 1e-5);
-    within_heads("k_a_row", g[1].k_a_row, g[0].k_a_row, s, 1e-5);
     if (p.v_first != NULL) {
         within_heads("dv_raw", g[1].dv_raw, g[0].dv_raw, s, 1e-5);
         within_heads("dv_first", g[1].dv_first, g[0].dv_first, s, 1e-5);
@@ -139,6 +154,27 @@ void check_rwkv7_out(check *c)
     same("z without stat", o[1].z, z, s.all);
 }
 
+/* One head of what depends on the bonus and on its gradient. */
+static void within_bonus(const wkv_rwkv7_out_grad g[2], const wkv_rwkv7_out *o, size_t at, size_t c,
+                         size_t N)
+{
+    double bonus = 0, dbonus = 0, r = largest(o->r + at, N), k = largest(o->k + at, N);
+    double r_k = largest(o->r_k + c, N), dz = largest(g->dz + at, N), gate = largest(o->g + at, N);
+    for (size_t i = at; i < at + N; i++) {
+        bonus += fabs((double)o->r[i] * (double)o->k[i] * (double)o->r_k[i - at + c]);
+        dbonus += fabs((double)g->dz[i] * (double)o->g[i] * (double)o->v[i]);
+    }
+    bonus *= 16 * EPS;
+    dbonus *= 16 * EPS;
+    double inner = bonus * largest(o->v + at, N) +
+                   1e-5 * (largest(o->ln_b + c, N) + sqrt((double)N) * largest(o->ln_w + c, N));
+    within_bound("dr", g[1].dr + at, g[0].dr + at, N, dbonus * k * r_k);
+    within_bound("dk", g[1].dk + at, g[0].dk + at, N, dbonus * r * r_k);
+    within_bound("r_k_row", g[1].r_k_row + at, g[0].r_k_row + at, N, dbonus * r * k);
+    within_bound("dv", g[1].dv + at, g[0].dv + at, N, bonus * dz * gate);
+    within_bound("dg", g[1].dg + at, g[0].dg + at, N, inner * dz);
+}
+
 void check_rwkv7_out_bwd(check *c)
 {
     if (c->kind == EXTREME)
@@ -159,11 +195,8 @@ void check_rwkv7_out_bwd(check *c)
     }
     if (s.N > 2) /* the norm of fewer values has no gradient but rounding errors */
         within_heads("dy", g[1].dy, g[0].dy, s, 1e-4);
-    within_heads("dr", g[1].dr, g[0].dr, s, 2e-5);
-    within_heads("dk", g[1].dk, g[0].dk, s, 2e-5);
-    within_heads("dv", g[1].dv, g[0].dv, s, 2e-5);
-    within_heads("dg", g[1].dg, g[0].dg, s, 2e-5);
+    for (size_t at = 0; at < s.all; at += (size_t)s.N)
+        within_bonus(g, &o, at, at % s.cols, (size_t)s.N);
     within_heads("ln_w_row", g[1].ln_w_row, g[0].ln_w_row, s, 1e-5);
     within_heads("ln_b_row", g[1].ln_b_row, g[0].ln_b_row, s, 1e-5);
-    within_heads("r_k_row", g[1].r_k_row, g[0].r_k_row, s, 2e-5);
 }

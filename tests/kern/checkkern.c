@@ -144,16 +144,25 @@ void within_ulps(const char *what, const real *got, const real *want, size_t n, 
     }
 }
 
+double largest(const real *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i]))
+            most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+void within_bound(const char *what, const real *got, const real *want, size_t n, double bound)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!alike(got[i], want[i]) && !(fabs((double)got[i] - (double)want[i]) <= bound + FLT_MIN))
+            differ(what, i, got[i], want[i]);
+}
+
 void within_scale(const char *what, const real *got, const real *want, size_t n, double tolerance)
 {
-    double scale = FLT_MIN;
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(want[i]))
-            scale = fmax(scale, fabs((double)want[i]));
-    for (size_t i = 0; i < n; i++)
-        if (!alike(got[i], want[i]) &&
-            !(fabs((double)got[i] - (double)want[i]) <= tolerance * scale))
-            differ(what, i, got[i], want[i]);
+    within_bound(what, got, want, n, tolerance * largest(want, n));
 }
 
 void within_sum(const char *what, const real *got, const real *want, const real *magnitude,

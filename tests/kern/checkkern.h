@@ -59,6 +59,8 @@ real *output(check *c, size_t n);
 real *inout(check *c, const real *x, size_t n);
 uint16_t *halves(check *c, size_t n);
 real *absolute(check *c, const real *x, size_t n);
+/* The largest finite absolute value. */
+double largest(const real *x, size_t n);
 /* Checks the canaries and frees everything. */
 void end_call(check *c);
 
@@ -70,6 +72,8 @@ void within_ulps(const char *what, const real *got, const real *want, size_t n, 
                  double least);
 /* |got - want| <= tolerance times the largest finite |want| of the n. */
 void within_scale(const char *what, const real *got, const real *want, size_t n, double tolerance);
+/* |got - want| <= bound */
+void within_bound(const char *what, const real *got, const real *want, size_t n, double bound);
 /* |got - want| <= factor * EPS * magnitude: the error bound of a sum whose terms' absolute
  * values add up to magnitude. */
 void within_sum(const char *what, const real *got, const real *want, const real *magnitude,
