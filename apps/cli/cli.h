@@ -1,0 +1,58 @@
+/* apps/cli/cli.h - the commands of wkv, and what several of them share. */
+#ifndef WKV_APPS_CLI_H
+#define WKV_APPS_CLI_H
+
+#include <wkv/wkv.h>
+
+#include "common/args.h"
+
+/* One table a command, in cmd_<name>.c. */
+extern const wkv_command wkv_cmd_bench, wkv_cmd_convert, wkv_cmd_generate, wkv_cmd_info,
+    wkv_cmd_logits, wkv_cmd_tokenize, wkv_cmd_train;
+
+/* The options --threads and --vocab of every command that runs a model. */
+typedef struct wkv_cli_model_opts {
+    int32_t threads;
+    const char *vocab;
+} wkv_cli_model_opts;
+
+#define WKV_CLI_MODEL_OPTIONS(owner, member) \
+    {.name = "vocab", \
+     .type = WKV_ARG_TEXT, \
+     .offset = offsetof(owner, member.vocab), \
+     .value = "VOCAB", \
+     .help = "tokenizer for a model that carries none: 'bytes' or a vocabulary file"}, \
+    { \
+        .name = "threads", .type = WKV_ARG_INT, .offset = offsetof(owner, member.threads), \
+        .value = "N", .min = 0, .max = 4096, .help = "threads to use; 0: all processors there are" \
+    }
+
+#define WKV_CLI_JSON_OPTION(owner) \
+    { \
+        .name = "json", .type = WKV_ARG_FLAG, .offset = offsetof(owner, json), \
+        .help = "print JSON, for programs to read" \
+    }
+
+/* Opens a model and a session on it; false after a message. */
+bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
+                  wkv_model **model, wkv_session **session);
+
+/* Reads ids separated by spaces, commas or line ends, up to the end of the file; for
+ * each full piece of the list, and at the end, calls sink with it.  False after a message,
+ * or when sink returns false. */
+bool wkv_cli_read_ids(const char *command, FILE *in, const char *name,
+                      bool (*sink)(void *user, const int32_t *ids, size_t n), void *user);
+
+/* Encodes a stream of any length in bounded memory and hands the ids on in pieces.  False
+ * after a message, or when sink returns false. */
+bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const char *name,
+                    bool (*sink)(void *user, const int32_t *ids, size_t n), void *user);
+
+/* Opens `path` for reading; "-" or NULL is stdin.  NULL after a message. */
+FILE *wkv_cli_open_input(const char *command, const char *path);
+void wkv_cli_close_input(FILE *f);
+
+/* 1234567 as "1.23M", in buf of 32. */
+const char *wkv_cli_short(double v, char *buf);
+
+#endif

@@ -1,0 +1,124 @@
+/* apps/cli/cli_main.c - picks the command.  Each command is a table in its own file
+ * (cmd_<name>.c); help, the manual page and the suggestions come from those tables. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "common/term.h"
+
+static const wkv_command *const commands[] = {
+    &wkv_cmd_train,  &wkv_cmd_generate, &wkv_cmd_info,  &wkv_cmd_tokenize,
+    &wkv_cmd_logits, &wkv_cmd_convert,  &wkv_cmd_bench,
+};
+
+static const char about[] =
+    "wkv trains, runs and inspects RWKV language models. Results go to standard output, "
+    "progress and messages to standard error. The exit status is 0, 1 on failure, or 2 when "
+    "the command line is wrong.";
+
+static const char *command_name(const void *list, size_t i)
+{
+    return ((const wkv_command *const *)list)[i]->name;
+}
+
+static const wkv_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < WKV_COUNT(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    int near = wkv_args_nearest(name, command_name, commands, WKV_COUNT(commands));
+    if (near >= 0)
+        fprintf(stderr, "wkv: unknown command '%s'; did you mean '%s'?\n", name,
+                commands[near]->name);
+    else
+        fprintf(stderr, "wkv: unknown command '%s'\n", name);
+    fprintf(stderr, "See 'wkv help'.\n");
+    return WKV_EXIT_USAGE;
+}
+
+static void print_overview(FILE *out)
+{
+    fprintf(out,
+            "wkv %s - train, run and inspect RWKV language models\n\n"
+            "Usage: wkv COMMAND [OPTION]... [ARGUMENT]...\n\n",
+            wkv_version());
+    for (size_t i = 0; i < WKV_COUNT(commands); i++)
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out,
+            "  %-10s show this text, or that of a command: wkv help COMMAND\n"
+            "\nwkv COMMAND --help lists a command's options, with defaults and examples.\n"
+            "wkv --version prints the version.\n",
+            "help");
+}
+
+static void print_manual(void)
+{
+    printf(".TH WKV 1 \"\" \"wkv %s\" \"User Commands\"\n"
+           ".SH NAME\nwkv \\- train, run and inspect RWKV language models\n"
+           ".SH SYNOPSIS\n\\fBwkv\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]... "
+           "[\\fIARGUMENT\\fR]...\n.SH DESCRIPTION\n%s\n.SH COMMANDS\n",
+           wkv_version(), about);
+    wkv_args_man(stdout, commands, WKV_COUNT(commands));
+    puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
+         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2 or avx512.");
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc == 0) {
+        print_overview(stdout);
+        return WKV_EXIT_OK;
+    }
+    if (strcmp(argv[0], "--man") == 0) { /* for the build: the source of the manual page */
+        print_manual();
+        return WKV_EXIT_OK;
+    }
+    const wkv_command *c = find_command(argv[0]);
+    if (c == NULL)
+        return unknown_command(argv[0]);
+    wkv_args_help(stdout, c);
+    return WKV_EXIT_OK;
+}
+
+static int run_command(const wkv_command *c, int argc, char **argv)
+{
+    wkv_args args;
+    void *options = calloc(1, c->options_size);
+    if (options == NULL)
+        return wkv_term_error(c->name, "out of memory");
+    if (c->init != NULL)
+        c->init(options);
+    int code = WKV_EXIT_OK;
+    if (!wkv_args_parse(c, argc, argv, options, &args))
+        code = WKV_EXIT_USAGE;
+    else if (args.help)
+        wkv_args_help(stdout, c);
+    else
+        code = c->run(&args, options);
+    free(options);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return WKV_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return wkv_term_finish("help", help(argc - 2, argv + 2));
+    if (strcmp(name, "--version") == 0) {
+        printf("wkv %s\n", wkv_version());
+        return wkv_term_finish("--version", WKV_EXIT_OK);
+    }
+    const wkv_command *c = find_command(name);
+    if (c == NULL)
+        return unknown_command(name);
+    return wkv_term_finish(c->name, run_command(c, argc - 2, argv + 2));
+}

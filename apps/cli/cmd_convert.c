@@ -1,0 +1,94 @@
+/* apps/cli/cmd_convert.c - `wkv convert`: one model file from another. */
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "common/json_out.h"
+#include "common/term.h"
+
+typedef struct options {
+    const char *format, *dtype, *vocab;
+    bool json;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "format",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, format),
+     .value = "NAME",
+     .help = "format of OUT, e.g. safetensors; without it, by the suffix of OUT"},
+    {.name = "dtype",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, dtype),
+     .choices = "f32|f16|bf16",
+     .help = "type of the matrices in OUT; without it, as in IN"},
+    {.name = "vocab",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, vocab),
+     .value = "VOCAB",
+     .help = "put this tokenizer inside: 'bytes' or a vocabulary file"},
+    WKV_CLI_JSON_OPTION(options),
+};
+
+static const wkv_arg_operand operands[] = {
+    {"IN", "a model file of any known format", false},
+    {"OUT", "the file to write; it appears whole or not at all", false},
+};
+
+static const char *const examples[] = {
+    "wkv convert RWKV-x070-World-0.1B.pth model.safetensors --vocab rwkv_vocab_v20230424.txt",
+    "one file that carries weights and vocabulary",
+    "wkv convert model.safetensors small.safetensors --dtype bf16", "half the size", NULL};
+
+static int report(const char *out, bool json)
+{
+    wkv_file *f;
+    wkv_error err;
+    struct stat st;
+    if (wkv_file_open(&f, out, &err) != WKV_OK)
+        return wkv_term_error("convert", "%s", err.text);
+    long long bytes = stat(out, &st) == 0 ? (long long)st.st_size : 0;
+    if (json) {
+        wkv_json j;
+        wkv_json_init(&j, stdout);
+        wkv_json_open(&j, NULL, '{');
+        wkv_json_string(&j, "file", out);
+        wkv_json_string(&j, "format", wkv_file_format(f));
+        wkv_json_uint(&j, "tensors", wkv_file_tensor_count(f));
+        wkv_json_int(&j, "bytes", bytes);
+        wkv_json_close(&j, '}');
+    } else {
+        fprintf(stderr, "%s: %s, %zu tensors, %lld bytes\n", out, wkv_file_format(f),
+                wkv_file_tensor_count(f), bytes);
+    }
+    wkv_file_close(&f);
+    return WKV_EXIT_OK;
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    const options *o = opts;
+    wkv_convert_opts c;
+    wkv_error err;
+    wkv_convert_opts_init(&c);
+    c.format = o->format;
+    c.dtype = o->dtype;
+    c.vocab = o->vocab;
+    if (wkv_convert(args->operand[0], args->operand[1], &c, &err) != WKV_OK)
+        return wkv_term_error("convert", "%s", err.text);
+    return report(args->operand[1], o->json);
+}
+
+const wkv_command wkv_cmd_convert = {
+    .name = "convert",
+    .summary = "turn one model file into another form",
+    .description = "Reads a model of any known format, recognised by its content, and writes it "
+                   "in another. Tensors get the names and orientation of RWKV-LM, whatever the "
+                   "form they come from.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .run = run,
+};

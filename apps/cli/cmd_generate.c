@@ -1,0 +1,442 @@
+/* apps/cli/cmd_generate.c - `wkv generate`: a model continues a text, token by token.
+ *
+ * The prompt is fed as it is read.  What is drawn passes through the stop strings and
+ * the UTF-8 hold-back before it is printed, so that a stop string may lie across tokens
+ * and a terminal never sees half a character. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "common/json_out.h"
+#include "common/stop.h"
+#include "common/term.h"
+
+typedef struct options {
+    wkv_cli_model_opts model;
+    wkv_sampler_opts sampler;
+    const char *prompt, *state_in, *state_out;
+    wkv_arg_list stop;
+    int64_t n;
+    bool ids, echo, json;
+} options;
+
+#define SAMPLER(option, t, field) \
+    .name = option, .type = t, .offset = offsetof(options, sampler.field)
+
+static const wkv_arg_option table[] = {
+    {.name = "prompt",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, prompt),
+     .letter = 'p',
+     .value = "TEXT",
+     .help = "the text to continue; without it, standard input is"},
+    {.name = "tokens",
+     .type = WKV_ARG_LONG,
+     .offset = offsetof(options, n),
+     .letter = 'n',
+     .value = "N",
+     .min = 0,
+     .max = 1e9,
+     .help = "how many tokens to produce at most"},
+    {SAMPLER("temperature", WKV_ARG_FLOAT, temperature), .value = "X", .min = 0, .max = 1000,
+     .help = "evens out (above 1) or sharpens the choice; 0: always the most likely token"},
+    {SAMPLER("top-p", WKV_ARG_FLOAT, top_p), .value = "X", .min = 0, .max = 1,
+     .help = "choose among the likeliest tokens that together have this probability"},
+    {SAMPLER("top-k", WKV_ARG_INT, top_k), .value = "N", .min = 0, .max = INT32_MAX,
+     .help = "choose among this many of the likeliest; 0: no limit"},
+    {SAMPLER("presence", WKV_ARG_FLOAT, presence), .value = "X", .min = -1000, .max = 1000,
+     .help = "taken once from the logit of every token already produced"},
+    {SAMPLER("frequency", WKV_ARG_FLOAT, frequency), .value = "X", .min = -1000, .max = 1000,
+     .help = "taken for each time that it was produced"},
+    {SAMPLER("penalty-decay", WKV_ARG_FLOAT, penalty_decay), .value = "X", .min = 0, .max = 1,
+     .help = "how much of each such time is left after every token"},
+    {SAMPLER("seed", WKV_ARG_SEED, seed), .value = "N",
+     .help = "the same seed gives the same text"},
+    {.name = "stop",
+     .type = WKV_ARG_LIST,
+     .offset = offsetof(options, stop),
+     .value = "TEXT",
+     .help = "end before this text; may be given several times"},
+    {.name = "echo",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, echo),
+     .help = "print the prompt first"},
+    {.name = "state-in",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, state_in),
+     .value = "FILE",
+     .help = "go on from a saved state"},
+    {.name = "state-out",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, state_out),
+     .value = "FILE",
+     .help = "save the state at the end: prompt and all that was produced"},
+    {.name = "ids",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, ids),
+     .help = "the prompt is token ids, and ids are printed"},
+    WKV_CLI_JSON_OPTION(options),
+    WKV_CLI_MODEL_OPTIONS(options, model),
+};
+
+static const wkv_arg_operand operands[] = {{"MODEL", "a model file of any known format", false}};
+
+static const char *const examples[] = {
+    "wkv generate model.safetensors -p 'ROMEO:' -n 200 --seed 7",
+    "continue a text, in a way that can be repeated",
+    "wkv generate model.safetensors -p 'Question: Why?' --stop 'Question:' --temperature 0",
+    "the likeliest answer, up to the next question",
+    "wkv generate model.safetensors --state-out s.state -n 0 < long.txt",
+    "read a long text once; later: --state-in s.state",
+    NULL};
+
+static void init(void *opts)
+{
+    options *o = opts;
+    wkv_sampler_opts_init(&o->sampler);
+    o->n = 256;
+}
+
+/* A run: the model, and where the text goes. */
+typedef struct run_state {
+    const options *o;
+    wkv_model *model;
+    wkv_session *session;
+    wkv_sampler *sampler;
+    const wkv_tokenizer *tokenizer; /* NULL when the model has none: then ids only */
+    wkv_model_info info;
+    int32_t *unused; /* ids that stand for nothing, n_unused of them */
+    float *masked;   /* [V] logits with those ruled out */
+    int32_t n_unused;
+    wkv_stop stop;
+    wkv_utf8 utf8;
+    char *text; /* for --json: all that was emitted */
+    size_t text_len, text_cap;
+    int32_t *drawn; /* for --json: all ids that were drawn */
+    int64_t n_prompt, n_drawn, drawn_cap, n_printed;
+    const char *why; /* why it ended */
+} run_state;
+
+static bool fail(const char *what)
+{
+    wkv_term_error("generate", "%s", what);
+    return false;
+}
+
+/* ---- output ------------------------------------------------------------------------- */
+
+/* Text that is final, to stdout or into the JSON text. */
+static void put(run_state *r, const char *bytes, size_t n)
+{
+    if (!r->o->json) {
+        if (!r->o->ids)
+            fwrite(bytes, 1, n, stdout);
+        return;
+    }
+    if (r->text_len + n > r->text_cap) {
+        size_t cap = 2 * (r->text_len + n);
+        char *text = realloc(r->text, cap);
+        if (text == NULL)
+            return;
+        r->text = text;
+        r->text_cap = cap;
+    }
+    memcpy(r->text + r->text_len, bytes, n);
+    r->text_len += n;
+}
+
+static void emit(void *user, const char *bytes, size_t n)
+{
+    run_state *r = user;
+    while (n > 0) {
+        char whole[256 + 3];
+        size_t piece = n < 256 ? n : 256;
+        put(r, whole, wkv_utf8_push(&r->utf8, bytes, piece, whole));
+        bytes += piece;
+        n -= piece;
+    }
+}
+
+static void print_id(run_state *r, int32_t id)
+{
+    if (r->o->ids && !r->o->json)
+        printf(r->n_printed++ > 0 ? " %d" : "%d", (int)id);
+}
+
+static void emit_rest(run_state *r, bool found_stop)
+{
+    char rest[3];
+    if (!found_stop)
+        wkv_stop_flush(&r->stop, emit, r);
+    put(r, rest, wkv_utf8_flush(&r->utf8, rest));
+}
+
+/* ---- the prompt ---------------------------------------------------------------------- */
+
+static bool feed(void *user, const int32_t *ids, size_t n)
+{
+    run_state *r = user;
+    wkv_status s = wkv_session_feed(r->session, ids, n);
+    if (s == WKV_OK) {
+        r->n_prompt += (int64_t)n;
+        return !wkv_term_stopped();
+    }
+    size_t bad = 0;
+    while (s == WKV_E_TOKEN && bad + 1 < n && ids[bad] >= 0 && ids[bad] < r->info.vocab)
+        bad++;
+    if (s == WKV_E_TOKEN)
+        wkv_term_error("generate", "id %d is outside the model's vocabulary of %d", (int)ids[bad],
+                       (int)r->info.vocab);
+    else
+        wkv_term_error("generate", "%s", wkv_status_text(s));
+    return false;
+}
+
+static bool feed_echo(void *user, const int32_t *ids, size_t n)
+{
+    run_state *r = user;
+    for (size_t i = 0; i < n && !r->o->ids; i++) {
+        size_t len;
+        const char *bytes = wkv_tokenizer_token(r->tokenizer, ids[i], &len);
+        emit(r, bytes, len);
+    }
+    for (size_t i = 0; i < n; i++)
+        print_id(r, ids[i]);
+    return feed(user, ids, n);
+}
+
+/* The prompt as a stream: what -p says, or standard input.  With a saved state and a
+ * terminal as standard input, there is none. */
+static FILE *open_prompt(const options *o)
+{
+    if (o->prompt != NULL)
+        return o->prompt[0] != '\0' ? fmemopen((void *)(uintptr_t)o->prompt, strlen(o->prompt), "r")
+                                    : fopen("/dev/null", "r");
+    if (!wkv_term_is_terminal(stdin))
+        return stdin;
+    if (o->state_in != NULL)
+        return fopen("/dev/null", "r");
+    fprintf(stderr, "wkv generate: type the text to continue; end it with Ctrl-D\n");
+    return stdin;
+}
+
+static int32_t line_feed(const wkv_tokenizer *t)
+{
+    int32_t id = 0;
+    wkv_tokenizer_encode(t, "\n", 1, &id, 1);
+    return id;
+}
+
+static bool feed_prompt(run_state *r)
+{
+    const options *o = r->o;
+    const char *name = o->prompt != NULL ? "--prompt" : "standard input";
+    FILE *in = open_prompt(o);
+    if (in == NULL)
+        return fail("the prompt cannot be read");
+    bool (*sink)(void *, const int32_t *, size_t) = o->echo ? feed_echo : feed;
+    bool ok = o->ids ? wkv_cli_read_ids("generate", in, name, sink, r)
+                     : wkv_cli_encode("generate", r->tokenizer, in, name, sink, r);
+    wkv_cli_close_input(in);
+    if (!ok || wkv_session_logits(r->session) != NULL)
+        return ok;
+    /* Nothing to go on from: begin as a text begins, after the end of another. */
+    size_t n;
+    const char *none = r->tokenizer != NULL ? wkv_tokenizer_token(r->tokenizer, 0, &n) : NULL;
+    int32_t first = 0;
+    if (none == NULL || n > 0) /* no id for the end of a document: the end of a line */
+        first = r->tokenizer != NULL ? line_feed(r->tokenizer) : 0;
+    return feed(r, &first, 1);
+}
+
+/* ---- drawing ---------------------------------------------------------------------------- */
+
+/* Models have logits for ids that no vocabulary uses; those are never to be drawn. */
+static bool find_unused(run_state *r)
+{
+    size_t v = (size_t)r->info.vocab, n;
+    r->unused = malloc(v * sizeof *r->unused);
+    r->masked = malloc(v * sizeof *r->masked);
+    if (r->unused == NULL || r->masked == NULL)
+        return false;
+    for (int32_t id = 0; r->tokenizer != NULL && id < r->info.vocab; id++)
+        if (wkv_tokenizer_token(r->tokenizer, id, &n) == NULL)
+            r->unused[r->n_unused++] = id;
+    return true;
+}
+
+static const float *allowed_logits(run_state *r)
+{
+    const float *logits = wkv_session_logits(r->session);
+    if (r->n_unused == 0)
+        return logits;
+    memcpy(r->masked, logits, (size_t)r->info.vocab * sizeof *logits);
+    for (int32_t i = 0; i < r->n_unused; i++)
+        r->masked[r->unused[i]] = -INFINITY;
+    return r->masked;
+}
+
+static bool note_drawn(run_state *r, int32_t id)
+{
+    if (r->o->json && r->n_drawn == r->drawn_cap) {
+        int64_t cap = 2 * r->drawn_cap + 256;
+        int32_t *drawn = realloc(r->drawn, (size_t)cap * sizeof *drawn);
+        if (drawn == NULL)
+            return false;
+        r->drawn = drawn;
+        r->drawn_cap = cap;
+    }
+    if (r->o->json)
+        r->drawn[r->n_drawn] = id;
+    r->n_drawn++;
+    return true;
+}
+
+/* Prints one drawn id; false when the text ends with it, r->why saying how. */
+static bool accept_id(run_state *r, int32_t id)
+{
+    const options *o = r->o;
+    size_t n = 0;
+    const char *bytes = r->tokenizer != NULL ? wkv_tokenizer_token(r->tokenizer, id, &n) : NULL;
+    if (!note_drawn(r, id)) {
+        r->why = "memory";
+        return false;
+    }
+    print_id(r, id);
+    if (bytes != NULL && n == 0) {
+        r->why = "end";
+        return false;
+    }
+    if (bytes != NULL && (!o->ids || o->json || o->stop.n > 0)) {
+        wkv_stop_result s = wkv_stop_push(&r->stop, bytes, n, emit, r);
+        if (s != WKV_STOP_GO_ON) {
+            r->why = s == WKV_STOP_FOUND ? "stop" : "memory";
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool produce(run_state *r)
+{
+    int32_t id = -1;
+    r->why = "length";
+    for (int64_t i = 0; i < r->o->n; i++) {
+        if (wkv_term_stopped()) {
+            r->why = "interrupt";
+            break;
+        }
+        if (id >= 0 && wkv_session_feed(r->session, &id, 1) != WKV_OK)
+            return fail("a token could not be fed");
+        id = wkv_sampler_next(r->sampler, allowed_logits(r));
+        if (id < 0)
+            return fail("the model gave no finite logit");
+        if (!accept_id(r, id))
+            break;
+        if (!r->o->json && (fflush(stdout) != 0 || ferror(stdout)))
+            return true; /* told at the end */
+    }
+    if (id >= 0 && r->o->state_out != NULL)
+        wkv_session_feed(r->session, &id, 1);
+    return true;
+}
+
+static void print_json(const run_state *r)
+{
+    wkv_json j;
+    wkv_json_init(&j, stdout);
+    wkv_json_open(&j, NULL, '{');
+    if (r->tokenizer != NULL)
+        wkv_json_text(&j, "text", r->text != NULL ? r->text : "", r->text_len);
+    wkv_json_open(&j, "ids", '[');
+    for (int64_t i = 0; i < r->n_drawn; i++)
+        wkv_json_int(&j, NULL, r->drawn[i]);
+    wkv_json_close(&j, ']');
+    wkv_json_int(&j, "prompt_tokens", r->n_prompt);
+    wkv_json_int(&j, "tokens", r->n_drawn);
+    wkv_json_string(&j, "end", r->why);
+    wkv_json_close(&j, '}');
+}
+
+static void finish_text(run_state *r)
+{
+    emit_rest(r, strcmp(r->why, "stop") == 0);
+    if (r->o->json)
+        print_json(r);
+    else if (r->o->ids || wkv_term_is_terminal(stdout))
+        putchar('\n');
+}
+
+/* ---- the run ------------------------------------------------------------------------------ */
+
+static bool prepare(run_state *r)
+{
+    const options *o = r->o;
+    wkv_error err;
+    wkv_model_describe(r->model, &r->info);
+    r->tokenizer = wkv_model_tokenizer(r->model);
+    if (r->tokenizer == NULL && !o->ids)
+        return fail("the model carries no tokenizer; say --vocab FILE, or --ids");
+    if (!find_unused(r))
+        return fail("out of memory");
+    wkv_stop_init(&r->stop, o->stop.item, o->stop.n);
+    if (wkv_sampler_open(&r->sampler, r->info.vocab, &o->sampler, r->tokenizer, &err) != WKV_OK ||
+        (o->state_in != NULL && wkv_session_load(r->session, o->state_in, &err) != WKV_OK))
+        return fail(err.text);
+    return true;
+}
+
+static bool save_state(run_state *r)
+{
+    wkv_error err;
+    if (r->o->state_out == NULL || wkv_session_save(r->session, r->o->state_out, &err) == WKV_OK)
+        return true;
+    return fail(err.text);
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    const options *o = opts;
+    run_state r = {.o = o};
+    for (int i = 0; i < o->stop.n; i++) {
+        if (o->stop.item[i][0] == '\0') {
+            fprintf(stderr, "wkv generate: --stop: expected a text, found an empty one\n");
+            return WKV_EXIT_USAGE;
+        }
+    }
+    if (!wkv_cli_open("generate", args->operand[0], &o->model, &r.model, &r.session))
+        return WKV_EXIT_FAILURE;
+    wkv_term_catch_stop();
+    bool ok = prepare(&r) && feed_prompt(&r) && produce(&r);
+    if (ok)
+        finish_text(&r);
+    ok = ok && save_state(&r);
+    free(r.drawn);
+    free(r.text);
+    free(r.masked);
+    free(r.unused);
+    wkv_stop_deinit(&r.stop);
+    wkv_sampler_close(&r.sampler);
+    wkv_session_close(&r.session);
+    wkv_model_close(&r.model);
+    return wkv_term_stopped() ? WKV_EXIT_INTERRUPT : ok ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
+}
+
+const wkv_command wkv_cmd_generate = {
+    .name = "generate",
+    .summary = "let a model continue a text",
+    .description =
+        "Continues the prompt and prints what the model adds, character by character. The "
+        "choice of each token follows RWKV's customary order: penalties, top-p, top-k, then "
+        "the temperature. It ends after -n tokens, at a --stop text, or where the model ends "
+        "the document.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};

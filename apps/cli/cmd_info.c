@@ -1,0 +1,195 @@
+/* apps/cli/cmd_info.c - `wkv info`: what is in a model file. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "common/json_out.h"
+#include "common/term.h"
+
+typedef struct options {
+    bool tensors, json;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "tensors",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, tensors),
+     .letter = 't',
+     .help = "list every tensor: name, type, shape"},
+    WKV_CLI_JSON_OPTION(options),
+};
+
+static const wkv_arg_operand operands[] = {{"MODEL", "a model file of any known format", false}};
+
+static const char *const examples[] = {"wkv info model.pth", "architecture and sizes",
+                                       "wkv info model.pth --tensors", "and all tensors", NULL};
+
+enum { VALUE_MAX = 60 };
+
+/* "256x32", "scalar" */
+static void format_shape(const wkv_file_tensor *t, char *buf, size_t size)
+{
+    size_t at = 0;
+    snprintf(buf, size, "scalar");
+    for (int32_t d = 0; d < t->ndim && at < size; d++) {
+        int n = snprintf(buf + at, size - at, d > 0 ? "x%lld" : "%lld", (long long)t->dim[d]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* ---- for people -------------------------------------------------------------------- */
+
+static void print_count(const char *what, uint64_t v, const char *unit)
+{
+    char text[32];
+    printf("%-13s %llu%s", what, (unsigned long long)v, unit);
+    if (v >= 10000)
+        printf(" (%s)", wkv_cli_short((double)v, text));
+    putchar('\n');
+}
+
+static void print_model(const wkv_model_info *m)
+{
+    printf("architecture  %s\n", m->arch);
+    printf("layers        %d\nwidth         %d\n", (int)m->layers, (int)m->width);
+    if (m->heads > 0)
+        printf("heads         %d of %d\n", (int)m->heads, (int)m->head_size);
+    printf("ffn width     %d\nvocabulary    %d\n", (int)m->ffn_width, (int)m->vocab);
+    printf("tokenizer     %s\n", m->tokenizer != NULL ? m->tokenizer : "none inside");
+    printf("matrices      %s\n", m->dtype);
+    print_count("parameters", m->parameters, "");
+    print_count("weights", m->weight_bytes, " bytes");
+    print_count("state", m->state_bytes, " bytes");
+}
+
+static void print_tensors(const wkv_file *f)
+{
+    int width = 0;
+    wkv_file_tensor t;
+    for (size_t i = 0; i < wkv_file_tensor_count(f); i++) {
+        wkv_file_tensor_at(f, i, &t);
+        int n = (int)strlen(t.name);
+        width = n > width && n < VALUE_MAX ? n : width;
+    }
+    putchar('\n');
+    for (size_t i = 0; i < wkv_file_tensor_count(f); i++) {
+        char shape[256];
+        wkv_file_tensor_at(f, i, &t);
+        format_shape(&t, shape, sizeof shape);
+        printf("%-*s  %-5s %s\n", width, t.name, t.dtype, shape);
+    }
+}
+
+/* A vocabulary may be among the values: only the beginning of each is shown. */
+static void print_metadata(const wkv_file *f)
+{
+    for (size_t i = 0; i < wkv_file_meta_count(f); i++) {
+        const char *key, *value;
+        wkv_file_meta_at(f, i, &key, &value);
+        size_t n = strcspn(value, "\r\n");
+        bool cut = n > VALUE_MAX || value[n] != '\0';
+        printf("%-13s %.*s%s\n", key, (int)(n < VALUE_MAX ? n : VALUE_MAX), value,
+               cut ? "..." : "");
+    }
+}
+
+/* ---- for programs --------------------------------------------------------------------- */
+
+static void json_model(wkv_json *j, const wkv_model_info *m)
+{
+    wkv_json_string(j, "architecture", m->arch);
+    wkv_json_int(j, "layers", m->layers);
+    wkv_json_int(j, "width", m->width);
+    wkv_json_int(j, "heads", m->heads);
+    wkv_json_int(j, "head_size", m->head_size);
+    wkv_json_int(j, "ffn_width", m->ffn_width);
+    wkv_json_int(j, "vocab", m->vocab);
+    wkv_json_string(j, "tokenizer", m->tokenizer);
+    wkv_json_string(j, "dtype", m->dtype);
+    wkv_json_uint(j, "parameters", m->parameters);
+    wkv_json_uint(j, "weight_bytes", m->weight_bytes);
+    wkv_json_uint(j, "state_bytes", m->state_bytes);
+}
+
+static void json_tensors(wkv_json *j, const wkv_file *f)
+{
+    wkv_json_open(j, "tensors", '[');
+    for (size_t i = 0; i < wkv_file_tensor_count(f); i++) {
+        wkv_file_tensor t;
+        wkv_file_tensor_at(f, i, &t);
+        wkv_json_open(j, NULL, '{');
+        wkv_json_string(j, "name", t.name);
+        wkv_json_string(j, "dtype", t.dtype);
+        wkv_json_open(j, "shape", '[');
+        for (int32_t d = 0; d < t.ndim; d++)
+            wkv_json_int(j, NULL, t.dim[d]);
+        wkv_json_close(j, ']');
+        wkv_json_close(j, '}');
+    }
+    wkv_json_close(j, ']');
+}
+
+/* ---- the command -------------------------------------------------------------------------- */
+
+static void print_json(const char *path, const wkv_file *f, const wkv_model_info *m,
+                       const options *o)
+{
+    wkv_json j;
+    wkv_json_init(&j, stdout);
+    wkv_json_open(&j, NULL, '{');
+    wkv_json_string(&j, "file", path);
+    wkv_json_string(&j, "format", wkv_file_format(f));
+    wkv_json_uint(&j, "tensor_count", wkv_file_tensor_count(f));
+    if (m != NULL)
+        json_model(&j, m);
+    if (o->tensors)
+        json_tensors(&j, f);
+    wkv_json_close(&j, '}');
+}
+
+static void print_text(const char *path, const wkv_file *f, const wkv_model_info *m,
+                       const options *o)
+{
+    printf("file          %s\nformat        %s\ntensors       %zu\n", path, wkv_file_format(f),
+           wkv_file_tensor_count(f));
+    if (m != NULL)
+        print_model(m);
+    print_metadata(f);
+    if (o->tensors)
+        print_tensors(f);
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    const options *o = opts;
+    const char *path = args->operand[0];
+    wkv_file *f;
+    wkv_model *model;
+    wkv_model_info info;
+    wkv_error err;
+    if (wkv_file_open(&f, path, &err) != WKV_OK)
+        return wkv_term_error("info", "%s", err.text);
+    wkv_status s = wkv_model_open(&model, path, NULL, &err);
+    if (s == WKV_OK)
+        wkv_model_describe(model, &info);
+    (o->json ? print_json : print_text)(path, f, s == WKV_OK ? &info : NULL, o);
+    if (s == WKV_OK)
+        wkv_model_close(&model);
+    wkv_file_close(&f);
+    return s == WKV_OK ? WKV_EXIT_OK
+                       : wkv_term_error("info", "not a model that can be run: %s", err.text);
+}
+
+const wkv_command wkv_cmd_info = {
+    .name = "info",
+    .summary = "say what is in a model file",
+    .description = "Prints a model's architecture, sizes, types and tokenizer. For a file of "
+                   "tensors that is no model, prints what the file holds and why it cannot be "
+                   "run, and fails.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .run = run,
+};

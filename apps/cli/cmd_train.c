@@ -1,0 +1,292 @@
+/* apps/cli/cmd_train.c - `wkv train`: the options and the loop.
+ *
+ * A run lives in a folder (train_dir.h) and can be stopped at any moment, also by
+ * kill -9: each step's line of metrics is written before the checkpoint that holds it,
+ * and resuming cuts the metrics back to the checkpoint. */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/train_dir.h"
+#include "cli/train_view.h"
+#include "common/term.h"
+
+typedef struct options {
+    wkv_train_opts t;
+    const char *order, *out;
+    int64_t save_every, val_every;
+    bool resume, plot;
+    /* Paths in absolute form, so that a run can be resumed from anywhere. */
+    char data[WKV_PATH_MAX], val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX];
+} options;
+
+#define TEXT(option, field, v, text) \
+    { \
+        .name = option, .type = WKV_ARG_TEXT, .offset = offsetof(options, field), .value = v, \
+        .help = text \
+    }
+#define INT(option, field, low, high, text) \
+    { \
+        .name = option, .type = WKV_ARG_INT, .offset = offsetof(options, field), .value = "N", \
+        .min = low, .max = high, .help = text \
+    }
+#define LONG(option, field, low, text) \
+    { \
+        .name = option, .type = WKV_ARG_LONG, .offset = offsetof(options, field), .value = "N", \
+        .min = low, .max = 1e12, .help = text \
+    }
+#define REAL(option, field, low, high, text) \
+    { \
+        .name = option, .type = WKV_ARG_DOUBLE, .offset = offsetof(options, field), .value = "X", \
+        .min = low, .max = high, .help = text \
+    }
+#define FLAG(option, field, text) \
+    { \
+        .name = option, .type = WKV_ARG_FLAG, .offset = offsetof(options, field), .help = text \
+    }
+
+#define BELOW_ONE 0.99999999999999989
+
+static const wkv_arg_option table[] = {
+    TEXT("data", t.data, "FILE|PREFIX",
+         "what to learn: a text file, or the PREFIX of PREFIX.bin and PREFIX.idx"),
+    TEXT("out", out, "DIR", "folder of the run; an earlier run there is replaced, or resumed"),
+    FLAG("resume", resume,
+         "go on with the run in DIR, bit for bit as if it had not stopped; its options need not "
+         "be repeated"),
+    {.name = "arch",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, t.arch),
+     .choices = "rwkv4|rwkv7",
+     .help = "architecture of a new model"},
+    INT("layers", t.layers, 1, 4096, "layers of a new model"),
+    INT("width", t.width, 1, 1 << 20, "width of a new model"),
+    INT("head-size", t.head_size, 1, 1 << 16, "head size of a new model, where it has heads"),
+    TEXT("vocab", t.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file"),
+    INT("vocab-size", t.vocab_size, 0, 1 << 24,
+        "number of token ids where no vocabulary says it; 0: from the data"),
+    TEXT("init", t.init, "MODEL",
+         "start from this model, which then decides architecture, shapes and vocabulary"),
+    INT("ctx", t.ctx, 1, 1 << 20, "tokens in a row"),
+    INT("batch", t.batch, 1, 1 << 16, "rows in a step"),
+    LONG("steps", t.steps, 1, "steps in all"),
+    REAL("lr", t.lr, 1e-12, 1e3, "learning rate after the warm-up"),
+    REAL("lr-final", t.lr_final, 0, 1e3, "learning rate at the end; between, a cosine"),
+    LONG("warmup", t.warmup, 0, "steps of linear warm-up from a hundredth of the rate"),
+    REAL("weight-decay", t.weight_decay, 0, 1e3, "weight decay of the matrices"),
+    REAL("beta1", t.beta1, 0, BELOW_ONE, "decay of the gradient's mean"),
+    REAL("beta2", t.beta2, 0, BELOW_ONE, "decay of the gradient's square"),
+    REAL("adam-eps", t.adam_eps, 1e-30, 1, "added to the root of the square"),
+    REAL("clip", t.clip, 0, 1e30, "largest norm of the whole gradient; 0: any"),
+    {.name = "order",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, order),
+     .choices = "random|sequential",
+     .help = "which rows make a step"},
+    {.name = "seed",
+     .type = WKV_ARG_SEED,
+     .offset = offsetof(options, t.seed),
+     .value = "N",
+     .help = "of the first weights and of the order"},
+    TEXT("val", t.val, "FILE", "held-out data of the same kind"),
+    REAL("val-fraction", t.val_fraction, 0, BELOW_ONE,
+         "hold out this part at the end of the data, when there is no --val"),
+    LONG("val-every", val_every, 0, "steps between validations; 0: only at the end"),
+    LONG("save-every", save_every, 0, "steps between checkpoints; 0: only at the end"),
+    FLAG("plot", plot, "draw the loss curve at the end"),
+    INT("threads", t.threads, 0, 4096, "threads to use; 0: all processors there are"),
+};
+
+static const char *const examples[] = {
+    "wkv train --data story.txt --val-fraction 0.1 --out run --plot",
+    "a small RWKV-7 learns bytes; about a minute",
+    "wkv train --resume --out run",
+    "go on with it after Ctrl-C, a crash or a full disk",
+    "wkv train --data story.txt --init model.pth --vocab rwkv_vocab_v20230424.txt --lr 1e-5 "
+    "--lr-final 1e-5 --steps 100 --out tuned",
+    "go on with a trained model on a text of your own",
+    NULL};
+
+static void init(void *opts)
+{
+    options *o = opts;
+    wkv_train_opts_init(&o->t);
+    o->order = o->t.order == WKV_ORDER_RANDOM ? "random" : "sequential";
+    o->out = "wkv-out";
+    o->save_every = 500;
+    o->val_every = 500;
+}
+
+/* ---- before the first step --------------------------------------------------------------- */
+
+static void make_absolute(const char **path, char buf[WKV_PATH_MAX])
+{
+    if (*path != NULL)
+        *path = wkv_files_absolute(buf, *path);
+}
+
+static bool is_binidx(const char *prefix)
+{
+    char path[WKV_PATH_MAX];
+    snprintf(path, sizeof path, "%s.idx", prefix);
+    return access(path, F_OK) == 0 && access(prefix, F_OK) != 0;
+}
+
+/* Completes the options of a new run, or those recalled from its folder; false after a
+ * message. */
+static bool settle(options *o, const wkv_args *args, bool recalled)
+{
+    if (o->t.data == NULL) {
+        fprintf(stderr, "wkv train: --data is missing\nSee 'wkv train --help'.\n");
+        return false;
+    }
+    o->t.order = strcmp(o->order, "random") == 0 ? WKV_ORDER_RANDOM : WKV_ORDER_SEQUENTIAL;
+    /* The default tokenizer is for text: not for ids, nor for a model that has its own. */
+    if (!recalled && !wkv_args_given(&wkv_cmd_train, args, "vocab") &&
+        (o->t.init != NULL || is_binidx(o->t.data)))
+        o->t.vocab = NULL;
+    return true;
+}
+
+static void settle_paths(options *o)
+{
+    make_absolute(&o->t.data, o->data);
+    make_absolute(&o->t.val, o->val);
+    make_absolute(&o->t.init, o->init);
+    if (o->t.vocab != NULL && strcmp(o->t.vocab, "bytes") != 0)
+        make_absolute(&o->t.vocab, o->vocab);
+}
+
+/* A trainer at the step where the run stands.  *fresh: it begins. */
+static bool open_trainer(const options *o, const wkv_train_dir *d, bool *fresh, wkv_trainer **t)
+{
+    wkv_error err;
+    *fresh = !o->resume || access(d->checkpoint, F_OK) != 0;
+    if (wkv_trainer_open(t, &o->t, &err) != WKV_OK) {
+        wkv_term_error("train", "%s", err.text);
+        return false;
+    }
+    if (*fresh || wkv_trainer_restore(*t, d->checkpoint, &err) == WKV_OK)
+        return true;
+    wkv_term_error("train", "%s", err.text);
+    wkv_trainer_close(t);
+    return false;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+typedef struct run_state {
+    const options *o;
+    wkv_trainer *trainer;
+    wkv_train_dir *dir;
+    wkv_train_view view;
+    wkv_step last;
+    bool stopped; /* a signal came; all is saved */
+} run_state;
+
+static bool fail(const wkv_error *err)
+{
+    wkv_term_error("train", "%s", err->text);
+    return false;
+}
+
+static bool due(int64_t step, int64_t every, bool last)
+{
+    return last || (every > 0 && step % every == 0);
+}
+
+/* One step with all that belongs to it. */
+static bool do_step(run_state *r)
+{
+    wkv_error err;
+    double val_loss = NAN;
+    int64_t steps = r->view.info.steps;
+    if (wkv_trainer_step(r->trainer, &r->last, &err) != WKV_OK)
+        return fail(&err);
+    int64_t step = r->last.step;
+    if (r->view.info.val_tokens > 0 && due(step, r->o->val_every, step == steps) &&
+        wkv_trainer_validate(r->trainer, &val_loss, &err) != WKV_OK)
+        return fail(&err);
+    double tokens = (double)r->last.tokens / (double)step;
+    double rate = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0;
+    if (!wkv_train_dir_log(r->dir, &r->last, rate, val_loss))
+        return false;
+    wkv_train_view_step(&r->view, &r->last, rate, val_loss);
+    r->stopped = wkv_term_stopped();
+    if (!r->stopped && !due(step, r->o->save_every, step == steps))
+        return true;
+    return wkv_train_dir_sync(r->dir) &&
+           (wkv_trainer_save(r->trainer, r->dir->checkpoint, &err) == WKV_OK || fail(&err));
+}
+
+static bool train(run_state *r)
+{
+    wkv_error err;
+    while (r->last.step < r->view.info.steps && !r->stopped)
+        if (!do_step(r))
+            return false;
+    if (r->last.step < r->view.info.steps) {
+        wkv_term_progress_end();
+        fprintf(stderr,
+                "stopped after step %lld; saved %s\ngo on with: wkv train --resume --out %s\n",
+                (long long)r->last.step, r->dir->checkpoint, r->o->out);
+        return true;
+    }
+    if (wkv_trainer_export(r->trainer, r->dir->model, &err) != WKV_OK)
+        return fail(&err);
+    wkv_train_view_end(&r->view, r->dir, &r->last, r->o->plot);
+    return true;
+}
+
+static int run_in(const options *o, wkv_train_dir *d)
+{
+    run_state r = {.o = o, .dir = d};
+    bool fresh;
+    if (!open_trainer(o, d, &fresh, &r.trainer))
+        return WKV_EXIT_FAILURE;
+    bool ok = wkv_train_dir_begin(d, o->out, &wkv_cmd_train, o, fresh);
+    if (ok) {
+        wkv_train_view_begin(&r.view, r.trainer);
+        r.last.step = r.view.info.step;
+        ok = wkv_train_dir_open_log(d, r.last.step) && train(&r);
+    }
+    wkv_trainer_close(&r.trainer);
+    return ok ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    options *o = opts;
+    wkv_train_dir dir;
+    bool found = false;
+    int code = WKV_EXIT_FAILURE;
+    wkv_term_catch_stop();
+    signal(SIGPIPE, SIG_IGN); /* nobody reading along is no reason to stop */
+    settle_paths(o);
+    wkv_train_dir_init(&dir, o->out);
+    if (!o->resume || wkv_train_dir_recall(&dir, &wkv_cmd_train, args, o, &found)) {
+        if (o->resume && !found)
+            fprintf(stderr, "wkv train: nothing to resume in %s; this run begins\n", o->out);
+        code = settle(o, args, found) ? run_in(o, &dir) : WKV_EXIT_USAGE;
+    }
+    wkv_train_dir_deinit(&dir);
+    return code;
+}
+
+const wkv_command wkv_cmd_train = {
+    .name = "train",
+    .summary = "train a model on text, from nothing or from another model",
+    .description =
+        "Trains a model and writes into DIR: model.safetensors, the finished model, vocabulary "
+        "inside; metrics.jsonl, a line a step; checkpoint.safetensors, from which --resume goes "
+        "on; options.json. Ctrl-C finishes the step, saves and ends. The same options, data and "
+        "seed give the same bits, whatever the number of threads.",
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};

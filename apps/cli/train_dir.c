@@ -1,0 +1,291 @@
+/* apps/cli/train_dir.c - see train_dir.h. */
+#include "cli/train_dir.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json_out.h"
+#include "common/term.h"
+
+static bool fail(const char *why)
+{
+    wkv_term_error("train", "%s", why);
+    return false;
+}
+
+void wkv_train_dir_init(wkv_train_dir *d, const char *path)
+{
+    *d = (wkv_train_dir){0};
+    wkv_files_join(d->options, path, "options.json");
+    wkv_files_join(d->metrics, path, "metrics.jsonl");
+    wkv_files_join(d->checkpoint, path, "checkpoint.safetensors");
+    wkv_files_join(d->model, path, "model.safetensors");
+}
+
+void wkv_train_dir_deinit(wkv_train_dir *d)
+{
+    if (d->log != NULL)
+        fclose(d->log);
+    for (int i = 0; i < d->n_text; i++)
+        free(d->text[i]);
+    json_decref(d->kept);
+    *d = (wkv_train_dir){0};
+}
+
+/* ---- options -------------------------------------------------------------------------- */
+
+/* Options that may change when a run is resumed: they do not decide what is learnt. */
+static bool may_change(const char *name)
+{
+    static const char *const names[] = {"threads", "save-every", "val-every", "plot"};
+    for (size_t i = 0; i < WKV_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Options that are about this call and not about the run. */
+static bool is_kept(const wkv_arg_option *o)
+{
+    return strcmp(o->name, "out") != 0 && strcmp(o->name, "resume") != 0 && o->type != WKV_ARG_FLAG;
+}
+
+/* The text of a value in options.json, living as long as d; NULL when it is none. */
+static const char *text_of(wkv_train_dir *d, const json_t *value)
+{
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (!json_is_number(value) || d->n_text == (int)WKV_COUNT(d->text))
+        return NULL;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    if (text != NULL)
+        d->text[d->n_text++] = text;
+    return text;
+}
+
+static bool recall_option(wkv_train_dir *d, const wkv_arg_option *o, bool given, void *options)
+{
+    char now[WKV_PATH_MAX], kept[WKV_PATH_MAX];
+    const json_t *value = json_object_get(d->kept, o->name);
+    if (given && may_change(o->name))
+        return true;
+    const char *text = value != NULL ? text_of(d, value) : "";
+    wkv_args_format(o, options, now, sizeof now);
+    if (text == NULL || (*text != '\0' && wkv_args_set(o, options, text) != NULL)) {
+        wkv_term_error("train", "%s: \"%s\" is not a value of --%s", d->options, o->name, o->name);
+        return false;
+    }
+    if (*text == '\0' && (o->type == WKV_ARG_TEXT || o->type == WKV_ARG_CHOICE))
+        *(const char **)((char *)options + o->offset) = NULL;
+    wkv_args_format(o, options, kept, sizeof kept);
+    if (given && strcmp(now, kept) != 0) {
+        wkv_term_error("train",
+                       "--%s %s contradicts the run that is resumed, which has %s; leave it out, "
+                       "or begin another run with another --out",
+                       o->name, now, kept[0] != '\0' ? kept : "none");
+        return false;
+    }
+    return true;
+}
+
+bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
+                          void *options, bool *found)
+{
+    char why[WKV_WHY_MAX], *data;
+    size_t n;
+    json_error_t err;
+    *found = access(d->options, F_OK) == 0;
+    if (!*found)
+        return true;
+    if (!wkv_files_read(d->options, &data, &n, why))
+        return fail(why);
+    d->kept = json_loadb(data, n, JSON_REJECT_DUPLICATES, &err);
+    free(data);
+    if (!json_is_object(d->kept)) {
+        wkv_term_error("train", "%s, line %d: expected the options of a run: %s", d->options,
+                       err.line, d->kept == NULL ? err.text : "not an object");
+        return false;
+    }
+    for (size_t i = 0; i < c->n_options; i++)
+        if (is_kept(&c->options[i]) &&
+            !recall_option(d, &c->options[i], (args->given >> i & 1) != 0, options))
+            return false;
+    return true;
+}
+
+/* Numbers are written as numbers, but for those that JSON's readers may not hold. */
+static bool write_options(const wkv_train_dir *d, const wkv_command *c, const void *options)
+{
+    char why[WKV_WHY_MAX], *data = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&data, &n);
+    if (f == NULL)
+        return fail("out of memory");
+    const char *comma = "{\n";
+    for (size_t i = 0; i < c->n_options; i++) {
+        const wkv_arg_option *o = &c->options[i];
+        char text[WKV_PATH_MAX];
+        if (!is_kept(o))
+            continue;
+        wkv_args_format(o, options, text, sizeof text);
+        wkv_json j;
+        wkv_json_init(&j, f);
+        fputs(comma, f);
+        if (o->type == WKV_ARG_TEXT || o->type == WKV_ARG_CHOICE || o->type == WKV_ARG_SEED)
+            wkv_json_string(&j, o->name, text);
+        else
+            fprintf(f, "\"%s\": %s", o->name, text);
+        comma = ",\n";
+    }
+    fputs("\n}\n", f);
+    bool ok = !ferror(f) && fclose(f) == 0;
+    ok = ok ? wkv_files_replace(d->options, data, n, why) || fail(why) : fail("out of memory");
+    free(data);
+    return ok;
+}
+
+static bool remove_file(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return true;
+    wkv_term_error("train", "%s: cannot remove: %s", path, strerror(errno));
+    return false;
+}
+
+bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
+                         const void *options, bool fresh)
+{
+    char why[WKV_WHY_MAX];
+    if (!wkv_files_make_dirs(path, why))
+        return fail(why);
+    if (!fresh)
+        return true;
+    /* The checkpoint goes first: a run is never resumed with another's options. */
+    return remove_file(d->checkpoint) && remove_file(d->model) && remove_file(d->metrics) &&
+           write_options(d, c, options);
+}
+
+/* ---- metrics ---------------------------------------------------------------------------- */
+
+/* Calls each with every whole line of the file that holds an object with a step; stops
+ * when it returns false.  Returns the length of what was accepted. */
+static size_t each_line(const char *data, size_t n,
+                        bool (*each)(void *user, int64_t step, const json_t *line), void *user)
+{
+    size_t at = 0;
+    while (at < n) {
+        const char *end = memchr(data + at, '\n', n - at);
+        if (end == NULL)
+            break;
+        json_error_t err;
+        json_t *line = json_loadb(data + at, (size_t)(end - data) - at, 0, &err);
+        const json_t *step = json_object_get(line, "step");
+        bool go_on = json_is_integer(step) && each(user, json_integer_value(step), line);
+        json_decref(line);
+        if (!go_on)
+            break;
+        at = (size_t)(end - data) + 1;
+    }
+    return at;
+}
+
+static bool not_after(void *user, int64_t step, const json_t *line)
+{
+    (void)line;
+    return step <= *(const int64_t *)user;
+}
+
+bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step)
+{
+    char why[WKV_WHY_MAX], *data;
+    size_t n;
+    if (access(d->metrics, F_OK) == 0) {
+        if (!wkv_files_read(d->metrics, &data, &n, why))
+            return fail(why);
+        size_t keep = each_line(data, n, not_after, &step);
+        bool ok = keep == n || wkv_files_replace(d->metrics, data, keep, why) || fail(why);
+        free(data);
+        if (!ok)
+            return false;
+    }
+    d->log = fopen(d->metrics, "ab");
+    if (d->log == NULL)
+        wkv_term_error("train", "%s: cannot open: %s", d->metrics, strerror(errno));
+    return d->log != NULL;
+}
+
+bool wkv_train_dir_log(wkv_train_dir *d, const wkv_step *s, double tokens_per_s, double val_loss)
+{
+    wkv_json j;
+    wkv_json_init(&j, d->log);
+    wkv_json_open(&j, NULL, '{');
+    wkv_json_int(&j, "step", s->step);
+    wkv_json_number(&j, "loss", s->loss, 0);
+    wkv_json_number(&j, "lr", s->lr, 0);
+    wkv_json_number(&j, "grad_norm", s->grad_norm, 0);
+    wkv_json_uint(&j, "tokens", s->tokens);
+    wkv_json_number(&j, "tokens_per_s", tokens_per_s, 6);
+    if (!isnan(val_loss))
+        wkv_json_number(&j, "val_loss", val_loss, 0);
+    wkv_json_close(&j, '}');
+    if (fflush(d->log) == 0 && !ferror(d->log))
+        return true;
+    wkv_term_error("train", "%s: cannot write: %s", d->metrics, strerror(errno));
+    return false;
+}
+
+bool wkv_train_dir_sync(wkv_train_dir *d)
+{
+    if (fsync(fileno(d->log)) == 0)
+        return true;
+    wkv_term_error("train", "%s: cannot sync: %s", d->metrics, strerror(errno));
+    return false;
+}
+
+/* ---- the curve ---------------------------------------------------------------------------- */
+
+static bool add_point(void *user, int64_t step, const json_t *line)
+{
+    wkv_train_curve *c = user;
+    const json_t *val = json_object_get(line, "val_loss");
+    const json_t *loss = json_object_get(line, "loss");
+    c->step[c->n] = (double)step;
+    c->loss[c->n++] = json_is_number(loss) ? json_number_value(loss) : (double)NAN;
+    if (json_is_number(val)) {
+        c->val_step[c->n_val] = (double)step;
+        c->val_loss[c->n_val++] = json_number_value(val);
+    }
+    return true;
+}
+
+bool wkv_train_dir_curve(const wkv_train_dir *d, wkv_train_curve *out)
+{
+    char why[WKV_WHY_MAX], *data;
+    size_t n, lines = 1;
+    *out = (wkv_train_curve){0};
+    if (!wkv_files_read(d->metrics, &data, &n, why))
+        return fail(why);
+    for (size_t i = 0; i < n; i++)
+        lines += data[i] == '\n';
+    out->step = malloc(lines * sizeof(double));
+    out->loss = malloc(lines * sizeof(double));
+    out->val_step = malloc(lines * sizeof(double));
+    out->val_loss = malloc(lines * sizeof(double));
+    bool ok = out->step && out->loss && out->val_step && out->val_loss;
+    if (ok)
+        each_line(data, n, add_point, out);
+    free(data);
+    return ok || fail("out of memory");
+}
+
+void wkv_train_curve_free(wkv_train_curve *c)
+{
+    free(c->step);
+    free(c->loss);
+    free(c->val_step);
+    free(c->val_loss);
+    *c = (wkv_train_curve){0};
+}

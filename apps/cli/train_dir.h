@@ -1,0 +1,54 @@
+/* apps/cli/train_dir.h - the folder of a training run: its options, its metrics, and
+ * the names of its checkpoint and model. */
+#ifndef WKV_APPS_TRAIN_DIR_H
+#define WKV_APPS_TRAIN_DIR_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "common/files.h"
+
+typedef struct wkv_train_dir {
+    char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], checkpoint[WKV_PATH_MAX],
+        model[WKV_PATH_MAX];
+    FILE *log;      /* metrics.jsonl, appended to */
+    json_t *kept;   /* what options.json held; option texts point into it */
+    char *text[64]; /* numbers of it, as text */
+    int n_text;
+} wkv_train_dir;
+
+void wkv_train_dir_init(wkv_train_dir *d, const char *path);
+void wkv_train_dir_deinit(wkv_train_dir *d);
+
+/* Takes every option that the command line left out from options.json.  An option that
+ * decides what is learnt must not be given another value: then false, after a message.
+ * *found: there is an options.json. */
+bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
+                          void *options, bool *found);
+
+/* Creates the folder; for a new run, removes what an earlier one left there and writes
+ * options.json.  False after a message. */
+bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
+                         const void *options, bool fresh);
+
+/* Opens metrics.jsonl for appending, after cutting off, in one move, whatever comes after
+ * `step`: lines of steps that will be done again, and a line that was cut short. */
+bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step);
+
+/* Writes one line; val_loss is left out when it is NaN.  False after a message. */
+bool wkv_train_dir_log(wkv_train_dir *d, const wkv_step *s, double tokens_per_s, double val_loss);
+/* Puts what was written onto the disk. */
+bool wkv_train_dir_sync(wkv_train_dir *d);
+
+/* The curves of the whole run, from metrics.jsonl; the caller frees the arrays. */
+typedef struct wkv_train_curve {
+    double *step, *loss;
+    size_t n;
+    double *val_step, *val_loss;
+    size_t n_val;
+} wkv_train_curve;
+
+bool wkv_train_dir_curve(const wkv_train_dir *d, wkv_train_curve *out);
+void wkv_train_curve_free(wkv_train_curve *c);
+
+#endif

@@ -1,0 +1,27 @@
+/* apps/cli/train_view.h - what a person sees of a training run: the live line, the
+ * validation losses, the curve, the summary. */
+#ifndef WKV_APPS_TRAIN_VIEW_H
+#define WKV_APPS_TRAIN_VIEW_H
+
+#include "cli/train_dir.h"
+
+typedef struct wkv_train_view {
+    wkv_trainer_info info;
+    double peak;     /* floating point operations per second that this machine reaches */
+    double start;    /* time */
+    int64_t first;   /* steps done before this call */
+    double loss;     /* smoothed */
+    double rate;     /* tokens per second, smoothed */
+    double val_loss; /* the last measured, or NaN */
+} wkv_train_view;
+
+/* Measures the machine for a moment and says what is going to be trained. */
+void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t);
+
+void wkv_train_view_step(wkv_train_view *v, const wkv_step *s, double tokens_per_s,
+                         double val_loss);
+
+/* The summary on stdout, after the curve when `plot`. */
+void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot);
+
+#endif

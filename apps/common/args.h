@@ -1,0 +1,99 @@
+/* apps/common/args.h - the command line of a program that has commands.
+ *
+ * Each command is a table: its operands, its options, its examples.  Parsing, range
+ * checks, --help and the manual page are all made from that table, and the defaults
+ * that help shows are read from the options as the command initialises them; so none
+ * of these can differ from what the command does. */
+#ifndef WKV_APPS_ARGS_H
+#define WKV_APPS_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { WKV_EXIT_OK = 0, WKV_EXIT_FAILURE = 1, WKV_EXIT_USAGE = 2, WKV_EXIT_INTERRUPT = 130 };
+
+typedef enum wkv_arg_type {
+    WKV_ARG_FLAG,   /* bool; takes no value */
+    WKV_ARG_INT,    /* int32_t */
+    WKV_ARG_LONG,   /* int64_t */
+    WKV_ARG_SEED,   /* uint64_t, all of its range */
+    WKV_ARG_FLOAT,  /* float */
+    WKV_ARG_DOUBLE, /* double */
+    WKV_ARG_TEXT,   /* const char *, NULL when not given */
+    WKV_ARG_LIST,   /* wkv_arg_list; each use adds a text */
+    WKV_ARG_CHOICE  /* const char *, one of `choices` */
+} wkv_arg_type;
+
+enum { WKV_ARG_LIST_MAX = 16 };
+
+typedef struct wkv_arg_list {
+    const char *item[WKV_ARG_LIST_MAX];
+    int n;
+} wkv_arg_list;
+
+/* One option.  Numbers lie in [min, max], or in (min, max] when `above`. */
+typedef struct wkv_arg_option {
+    const char *name; /* without the dashes */
+    wkv_arg_type type;
+    size_t offset;     /* of the value, in the command's options */
+    const char *value; /* what help calls the value: "N", "FILE" */
+    const char *help;
+    char letter; /* short form, or 0 */
+    bool above;
+    double min, max;
+    const char *choices; /* "random|sequential" */
+} wkv_arg_option;
+
+typedef struct wkv_arg_operand {
+    const char *name;
+    const char *help;
+    bool optional; /* only the last may be */
+} wkv_arg_operand;
+
+enum { WKV_ARG_OPERANDS_MAX = 2 };
+
+/* What the user wrote.  Bit i of given: option i of the table was used. */
+typedef struct wkv_args {
+    uint64_t given;
+    const char *operand[WKV_ARG_OPERANDS_MAX]; /* NULL when not given */
+    bool help;                                 /* --help: nothing else is to be looked at */
+} wkv_args;
+
+typedef struct wkv_command {
+    const char *name;
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs, for help */
+    const wkv_arg_operand *operands;
+    size_t n_operands;
+    const wkv_arg_option *options;
+    size_t n_options;            /* at most 64 */
+    const char *const *examples; /* command line, explanation, ..., NULL */
+    size_t options_size;
+    void (*init)(void *options);                     /* sets the defaults, over zeroed memory */
+    int (*run)(const wkv_args *args, void *options); /* an exit code */
+} wkv_command;
+
+/* Parses argv (without program and command name) over the defaults in options.  Returns
+ * false after a message on stderr: a usage error. */
+bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out);
+
+/* True when option `name` of c was used. */
+bool wkv_args_given(const wkv_command *c, const wkv_args *a, const char *name);
+
+/* The option's value as a user would write it, in buf. */
+void wkv_args_format(const wkv_arg_option *o, const void *options, char *buf, size_t size);
+/* Sets an option from such a text; NULL, or what was expected. */
+const char *wkv_args_set(const wkv_arg_option *o, void *options, const char *text);
+
+void wkv_args_help(FILE *out, const wkv_command *c);
+void wkv_args_man(FILE *out, const wkv_command *const *commands, size_t n);
+
+/* The index of the name nearest to `word`, or -1 when none is near. */
+int wkv_args_nearest(const char *word, const char *(*name)(const void *list, size_t i),
+                     const void *list, size_t n);
+
+#define WKV_COUNT(array) (sizeof(array) / sizeof *(array))
+
+#endif

@@ -1,0 +1,122 @@
+/* apps/common/files.c - see files.h. */
+#include "common/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fail(char why[WKV_WHY_MAX], const char *path, const char *what)
+{
+    snprintf(why, WKV_WHY_MAX, "%s: %s: %s", path, what, strerror(errno));
+    return false;
+}
+
+bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX])
+{
+    char copy[WKV_PATH_MAX];
+    size_t n = strlen(path);
+    struct stat st;
+    if (n == 0 || n >= sizeof copy) {
+        snprintf(why, WKV_WHY_MAX, "the folder's name is empty or too long");
+        return false;
+    }
+    memcpy(copy, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (copy[i] != '/' && copy[i] != '\0')
+            continue;
+        char end = copy[i];
+        copy[i] = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            return fail(why, copy, "cannot create the folder");
+        copy[i] = end;
+    }
+    errno = ENOTDIR;
+    return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || fail(why, path, "cannot be used");
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        p += done;
+        n -= (size_t)done;
+    }
+    return fsync(fd) == 0;
+}
+
+bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX])
+{
+    char temp[WKV_PATH_MAX];
+    int len = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    errno = ENAMETOOLONG;
+    if (len < 0 || (size_t)len >= sizeof temp)
+        return fail(why, path, "cannot write");
+    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fail(why, temp, "cannot create");
+    bool ok = write_all(fd, data, n) || fail(why, path, "cannot write");
+    if (close(fd) != 0 && ok)
+        ok = fail(why, path, "cannot write");
+    if (ok && rename(temp, path) != 0)
+        ok = fail(why, path, "cannot put in place");
+    if (!ok)
+        unlink(temp);
+    return ok;
+}
+
+bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX])
+{
+    struct stat st;
+    *data = NULL;
+    FILE *f = fopen(path, "rb");
+    if (f == NULL)
+        return fail(why, path, "cannot open");
+    size_t size = fstat(fileno(f), &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
+    *data = malloc(size + 1);
+    *n = *data != NULL ? fread(*data, 1, size, f) : 0;
+    bool ok = *data != NULL && *n == size && !ferror(f);
+    fclose(f);
+    if (!ok) {
+        free(*data);
+        *data = NULL;
+        return fail(why, path, "cannot read");
+    }
+    (*data)[*n] = '\0';
+    return true;
+}
+
+const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name)
+{
+    snprintf(buf, WKV_PATH_MAX, "%s/%s", dir, name);
+    return buf;
+}
+
+const char *wkv_files_absolute(char buf[WKV_PATH_MAX], const char *path)
+{
+    char dir[WKV_PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash != NULL ? (size_t)(slash - path) + 1 : 0, rest = strlen(path + n);
+    snprintf(buf, WKV_PATH_MAX, "%s", path);
+    if (n + 2 > sizeof dir)
+        return buf;
+    memcpy(dir, path, n);
+    memcpy(dir + n, ".", 2);
+    if (realpath(dir, real) == NULL)
+        return buf;
+    size_t lead = strcmp(real, "/") == 0 ? 0 : strlen(real);
+    if (lead + 1 + rest + 1 <= WKV_PATH_MAX) {
+        memcpy(buf, real, lead);
+        buf[lead] = '/';
+        memcpy(buf + lead + 1, path + n, rest + 1);
+    }
+    return buf;
+}

@@ -1,0 +1,28 @@
+/* apps/common/files.h - the few things the programs do with files themselves: folders,
+ * and small files that appear whole or not at all.  Each returns false after putting
+ * the reason into why. */
+#ifndef WKV_APPS_FILES_H
+#define WKV_APPS_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { WKV_PATH_MAX = 4096, WKV_WHY_MAX = WKV_PATH_MAX + 256 };
+
+/* Creates the folder and its parents where absent. */
+bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX]);
+
+/* Writes n bytes beside path, syncs, renames over path. */
+bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX]);
+
+/* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */
+bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX]);
+
+/* "DIR/NAME" in buf. */
+const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name);
+
+/* The absolute form of a path whose last part need not exist; the path itself when its
+ * folder does not. */
+const char *wkv_files_absolute(char buf[WKV_PATH_MAX], const char *path);
+
+#endif

@@ -1,0 +1,145 @@
+/* apps/common/term.c - see term.h. */
+#include "common/term.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/args.h"
+
+static bool line_open; /* a progress line stands on the terminal without its line feed */
+
+/* ---- what it can show -------------------------------------------------------------- */
+
+bool wkv_term_is_terminal(FILE *f)
+{
+    return isatty(fileno(f)) == 1;
+}
+
+int wkv_term_width(FILE *f)
+{
+    struct winsize size;
+    if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        return size.ws_col;
+    return 80;
+}
+
+bool wkv_term_has_colour(FILE *f)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return (no == NULL || no[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0 &&
+           wkv_term_is_terminal(f);
+}
+
+bool wkv_term_has_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < WKV_COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value == NULL || value[0] == '\0')
+            continue;
+        const char *set = strchr(value, '.');
+        return set != NULL &&
+               (strncasecmp(set, ".utf-8", 6) == 0 || strncasecmp(set, ".utf8", 5) == 0);
+    }
+    return true; /* nothing said: as in most containers, whose terminals show UTF-8 */
+}
+
+/* ---- messages ----------------------------------------------------------------------- */
+
+int wkv_term_error(const char *command, const char *fmt, ...)
+{
+    bool colour = wkv_term_has_colour(stderr);
+    va_list args;
+    fflush(stdout);
+    wkv_term_progress_end();
+    fprintf(stderr, colour ? "\033[1;31mwkv %s:\033[0m " : "wkv %s: ", command);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return WKV_EXIT_FAILURE;
+}
+
+bool wkv_term_progress_due(void)
+{
+    static double last;
+    if (!wkv_term_is_terminal(stderr))
+        return true;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (last > 0.0 && now - last < 0.1)
+        return false;
+    last = now;
+    return true;
+}
+
+void wkv_term_progress(const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!wkv_term_is_terminal(stderr)) {
+        fprintf(stderr, "%s\n", text);
+        return;
+    }
+    /* A line that wraps could not be replaced. */
+    fprintf(stderr, "\r%.*s\033[K", wkv_term_width(stderr) - 1, text);
+    fflush(stderr);
+    line_open = true;
+}
+
+void wkv_term_progress_end(void)
+{
+    if (line_open)
+        fputc('\n', stderr);
+    line_open = false;
+}
+
+/* ---- signals -------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+void wkv_term_catch_stop(void)
+{
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool wkv_term_stopped(void)
+{
+    return stop_asked != 0;
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+int wkv_term_finish(const char *command, int code)
+{
+    errno = 0;
+    bool failed = ferror(stdout) != 0;
+    if (fflush(stdout) != 0 || fclose(stdout) != 0)
+        failed = true;
+    if (!failed)
+        return code;
+    if (errno != EPIPE)
+        wkv_term_error(command, "cannot write standard output%s%s", errno != 0 ? ": " : "",
+                       errno != 0 ? strerror(errno) : "");
+    return WKV_EXIT_FAILURE;
+}

@@ -1,0 +1,41 @@
+/* apps/common/term.h - the terminal: what it can show, messages, the line that is
+ * rewritten in place, and the signals that ask the program to end. */
+#ifndef WKV_APPS_TERM_H
+#define WKV_APPS_TERM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define WKV_TERM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define WKV_TERM_PRINTF(fmt, args)
+#endif
+
+/* Columns of the terminal behind f; 80 when it is none. */
+int wkv_term_width(FILE *f);
+bool wkv_term_is_terminal(FILE *f);
+/* A terminal that shows colours, and no NO_COLOR in the environment. */
+bool wkv_term_has_colour(FILE *f);
+/* False when the locale names another character set than UTF-8. */
+bool wkv_term_has_utf8(void);
+
+/* "wkv COMMAND: ..." on stderr, on a line of its own.  Returns WKV_EXIT_FAILURE. */
+int wkv_term_error(const char *command, const char *fmt, ...) WKV_TERM_PRINTF(2, 3);
+
+/* Progress on stderr.  On a terminal the line replaces the one before it, and `show`
+ * says when it is worth drawing again; elsewhere each is a line of its own. */
+bool wkv_term_progress_due(void);
+void wkv_term_progress(const char *fmt, ...) WKV_TERM_PRINTF(1, 2);
+/* Leaves the last progress line standing: what follows begins a new line. */
+void wkv_term_progress_end(void);
+
+/* From now on SIGINT and SIGTERM only set a flag, the first time; the second kills. */
+void wkv_term_catch_stop(void);
+bool wkv_term_stopped(void);
+
+/* Flushes stdout.  WKV_EXIT_FAILURE, with a message unless the reader has simply gone
+ * away, when something could not be written; else `code`. */
+int wkv_term_finish(const char *command, int code);
+
+#endif
