@@ -1,0 +1,14 @@
+# Through another format and back: the same logits, the same vocabulary.
+small_model
+"$WKV" logits model.safetensors --ids 1,2,3 >before
+"$WKV" convert model.safetensors other.pth 2>/dev/null
+"$WKV" info other.pth | grep '^format'
+"$WKV" convert other.pth back.safetensors --json
+"$WKV" logits back.safetensors --ids 1,2,3 | cmp - before
+"$WKV" tokenize back.safetensors text | "$WKV" tokenize model.safetensors -d | cmp - text
+"$WKV" convert model.safetensors half.safetensors --dtype bf16 2>/dev/null
+"$WKV" info half.safetensors | grep '^matrices'
+expect 1 "$WKV" convert model.safetensors out.unknown
+[ ! -e out.unknown ]
+expect 1 "$WKV" convert no/such/model out.safetensors
+says 'no/such/model'

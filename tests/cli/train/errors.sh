@@ -1,0 +1,14 @@
+# What a run cannot begin with; an earlier run in the folder is then left as it was.
+train --out run >/dev/null 2>&1
+cp run/model.safetensors before
+expect 1 "$WKV" train --data no/such/text --out run
+says 'no/such/text'
+cmp run/model.safetensors before
+: >empty
+expect 1 "$WKV" train --data empty --out run
+cmp run/model.safetensors before
+: >file
+expect 1 train --out file/run
+says 'file/run'
+expect 2 "$WKV" train --resume --out nothing
+says '--data is missing'
