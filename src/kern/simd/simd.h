@@ -9,7 +9,8 @@
 #include "kern/kern.h"
 
 #ifdef WKV_KERN_X86
-#define WKV_KERN_FAMILIES(X) X(vec) X(norm) X(mix) X(wkv4) X(wkv7) X(gemv) X(rwkv7) X(loss) X(adamw)
+#define WKV_KERN_FAMILIES(X) \
+    X(vec) X(norm) X(mix) X(wkv4) X(wkv7) X(gemv) X(gemm) X(rwkv7) X(loss) X(adamw)
 #else
 #define WKV_KERN_FAMILIES(X)
 #endif

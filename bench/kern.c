@@ -1,0 +1,367 @@
+/* bench/kern.c - how fast each kernel is at each level: from kern.def, so that a kernel
+ * without a benchmark does not link.
+ *
+ *   bench_kern [part of a name]
+ *
+ * Each kernel runs on a size that a model of width 768 gives it and whose data stays in
+ * the second-level cache, except where memory is the point (gemv).  Printed: time of one
+ * call, best of several; bytes or operations a second; how much faster than the
+ * reference. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "kern/kern.h"
+#include "os/os.h"
+
+enum { C = 768, N = 64, H = C / N, ROWS = 16, ALL = ROWS * C, T = 64, MIXES = 6, V = 65536 };
+enum { GEMV_ROWS = 4096, GEMV_COLS = 4096, GEMM = 256 };
+
+/* What one call moves or computes: how its speed is reported. */
+typedef struct work {
+    double bytes, flops;
+} work;
+
+/* Arrays to work on, made once; a kernel takes as many as it needs. */
+enum { ARRAYS = 24 };
+static real *array[ARRAYS];
+static real *big; /* GEMV_ROWS x GEMV_COLS, of any type */
+static real *scratch;
+
+static real *filled(size_t n, double lo, double hi)
+{
+    wkv_rng rng;
+    wkv_rng_seed(&rng, 3);
+    real *p = malloc(n * sizeof *p);
+    if (p == NULL) {
+        fputs("bench_kern: out of memory\n", stderr);
+        exit(1);
+    }
+    for (size_t i = 0; i < n; i++)
+        p[i] = (real)(lo + (hi - lo) * wkv_rng_uniform(&rng));
+    return p;
+}
+
+static void make_arrays(void)
+{
+    for (int i = 0; i < ARRAYS; i++)
+        array[i] = filled(V, 0.05, 0.5); /* V is the longest row; within any kernel's range */
+    big = filled((size_t)GEMV_ROWS * GEMV_COLS, 0.05, 0.5);
+    scratch = filled(WKV_WKV7_SCRATCH(N) + (size_t)3 * T * C, 0, 1);
+}
+
+/* ---- one call of each kernel ----------------------------------------------------------------- */
+
+#define BENCH(name) static work bench_##name(const wkv_kern *k)
+
+static work moved(double arrays, double n)
+{
+    return (work){arrays * n * sizeof(real), 0};
+}
+
+static work computed(double flops)
+{
+    return (work){0, flops};
+}
+
+#define UNARY(name) \
+    BENCH(name) \
+    { \
+        (k->name)(array[0], array[1], ALL); \
+        return moved(2, ALL); \
+    }
+#define BINARY(name) \
+    BENCH(name) \
+    { \
+        (k->name)(array[0], array[1], array[2], ALL); \
+        return moved(3, ALL); \
+    }
+
+UNARY(exp)
+UNARY(tanh)
+UNARY(sigmoid)
+UNARY(relu2)
+BINARY(tanh_bwd)
+BINARY(sigmoid_bwd)
+BINARY(relu2_bwd)
+BINARY(gate)
+
+BENCH(add)
+{
+    memset(array[0], 0, ALL * sizeof(real));
+    k->add(array[0], array[1], ALL);
+    return moved(4, ALL);
+}
+
+BENCH(gate_bwd)
+{
+    k->gate_bwd(array[0], array[1], array[2], array[3], array[4], ALL);
+    return moved(5, ALL);
+}
+
+BENCH(layernorm)
+{
+    k->layernorm(array[0], array[1], array[2], array[3], array[4], ROWS, C, (real)1e-5);
+    return moved(2, ALL);
+}
+
+BENCH(layernorm_bwd)
+{
+    memset(array[0], 0, ALL * sizeof(real));
+    k->layernorm_bwd(array[0], array[1], array[2], array[3], array[4], ROWS, C);
+    return moved(4, ALL);
+}
+
+BENCH(layernorm_bwd_param)
+{
+    memset(array[0], 0, C * sizeof(real));
+    memset(array[1], 0, C * sizeof(real));
+    k->layernorm_bwd_param(array[0], array[1], array[2], array[3], array[4], ROWS, C, C);
+    return moved(2, ALL);
+}
+
+BENCH(colsum)
+{
+    memset(array[0], 0, C * sizeof(real));
+    k->colsum(array[0], array[1], ROWS, C, C);
+    return moved(1, ALL);
+}
+
+BENCH(shift_mix)
+{
+    const real *const *mu = (const real *const *)&array[8];
+    k->shift_mix(array, array[14], array[15], mu, MIXES, ROWS, C, WKV_SHIFT_PREVIOUS);
+    return moved(1 + MIXES, ALL);
+}
+
+BENCH(shift_mix_bwd)
+{
+    const real *const *dy = (const real *const *)array, *const *mu = (const real *const *)&array[8];
+    k->shift_mix_bwd(array[14], dy, mu, array[15], MIXES, ROWS, C, WKV_SHIFT_PREVIOUS);
+    return moved(1 + MIXES, ALL);
+}
+
+BENCH(shift_mix_bwd_mu)
+{
+    const real *const *dy = (const real *const *)array;
+    for (int j = 8; j < 8 + MIXES; j++)
+        memset(array[j], 0, C * sizeof(real));
+    k->shift_mix_bwd_mu(&array[8], dy, array[14], array[15], MIXES, ROWS, C, C, WKV_SHIFT_PREVIOUS);
+    return moved(1 + MIXES, ALL);
+}
+
+BENCH(wkv4)
+{
+    k->wkv4(array[0], array[1], C, array[2], array[3], array[4], array[5], T, C, C);
+    return moved(3, T * C);
+}
+
+BENCH(wkv4_bwd)
+{
+    memset(array[4], 0, 3 * C * sizeof(real));
+    k->wkv4_bwd(array[0], array[1], array[2], array[3], array[4], array[5], array[6], C, array[7],
+                array[8], array[9], array[10], T, C, C, scratch);
+    return moved(5, T * C);
+}
+
+/* One head; a is made to shrink the state, so that the numbers stay numbers. */
+static wkv_wkv7_in head(void)
+{
+    static real *zero;
+    if (zero == NULL)
+        zero = filled((size_t)T * N, 0, 0);
+    return (wkv_wkv7_in){array[2], array[3], array[4], array[5], zero, array[7], T, N, N};
+}
+
+BENCH(wkv7)
+{
+    wkv_wkv7_in in = head();
+    k->wkv7(array[0], array[1], array[8], &in);
+    return computed(2.0 * 5 * T * N * N);
+}
+
+BENCH(wkv7_bwd)
+{
+    wkv_wkv7_in in = head();
+    wkv_wkv7_grad grad = {array[10], array[11], array[12], array[13], array[14], array[15]};
+    k->wkv7_bwd(&grad, array[0], array[1], array[8], &in, scratch);
+    return computed(2.0 * 15 * T * N * N);
+}
+
+static wkv_rwkv7_prep prep(void)
+{
+    real **a = array;
+    return (wkv_rwkv7_prep){a[0], a[1], a[2],  a[3],  a[4],  a[5],  a[6],  a[7],
+                            a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]};
+}
+
+BENCH(rwkv7_prep)
+{
+    wkv_rwkv7_prep p = prep();
+    k->rwkv7_prep(&p, ROWS, C, N);
+    return moved(11, ALL);
+}
+
+BENCH(rwkv7_prep_bwd)
+{
+    wkv_rwkv7_prep p = prep();
+    real **a = array;
+    wkv_rwkv7_prep_grad g = {a[11], a[12], a[13], a[14], a[15], a[16], a[17],
+                             a[18], a[19], a[20], a[21], a[22], a[23]};
+    memset(a[21], 0, ALL * sizeof(real));
+    k->rwkv7_prep_bwd(&g, &p, ROWS, C, N);
+    return moved(20, ALL);
+}
+
+static wkv_rwkv7_out out(void)
+{
+    real **a = array;
+    return (wkv_rwkv7_out){a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], (real)64e-5};
+}
+
+BENCH(rwkv7_out)
+{
+    wkv_rwkv7_out o = out();
+    k->rwkv7_out(&o, ROWS, C, N);
+    return moved(6, ALL);
+}
+
+BENCH(rwkv7_out_bwd)
+{
+    wkv_rwkv7_out o = out();
+    real **a = array;
+    wkv_rwkv7_out_grad g = {a[10], a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18]};
+    k->rwkv7_out_bwd(&g, &o, ROWS, C, N);
+    return moved(14, ALL);
+}
+
+BENCH(gemv)
+{
+    k->gemv(array[0], big, array[1], GEMV_ROWS, GEMV_COLS);
+    return moved(1, (double)GEMV_ROWS * GEMV_COLS);
+}
+
+static work halves_moved(void)
+{
+    return (work){(double)GEMV_ROWS * GEMV_COLS * sizeof(uint16_t), 0};
+}
+
+BENCH(gemv_f16)
+{
+    k->gemv_f16(array[0], (const uint16_t *)big, array[1], GEMV_ROWS, GEMV_COLS);
+    return halves_moved();
+}
+
+BENCH(gemv_bf16)
+{
+    k->gemv_bf16(array[0], (const uint16_t *)big, array[1], GEMV_ROWS, GEMV_COLS);
+    return halves_moved();
+}
+
+BENCH(gemv_t)
+{
+    k->gemv_t(array[0], big, array[1], GEMV_ROWS, GEMV_COLS, GEMV_COLS);
+    return moved(1, (double)GEMV_ROWS * GEMV_COLS);
+}
+
+/* y = x W^T, as a linear layer asks for it. */
+BENCH(gemm)
+{
+    k->gemm(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true, false);
+    return computed(2.0 * GEMM * GEMM * GEMM);
+}
+
+BENCH(softmax_ce)
+{
+    k->softmax_ce(array[0], V, 3, 1, (real)1e-4);
+    return moved(2, V);
+}
+
+BENCH(cross_entropy)
+{
+    volatile double loss = k->cross_entropy(array[0], V, 3);
+    (void)loss;
+    return moved(1, V);
+}
+
+BENCH(adamw)
+{
+    wkv_adamw h = {(real)1e-3, (real)0.9, (real)0.99, (real)1e-18, 0, (real)0.1, (real)0.01, 1};
+    k->adamw(array[0], array[1], array[2], array[3], ALL, &h);
+    return moved(7, ALL);
+}
+
+BENCH(sumsq)
+{
+    volatile double sum = k->sumsq(array[0], V);
+    (void)sum;
+    return moved(1, V);
+}
+
+/* ---- measuring
+ * ----------------------------------------------------------------------------------- */
+
+typedef struct entry {
+    const char *name;
+    work (*run)(const wkv_kern *k);
+    size_t offset; /* of its pointer in wkv_kern */
+} entry;
+
+static const entry entries[] = {
+#define KERN(name, ret, args) {#name, bench_##name, offsetof(wkv_kern, name)},
+#include "kern/kern.def"
+#undef KERN
+};
+
+/* Seconds of one call: the best of five rounds of some milliseconds each. */
+static double seconds(const entry *e, const wkv_kern *k, work *w)
+{
+    double best = INFINITY;
+    *w = e->run(k);
+    for (int round = 0; round < 5; round++) {
+        int calls = 0;
+        double start = wkv_clock(), spent;
+        do {
+            e->run(k);
+            calls++;
+            spent = wkv_clock() - start;
+        } while (spent < 0.004);
+        best = fmin(best, spent / calls);
+    }
+    return best;
+}
+
+/* Does a level have a version of its own? */
+static bool own(const entry *e, int level)
+{
+    const char *k = (const char *)wkv_kern_for((wkv_cpu_level)level);
+    const char *below = (const char *)wkv_kern_for((wkv_cpu_level)(level - 1));
+    return memcmp(k + e->offset, below + e->offset, sizeof(void (*)(void))) != 0;
+}
+
+static void measure(const entry *e)
+{
+    double ref = 0;
+    for (int level = 0; level <= (int)wkv_cpu_detect(); level++) {
+        work w;
+        if (level > 0 && !own(e, level))
+            continue;
+        double s = seconds(e, wkv_kern_for((wkv_cpu_level)level), &w);
+        ref = level == 0 ? s : ref;
+        printf("%-20s %-7s %12.0f ns  %8.2f %s  %6.1fx\n", e->name,
+               wkv_cpu_level_name((wkv_cpu_level)level), s * 1e9,
+               (w.flops > 0 ? w.flops : w.bytes) / s * 1e-9, w.flops > 0 ? "GFLOP/s" : "GB/s   ",
+               ref / s);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    make_arrays();
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        if (argc < 2 || strstr(entries[i].name, argv[1]) != NULL)
+            measure(&entries[i]);
+    return 0;
+}
