@@ -165,10 +165,16 @@ const wkv_meta *wkv_store_meta_at(const wkv_store *s, size_t i)
     return &s->meta[i];
 }
 
-const char *wkv_store_meta(const wkv_store *s, const char *key)
+const wkv_meta *wkv_store_find_meta(const wkv_store *s, const char *key)
 {
     for (size_t i = 0; i < s->n_meta; i++)
         if (strcmp(s->meta[i].key, key) == 0)
-            return s->meta[i].value;
+            return &s->meta[i];
     return NULL;
+}
+
+const char *wkv_store_meta(const wkv_store *s, const char *key)
+{
+    const wkv_meta *m = wkv_store_find_meta(s, key);
+    return m != NULL ? m->value : NULL;
 }

@@ -68,7 +68,8 @@ const wkv_tensor *wkv_store_at(const wkv_store *s, size_t i);
 const wkv_tensor *wkv_store_find(const wkv_store *s, const char *name); /* or NULL */
 size_t wkv_store_meta_count(const wkv_store *s);
 const wkv_meta *wkv_store_meta_at(const wkv_store *s, size_t i);
-const char *wkv_store_meta(const wkv_store *s, const char *key); /* or NULL */
+const wkv_meta *wkv_store_find_meta(const wkv_store *s, const char *key); /* or NULL */
+const char *wkv_store_meta(const wkv_store *s, const char *key);          /* its value, or NULL */
 
 /* What is to be written: tensors in this order, then metadata. */
 typedef struct wkv_store_out {

@@ -2,6 +2,7 @@
  * AddressSanitizer sees the first byte too many. */
 #include "hostile.h"
 
+#include "base/mem.h"
 #include "support/open_all.h"
 #include "test.h"
 
@@ -36,6 +37,31 @@ size_t flip_every_bit(const void *data, size_t size)
     }
     free(copy);
     return accepted;
+}
+
+static int countdown;
+
+static int refuse_in_turn(void *user, size_t bytes)
+{
+    return countdown-- == 0;
+}
+
+void fail_every_allocation(const void *data, size_t size)
+{
+    bool ok = false;
+    int n = 0;
+    for (; !ok && n < 10000; n++) {
+        wkv_error err;
+        countdown = n;
+        wkv_mem_set_hook(refuse_in_turn, NULL);
+        ok = open_all(data, size, &err);
+        wkv_mem_set_hook(NULL, NULL);
+        if (!ok) {
+            assert_int_equal(err.code, WKV_E_MEMORY);
+            assert_non_null(strstr(err.text, "out of memory"));
+        }
+    }
+    assert_true(ok && n > 4);
 }
 
 wkv_strbuf read_file(const char *path)

@@ -1,5 +1,5 @@
 /* tests/unit/store/hostile.h - attacks that every parser has to stand: the file cut
- * short at every byte, and every bit of it flipped. */
+ * short at every byte, every bit of it flipped, and memory running out. */
 #ifndef WKV_TESTS_HOSTILE_H
 #define WKV_TESTS_HOSTILE_H
 
@@ -11,6 +11,9 @@
 /* How many of the damaged copies were accepted. */
 size_t truncate_everywhere(const void *data, size_t size);
 size_t flip_every_bit(const void *data, size_t size);
+
+/* Opens the bytes with the n-th allocation failing, for every n until none does. */
+void fail_every_allocation(const void *data, size_t size);
 
 /* The bytes of a file; the caller releases them with wkv_strbuf_deinit. */
 wkv_strbuf read_file(const char *path);
