@@ -1,25 +1,13 @@
 /* model/vocab.c - see vocab.h. */
 #include "model/vocab.h"
 
-#include <string.h>
-
-static const wkv_meta *find_meta(const wkv_store *file, const char *key)
-{
-    for (size_t i = 0; i < wkv_store_meta_count(file); i++) {
-        const wkv_meta *m = wkv_store_meta_at(file, i);
-        if (strcmp(m->key, key) == 0)
-            return m;
-    }
-    return NULL;
-}
-
 wkv_status wkv_vocab_of_store(wkv_tok **out, const wkv_store *file, wkv_error *err)
 {
     *out = NULL;
-    const wkv_meta *kind = find_meta(file, WKV_META_TOKENIZER);
+    const wkv_meta *kind = wkv_store_find_meta(file, WKV_META_TOKENIZER);
     if (kind == NULL)
         return WKV_OK;
-    const wkv_meta *vocab = find_meta(file, WKV_META_VOCAB);
+    const wkv_meta *vocab = wkv_store_find_meta(file, WKV_META_VOCAB);
     return wkv_tok_open(out, kind->value, wkv_store_path(file), vocab != NULL ? vocab->value : NULL,
                         vocab != NULL ? vocab->value_len : 0, err);
 }
