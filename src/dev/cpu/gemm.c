@@ -4,13 +4,19 @@
 #include "dev/cpu/cpu.h"
 
 #ifdef WKV_HAVE_ONEDNN
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
+/* oneDNN makes a team of its own unless it is called from inside one.  Ours has one thread
+ * when there is little work or one is asked for: then oneDNN is told so. */
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     (void)kern;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
     dnnl_sgemm(g->trans_a ? 'T' : 'N', g->trans_b ? 'T' : 'N', g->m, g->n, g->k, 1.0f, g->A, g->lda,
                g->B, g->ldb, g->accumulate ? 1.0f : 0.0f, g->C, g->ldc);
+    omp_set_num_threads(threads);
 }
 #else
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
