@@ -9,7 +9,7 @@ set(WKV_HAVE_ONEDNN OFF)
 if(NOT WKV_ONEDNN STREQUAL "OFF" AND NOT WKV_DOUBLE)
   list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
   find_package(DNNL QUIET)
-  if(DNNL_FOUND)
+  if(DNNL_FOUND AND OpenMP_C_FOUND) # without OpenMP its own team could not be held to one thread
     set(WKV_HAVE_ONEDNN ON)
   elseif(WKV_ONEDNN STREQUAL "ON")
     message(FATAL_ERROR "WKV_ONEDNN=ON, but oneDNN was not found (Debian: libdnnl-dev)")
