@@ -125,7 +125,8 @@ wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_sto
             continue;
         int layer;
         char name[WKV_NAME_MAX];
-        wkv_param_name(name, wkv_params_at(cfg, i, &layer), layer);
+        const wkv_param *p = wkv_params_at(cfg, i, &layer);
+        wkv_param_name(name, p, layer);
         const wkv_tensor *t = wkv_store_find(file, name);
         if (t == NULL)
             WKV_FAIL(err, WKV_E_MISSING, "lacks the tensor %s", name);
