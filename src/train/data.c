@@ -22,37 +22,16 @@ static char *with_suffix(const char *prefix, const char *suffix)
     return wkv_strbuf_take(&b);
 }
 
-static bool exists_with(const char *prefix, const char *suffix)
+static wkv_status open_binidx(wkv_data *d, const char *bin, const char *idx, wkv_error *err)
 {
-    char *path = with_suffix(prefix, suffix);
-    bool exists = path != NULL && wkv_path_exists(path);
-    wkv_free(path);
-    return exists;
-}
-
-bool wkv_data_is_binidx(const char *path)
-{
-    return exists_with(path, ".bin") && exists_with(path, ".idx");
-}
-
-static wkv_status open_binidx(wkv_data *d, wkv_error *err)
-{
-    char *bin = with_suffix(d->path, ".bin");
-    char *idx = with_suffix(d->path, ".idx");
     wkv_map index = {0};
-    wkv_status s;
-    if (bin == NULL || idx == NULL)
-        s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", d->path);
-    else
-        s = wkv_map_open(&index, idx, err);
+    wkv_status s = wkv_map_open(&index, idx, err);
     if (s == WKV_OK)
         s = wkv_map_open(&d->map, bin, err);
     if (s == WKV_OK)
         s = wkv_binidx_parse(&d->type, &d->n, idx, index.data, index.size, d->map.size, err);
     d->ids = d->map.data;
     wkv_map_close(&index);
-    wkv_free(idx);
-    wkv_free(bin);
     return s;
 }
 
@@ -75,6 +54,12 @@ static void pack16(wkv_data *d)
 
 static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
 {
+    if (tok == NULL)
+        WKV_FAIL(
+            err, WKV_E_ARGUMENT,
+            "%s: a text file needs a vocabulary (\"bytes\" or a vocabulary file); without one, "
+            "data must be a PREFIX of PREFIX.bin and PREFIX.idx",
+            d->path);
     wkv_map text;
     WKV_TRY(wkv_map_open(&text, d->path, err));
     size_t n = tok->kind->encode(tok, text.data, (size_t)text.size, NULL, 0);
@@ -95,17 +80,18 @@ static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
 wkv_status wkv_data_open(wkv_data *d, const char *path, const wkv_tok *tok, wkv_error *err)
 {
     d->path = wkv_strndup(path, strlen(path));
-    if (d->path == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    if (wkv_data_is_binidx(path))
-        return open_binidx(d, err);
-    if (tok == NULL)
-        WKV_FAIL(
-            err, WKV_E_ARGUMENT,
-            "%s: a text file needs a vocabulary (\"bytes\" or a vocabulary file); without one, "
-            "data must be a PREFIX of PREFIX.bin and PREFIX.idx",
-            path);
-    return open_text(d, tok, err);
+    char *bin = with_suffix(path, ".bin");
+    char *idx = with_suffix(path, ".idx");
+    wkv_status s;
+    if (d->path == NULL || bin == NULL || idx == NULL)
+        s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", path);
+    else if (wkv_path_exists(bin) && wkv_path_exists(idx))
+        s = open_binidx(d, bin, idx, err);
+    else
+        s = open_text(d, tok, err);
+    wkv_free(idx);
+    wkv_free(bin);
+    return s;
 }
 
 void wkv_data_close(wkv_data *d)

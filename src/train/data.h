@@ -23,10 +23,8 @@ typedef struct wkv_part {
     uint64_t first, n;
 } wkv_part;
 
-/* True when PREFIX.bin and PREFIX.idx both exist: such a path is read as binidx. */
-bool wkv_data_is_binidx(const char *path);
-
-/* tok is needed for text and ignored for binidx.  Zero *d before; close it in any case. */
+/* A path for which <path>.bin and <path>.idx exist is binidx, any other a text, for which
+ * tok is needed.  Zero *d before; close it in any case. */
 wkv_status wkv_data_open(wkv_data *d, const char *path, const wkv_tok *tok, wkv_error *err);
 void wkv_data_close(wkv_data *d);
 
