@@ -1,9 +1,22 @@
-/* tests/unit/train/files.h - small files that these tests write for themselves, in the
- * working folder of the test run. */
+/* tests/unit/train/files.h - small files that these tests write for themselves, each program
+ * in a folder of its own below the working folder of the test run. */
 #ifndef WKV_TESTS_UNIT_TRAIN_FILES_H
 #define WKV_TESTS_UNIT_TRAIN_FILES_H
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "test.h"
+
+/* A group setup: tests run at the same time must not write over each other's files. */
+static inline int own_folder(void **state)
+{
+    (void)state;
+    char name[64];
+    snprintf(name, sizeof name, "%s.files", program_invocation_short_name);
+    mkdir(name, 0777);
+    return chdir(name);
+}
 
 static inline void write_file(const char *path, const void *data, size_t n)
 {

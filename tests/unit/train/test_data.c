@@ -145,5 +145,5 @@ int main(void)
         cmocka_unit_test(ids_out_of_range),
         cmocka_unit_test(fingerprints),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, own_folder, NULL);
 }

@@ -9,7 +9,7 @@
 
 static const char TINY_TEXT[] = "t_tiny.txt";
 
-/* Writes the text that tiny_opts trains on. */
+/* A group setup: a folder of its own, with the text that tiny_opts trains on. */
 static inline int tiny_text(void **state)
 {
     static const char text[] =
@@ -29,7 +29,8 @@ static inline int tiny_text(void **state)
         "If you have read this far, you have seen every character of it once;\n"
         "the model will have seen each one some hundred times, and will know\n"
         "it better than you do. That is what a test of memory should show.\n";
-    (void)state;
+    if (own_folder(state) != 0)
+        return -1;
     write_file(TINY_TEXT, text, sizeof text - 1);
     return 0;
 }
