@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "common/term.h"
+#include "common/wait.h"
 
 static const wkv_command *const commands[] = {
     &wkv_cmd_train,  &wkv_cmd_generate, &wkv_cmd_info,  &wkv_cmd_tokenize,
@@ -65,7 +66,9 @@ static void print_manual(void)
            wkv_version(), about);
     wkv_args_man(stdout, commands, WKV_COUNT(commands));
     puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
-         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2 or avx512.");
+         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2 or avx512.\n"
+         ".TP\nOMP_WAIT_POLICY, GOMP_SPINCOUNT\nHow long idle threads spin before they sleep; "
+         "set to a short time unless given.");
 }
 
 static int help(int argc, char **argv)
@@ -120,5 +123,6 @@ int main(int argc, char **argv)
     const wkv_command *c = find_command(name);
     if (c == NULL)
         return unknown_command(name);
+    wkv_wait_gently(argv);
     return wkv_term_finish(c->name, run_command(c, argc - 2, argv + 2));
 }
