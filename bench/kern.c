@@ -34,7 +34,7 @@ static real *filled(size_t n, double lo, double hi)
 {
     wkv_rng rng;
     wkv_rng_seed(&rng, 3);
-    real *p = malloc(n * sizeof *p);
+    real *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64); /* as activations are */
     if (p == NULL) {
         fputs("bench_kern: out of memory\n", stderr);
         exit(1);

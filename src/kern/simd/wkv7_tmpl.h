@@ -172,10 +172,17 @@ typedef struct sweep {
     real *dv, *ds_before;           /* of t - 1, added to */
 } sweep;
 
-/* One vector of columns, R rows from i on.  `now`: the part of step t; `before`: that of
- * t - 1. */
-WKV_INLINE void sweep_at(const sweep *p, folds *f, size_t i, size_t f0, size_t R, size_t j,
-                         size_t lanes, bool now, bool before)
+/* R rows from i on: where they lie, what multiplies them, their sums so far. */
+typedef struct row_group {
+    real *D[ROWS];
+    const real *S[ROWS];
+    vf w[ROWS], a[ROWS], r[ROWS], k[ROWS], b[ROWS];
+    vf dr[ROWS], dk[ROWS], db[ROWS], dw[ROWS], da[ROWS];
+} row_group;
+
+/* One vector of columns of R rows.  `now`: the part of step t; `before`: that of t - 1. */
+WKV_INLINE void sweep_at(const sweep *p, row_group *g, size_t R, size_t j, size_t lanes, bool now,
+                         bool before)
 {
     vf v = vf_zero(), s = v, ds = v, dy = v, dv = v, ds_before = v;
     if (now) {
@@ -189,22 +196,21 @@ WKV_INLINE void sweep_at(const sweep *p, folds *f, size_t i, size_t f0, size_t R
         ds_before = load_some(p->ds_before + j, lanes);
     }
     for (size_t l = 0; l < R; l++) {
-        size_t m = (i + l) * p->N + j, o = f0 + l;
-        vf D = load_some(p->D + m, lanes), S = load_some(p->S + m, lanes);
+        vf D = load_some(g->D[l] + j, lanes), S = load_some(g->S[l] + j, lanes);
         if (now) {
-            f->dk[o] = vf_fma(D, v, f->dk[o]);
-            f->db[o] = vf_fma(D, s, f->db[o]);
-            f->dw[o] = vf_fma(D, S, f->dw[o]);
-            f->da[o] = vf_fma(S, ds, f->da[o]);
-            D = vf_fma(vf_set1(p->a[i + l]), ds, vf_mul(vf_set1(p->w[i + l]), D));
+            g->dk[l] = vf_fma(D, v, g->dk[l]);
+            g->db[l] = vf_fma(D, s, g->db[l]);
+            g->dw[l] = vf_fma(D, S, g->dw[l]);
+            g->da[l] = vf_fma(S, ds, g->da[l]);
+            D = vf_fma(g->a[l], ds, vf_mul(g->w[l], D));
         }
         if (before) {
-            f->dr[o] = vf_fma(S, dy, f->dr[o]);
-            D = vf_fma(vf_set1(p->r[i + l]), dy, D);
-            dv = vf_fma(vf_set1(p->k[i + l]), D, dv);
-            ds_before = vf_fma(vf_set1(p->b[i + l]), D, ds_before);
+            g->dr[l] = vf_fma(S, dy, g->dr[l]);
+            D = vf_fma(g->r[l], dy, D);
+            dv = vf_fma(g->k[l], D, dv);
+            ds_before = vf_fma(g->b[l], D, ds_before);
         }
-        store_some(p->D + m, D, lanes);
+        store_some(g->D[l] + j, D, lanes);
     }
     if (before) {
         store_some(p->dv + j, dv, lanes);
@@ -216,20 +222,28 @@ WKV_INLINE void sweep_at(const sweep *p, folds *f, size_t i, size_t f0, size_t R
 WKV_INLINE void sweep_rows(const sweep *p, folds *f, size_t i, size_t f0, size_t R, bool now,
                            bool before)
 {
-    size_t j = 0;
-    folds local; /* so that the sums stay in registers */
-    for (size_t l = 0; l < R; l++)
-        local.dr[l] = local.dk[l] = local.db[l] = local.dw[l] = local.da[l] = vf_zero();
-    for (; j + VF_N <= p->N; j += VF_N)
-        sweep_at(p, &local, i, 0, R, j, VF_N, now, before);
-    if (j < p->N)
-        sweep_at(p, &local, i, 0, R, j, p->N - j, now, before);
+    row_group g;
     for (size_t l = 0; l < R; l++) {
-        f->dr[f0 + l] = local.dr[l];
-        f->dk[f0 + l] = local.dk[l];
-        f->db[f0 + l] = local.db[l];
-        f->dw[f0 + l] = local.dw[l];
-        f->da[f0 + l] = local.da[l];
+        g.D[l] = p->D + (i + l) * p->N;
+        g.S[l] = p->S + (i + l) * p->N;
+        g.w[l] = now ? vf_set1(p->w[i + l]) : vf_zero();
+        g.a[l] = now ? vf_set1(p->a[i + l]) : vf_zero();
+        g.r[l] = before ? vf_set1(p->r[i + l]) : vf_zero();
+        g.k[l] = before ? vf_set1(p->k[i + l]) : vf_zero();
+        g.b[l] = before ? vf_set1(p->b[i + l]) : vf_zero();
+        g.dr[l] = g.dk[l] = g.db[l] = g.dw[l] = g.da[l] = vf_zero();
+    }
+    size_t j = 0;
+    for (; j + VF_N <= p->N; j += VF_N)
+        sweep_at(p, &g, R, j, VF_N, now, before);
+    if (j < p->N)
+        sweep_at(p, &g, R, j, p->N - j, now, before);
+    for (size_t l = 0; l < R; l++) {
+        f->dr[f0 + l] = g.dr[l];
+        f->dk[f0 + l] = g.dk[l];
+        f->db[f0 + l] = g.db[l];
+        f->dw[f0 + l] = g.dw[l];
+        f->da[f0 + l] = g.da[l];
     }
 }
 
@@ -238,8 +252,11 @@ typedef struct row_sums {
     real *dk, *db, *dw, *da, *dr;
 } row_sums;
 
-WKV_INLINE void sweep_all(const sweep *p, const row_sums *out, bool now, bool before)
+/* The sweep comes as a copy: to the compiler a store of vectors may change whatever is
+ * reached through a pointer. */
+WKV_INLINE void sweep_all(sweep q, row_sums out, bool now, bool before)
 {
+    const sweep *p = &q;
     folds f;
     for (size_t l = 0; l < VF_N; l++)
         f.dr[l] = f.dk[l] = f.db[l] = f.dw[l] = f.da[l] = vf_zero();
@@ -250,12 +267,12 @@ WKV_INLINE void sweep_all(const sweep *p, const row_sums *out, bool now, bool be
         for (; l < rows; l++)
             sweep_rows(p, &f, i + l, l, 1, now, before);
         if (before)
-            store_some(out->dr + i, vf_sums(f.dr), rows);
+            store_some(out.dr + i, vf_sums(f.dr), rows);
         if (now) {
-            store_some(out->dk + i, vf_sums(f.dk), rows);
-            store_some(out->db + i, vf_sums(f.db), rows);
-            store_some(out->dw + i, vf_sums(f.dw), rows);
-            store_some(out->da + i, vf_sums(f.da), rows);
+            store_some(out.dk + i, vf_sums(f.dk), rows);
+            store_some(out.db + i, vf_sums(f.db), rows);
+            store_some(out.dw + i, vf_sums(f.dw), rows);
+            store_some(out.da + i, vf_sums(f.da), rows);
         }
     }
 }
@@ -263,17 +280,17 @@ WKV_INLINE void sweep_all(const sweep *p, const row_sums *out, bool now, bool be
 /* Only step t - 1: before the last step of all.  Only step t: the first of all. */
 static void sweep_last(const sweep *p, const row_sums *out)
 {
-    sweep_all(p, out, false, true);
+    sweep_all(*p, *out, false, true);
 }
 
 static void sweep_middle(const sweep *p, const row_sums *out)
 {
-    sweep_all(p, out, true, true);
+    sweep_all(*p, *out, true, true);
 }
 
 static void sweep_first(const sweep *p, const row_sums *out)
 {
-    sweep_all(p, out, true, false);
+    sweep_all(*p, *out, true, false);
 }
 
 /* The part of a sweep that belongs to step t - 1 = `t`. */
