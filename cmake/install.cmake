@@ -1,4 +1,5 @@
-# `make install`: both libraries, the headers, pkg-config and CMake files.  The shared and
+# `make install`: both libraries, the headers, pkg-config and CMake files; what a program
+# installs stands beside it.  The shared and
 # the static library are exported apart, because only the static one makes the programs
 # that link it find what it stands on.
 include(CMakePackageConfigHelpers)
@@ -32,12 +33,3 @@ endif()
 file(RELATIVE_PATH WKV_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/wkv.pc.in ${PROJECT_BINARY_DIR}/wkv.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/wkv.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-
-# The program, and its manual page, which it writes itself.
-if(TARGET wkv)
-  add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/wkv.1
-    COMMAND wkv help --man > ${PROJECT_BINARY_DIR}/wkv.1 DEPENDS wkv VERBATIM)
-  add_custom_target(wkv_man ALL DEPENDS ${PROJECT_BINARY_DIR}/wkv.1)
-  install(TARGETS wkv DESTINATION ${CMAKE_INSTALL_BINDIR})
-  install(FILES ${PROJECT_BINARY_DIR}/wkv.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-endif()

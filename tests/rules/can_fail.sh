@@ -46,6 +46,12 @@ refuses "a file of 801 lines" sizes
 { printf 'void f(void)\n{\n'; yes '    ;' | head -n 79; echo '}'; } >"$root/src/base/a.c"
 refuses "a function of 81 lines" sizes
 
+docs() { "$tools/check_docs.sh" "$root"; }
+# shellcheck disable=SC2016
+echo 'See `src/base/mem.h` and [this](base.md).' >"$root/README.md"
+refuses "a document that names what is not there" docs
+rm "$root/README.md"
+
 # A library with one symbol too many, one too few, and one with a foreign name.
 cd "$root"
 build() {
