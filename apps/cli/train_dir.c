@@ -10,6 +10,11 @@
 #include "common/json_out.h"
 #include "common/term.h"
 
+#define OPTIONS "options.json"
+#define METRICS "metrics.jsonl"
+#define CHECKPOINT "checkpoint.safetensors"
+#define MODEL "model.safetensors"
+
 static bool fail(const char *why)
 {
     wkv_term_error("train", "%s", why);
@@ -18,21 +23,23 @@ static bool fail(const char *why)
 
 void wkv_train_dir_init(wkv_train_dir *d, const char *path)
 {
-    *d = (wkv_train_dir){0};
-    wkv_files_join(d->options, path, "options.json");
-    wkv_files_join(d->metrics, path, "metrics.jsonl");
-    wkv_files_join(d->checkpoint, path, "checkpoint.safetensors");
-    wkv_files_join(d->model, path, "model.safetensors");
+    *d = (wkv_train_dir){.lock = -1};
+    wkv_files_join(d->options, path, OPTIONS);
+    wkv_files_join(d->metrics, path, METRICS);
+    wkv_files_join(d->checkpoint, path, CHECKPOINT);
+    wkv_files_join(d->model, path, MODEL);
 }
 
 void wkv_train_dir_deinit(wkv_train_dir *d)
 {
     if (d->log != NULL)
         fclose(d->log);
+    if (d->lock >= 0)
+        close(d->lock);
     for (int i = 0; i < d->n_text; i++)
         free(d->text[i]);
     json_decref(d->kept);
-    *d = (wkv_train_dir){0};
+    *d = (wkv_train_dir){.lock = -1};
 }
 
 /* ---- options -------------------------------------------------------------------------- */
@@ -159,8 +166,11 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *
                          const void *options, bool fresh)
 {
     char why[WKV_WHY_MAX];
-    if (!wkv_files_make_dirs(path, why))
+    static const char *const names[] = {OPTIONS, METRICS, CHECKPOINT, MODEL};
+    if (!wkv_files_make_dirs(path, why) || !wkv_files_lock(path, &d->lock, why))
         return fail(why);
+    for (size_t i = 0; i < WKV_COUNT(names); i++)
+        wkv_files_sweep(path, names[i]);
     if (!fresh)
         return true;
     /* The checkpoint goes first: a run is never resumed with another's options. */

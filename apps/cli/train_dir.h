@@ -11,6 +11,7 @@
 typedef struct wkv_train_dir {
     char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], checkpoint[WKV_PATH_MAX],
         model[WKV_PATH_MAX];
+    int lock;       /* held while a process is at work in the folder, or -1 */
     FILE *log;      /* metrics.jsonl, appended to */
     json_t *kept;   /* what options.json held; option texts point into it */
     char *text[64]; /* numbers of it, as text */
@@ -26,8 +27,8 @@ void wkv_train_dir_deinit(wkv_train_dir *d);
 bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
                           void *options, bool *found);
 
-/* Creates the folder; for a new run, removes what an earlier one left there and writes
- * options.json.  False after a message. */
+/* Creates the folder and takes it for this process; for a new run, removes what an earlier
+ * one left there and writes options.json.  False after a message. */
 bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
                          const void *options, bool fresh);
 

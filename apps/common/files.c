@@ -1,12 +1,14 @@
 /* apps/common/files.c - see files.h. */
 #include "common/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,6 +94,38 @@ bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_M
     }
     (*data)[*n] = '\0';
     return true;
+}
+
+bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX])
+{
+    *lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0)
+        return fail(why, dir, "cannot open");
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    bool busy = errno == EWOULDBLOCK;
+    close(*lock);
+    *lock = -1;
+    if (busy)
+        snprintf(why, WKV_WHY_MAX, "%s: another process is at work in this folder", dir);
+    return !busy;
+}
+
+void wkv_files_sweep(const char *dir, const char *name)
+{
+    size_t n = strlen(name);
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        const char *rest = entry->d_name + n;
+        if (strncmp(entry->d_name, name, n) != 0 || *rest++ != '.')
+            continue;
+        size_t digits = strspn(rest, "0123456789");
+        if (digits > 0 && strcmp(rest + digits, ".tmp") == 0)
+            unlinkat(dirfd(d), entry->d_name, 0);
+    }
+    if (d != NULL)
+        closedir(d);
 }
 
 const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name)

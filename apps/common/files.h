@@ -18,6 +18,13 @@ bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WK
 /* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */
 bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX]);
 
+/* Takes the folder for this process, until *lock is closed or the process ends however.
+ * Where the system knows no locks, there are none: *lock is then -1. */
+bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX]);
+
+/* Removes the temporary files ("NAME.PID.tmp") that a killed process left in a folder. */
+void wkv_files_sweep(const char *dir, const char *name);
+
 /* "DIR/NAME" in buf. */
 const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name);
 

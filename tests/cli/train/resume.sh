@@ -21,3 +21,4 @@ for run in whole cut; do
 done
 cmp whole.metrics cut.metrics
 [ "$(wc -l <cut.metrics)" -eq $steps ]
+ls cut

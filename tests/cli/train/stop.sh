@@ -1,17 +1,20 @@
 # SIGTERM finishes the step, saves and ends well; what was saved can be gone on with.
 text >text
 # shellcheck disable=SC2086
-"$WKV" train $train_args --steps 100000 --out stopped >out 2>err &
+"$WKV" train $train_args --steps 100000 --out stopped >out 2>progress &
 pid=$!
 for second in 1 2 3 4 5 6 7 8 9 10; do
     [ ! -s stopped/metrics.jsonl ] || break
     sleep 1
 done
+# Meanwhile nobody else may train there.
+expect 1 "$WKV" train $train_args --out stopped
+says 'stopped: another process is at work in this folder'
 kill -TERM $pid
 wait $pid
-step=$(sed -n 's/^stopped after step \([0-9]*\); saved stopped.checkpoint.safetensors$/\1/p' err)
+step=$(sed -n 's/^stopped after step \([0-9]*\); saved stopped.checkpoint.safetensors$/\1/p' progress)
 [ "$(wc -l <stopped/metrics.jsonl)" -eq "$step" ]
-grep -q '^go on with: wkv train --resume --out stopped$' err
+grep -q '^go on with: wkv train --resume --out stopped$' progress
 [ ! -e stopped/model.safetensors ]
 "$WKV" train --resume --out stopped >out 2>err &
 pid=$!
