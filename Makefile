@@ -50,7 +50,7 @@ fuzz: ## feed every parser hostile input, FUZZ_SECONDS each
 	@tools/fuzz.sh $(FUZZ_SECONDS)
 
 format: ## lay out all C files with clang-format
-	@find src include apps bench tests -name '*.[ch]' | xargs clang-format -i
+	@find src include apps bench tests examples -name '*.[ch]' | xargs clang-format -i
 
 clean: ## remove all that was built
 	@rm -rf build

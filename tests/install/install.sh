@@ -35,7 +35,15 @@ check ./pc_static
 check outside/with_shared
 check outside/with_static
 
-# The program, where this build has one, runs from where it was installed.
-if [ -x "$prefix/bin/wkv" ]; then
-    "$prefix/bin/wkv" --version
-fi
+# The program runs from where it was installed, and what it trains, the example in
+# examples/ speaks.
+export OMP_WAIT_POLICY=passive LD_LIBRARY_PATH="$prefix/$libdir"
+"$prefix/bin/wkv" train --data "$here/install.sh" --layers 1 --width 32 --head-size 16 \
+    --ctx 16 --batch 2 --steps 2 --out run >run.log 2>&1
+# shellcheck disable=SC2046
+"$cc" -std=c17 -o speak "$here/../../examples/speak.c" $(pkg-config --cflags --libs wkv)
+said=$(./speak run/model.safetensors "set -eu" | wc -c)
+[ "$said" -gt 10 ] || { echo "speak said only $said bytes" >&2; exit 1; }
+echo "ok: speak"
+man=$prefix/share/man/man1/wkv.1
+grep -q '^.SH COMMANDS' "$man" || { echo "no manual page at $man" >&2; exit 1; }
