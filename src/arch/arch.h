@@ -97,7 +97,8 @@ typedef struct wkv_weights {
     size_t n_blocks;
 } wkv_weights;
 
-/* ---- a pass ------------------------------------------------------------------------------------ */
+/* ---- a pass ------------------------------------------------------------------------------------
+ */
 
 /* One forward, and perhaps one backward, over a batch of sequences. */
 typedef struct wkv_pass {
@@ -106,9 +107,9 @@ typedef struct wkv_pass {
     const wkv_weights *weights;
 
     wkv_seqs seqs;
-    const int32_t *ids;  /* rows of them, each < V */
-    real *const *state;  /* [B], arch->state_size reals each; advanced in place */
-    real *hidden;        /* out: (rows, C), after the last norm, before the head */
+    const int32_t *ids; /* rows of them, each < V */
+    real *const *state; /* [B], arch->state_size reals each; advanced in place */
+    real *hidden;       /* out: (rows, C), after the last norm, before the head */
 
     /* Training only; tape NULL otherwise. */
     wkv_arena *tape;     /* what the backward pass needs */
@@ -130,7 +131,8 @@ static inline real *wkv_pass_temp(wkv_pass *p, size_t n)
     return wkv_arena_reals(p->exec.scratch, n);
 }
 
-/* ---- a version ----------------------------------------------------------------------------------- */
+/* ---- a version
+ * ----------------------------------------------------------------------------------- */
 
 struct wkv_arch {
     const char *name; /* "rwkv7" */
@@ -202,7 +204,8 @@ int wkv_param_shape(const wkv_config *cfg, const wkv_param *p, int64_t dim[WKV_M
 /* present[i] for every parameter of a new model, or of this file when it is not NULL. */
 void wkv_params_present(bool *present, const wkv_config *cfg, const wkv_store *file);
 
-/* ---- weights: weights.c, bind.c --------------------------------------------------------------- */
+/* ---- weights: weights.c, bind.c ---------------------------------------------------------------
+ */
 
 /* Points every weight into the file, or into a copy where type, stride or alignment forbid
  * that.  The store must outlive the weights; release them with wkv_weights_deinit. */
@@ -213,8 +216,8 @@ wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_sto
 size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
 /* Points every present weight into flat, and its gradient into grad (or NULL: frozen), in
  * the model's order.  The blocks stay the caller's. */
-wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present,
-                            real *flat, real *grad, wkv_error *err);
+wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *present, real *flat,
+                            real *grad, wkv_error *err);
 /* Fills flat weights with the version's initial values, each parameter from a random
  * stream of its own. */
 wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
@@ -232,7 +235,8 @@ wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i);
 void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
                          char (*names)[WKV_NAME_MAX], size_t *n);
 
-/* ---- the head: blocks.c -------------------------------------------------------------------------- */
+/* ---- the head: blocks.c
+ * -------------------------------------------------------------------------- */
 
 /* logits (rows, V) = hidden head^T (+ bias), and its backward (dhidden =). */
 void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows);

@@ -1,20 +1,10 @@
 /* arch/blocks.c - see blocks.h. */
 #include "arch/blocks.h"
 
-static size_t rows_of(const wkv_pass *p)
-{
-    return (size_t)wkv_seqs_rows(&p->seqs);
-}
-
-static size_t stream_size(const wkv_pass *p)
-{
-    return rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_C];
-}
-
 /* The statistics that a norm keeps for its backward pass, NULL when there is none. */
 static real *keep_stat(wkv_pass *p)
 {
-    return p->tape != NULL ? wkv_pass_keep(p, 2 * rows_of(p)) : NULL;
+    return p->tape != NULL ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p)) : NULL;
 }
 
 /* ---- the frame --------------------------------------------------------------------- */
@@ -23,12 +13,12 @@ real *wkv_frame_in(wkv_pass *p)
 {
     const wkv_frame *w = wkv_frame_of(p->weights);
     const wkv_dev *d = p->exec.dev;
-    int rows = (int)rows_of(p);
-    real *x = wkv_pass_keep(p, stream_size(p));
+    int rows = wkv_pass_rows(p);
+    real *x = wkv_keep(p, WKV_DIM_C);
     d->embed(&p->exec, x, &w->emb, p->ids, rows);
     if (w->ln0_w.data == NULL)
         return x;
-    real *y = wkv_pass_keep(p, stream_size(p));
+    real *y = wkv_keep(p, WKV_DIM_C);
     real *stat = keep_stat(p);
     d->layernorm(&p->exec, y, stat, x, &w->ln0_w, &w->ln0_b, rows, (real)p->cfg->ln_eps);
     if (p->tape != NULL) {
@@ -44,7 +34,7 @@ void wkv_frame_out(wkv_pass *p, real *x)
     const wkv_frame *w = wkv_frame_of(p->weights);
     real *stat = keep_stat(p);
     p->exec.dev->layernorm(&p->exec, p->hidden, stat, x, &w->ln_out_w, &w->ln_out_b,
-                           (int)rows_of(p), (real)p->cfg->ln_eps);
+                           wkv_pass_rows(p), (real)p->cfg->ln_eps);
     if (p->tape != NULL) {
         wkv_frame_saved *s = p->saved;
         s->last = x;
@@ -56,10 +46,10 @@ real *wkv_frame_out_bwd(wkv_pass *p)
 {
     const wkv_frame *w = wkv_frame_of(p->weights);
     const wkv_frame_saved *s = p->saved;
-    real *dx = wkv_pass_temp(p, stream_size(p));
-    p->exec.dev->zero(&p->exec, dx, stream_size(p));
+    real *dx = wkv_temp(p, WKV_DIM_C);
+    p->exec.dev->zero(&p->exec, dx, wkv_pass_size(p, WKV_DIM_C));
     p->exec.dev->layernorm_bwd(&p->exec, dx, p->dhidden, s->last, s->out_stat, &w->ln_out_w,
-                               &w->ln_out_b, (int)rows_of(p));
+                               &w->ln_out_b, wkv_pass_rows(p));
     return dx;
 }
 
@@ -68,11 +58,11 @@ void wkv_frame_in_bwd(wkv_pass *p, real *dx)
     const wkv_frame *w = wkv_frame_of(p->weights);
     const wkv_frame_saved *s = p->saved;
     const wkv_dev *d = p->exec.dev;
-    int rows = (int)rows_of(p);
+    int rows = wkv_pass_rows(p);
     real *demb = dx;
     if (w->ln0_w.data != NULL) {
-        demb = wkv_pass_temp(p, stream_size(p));
-        d->zero(&p->exec, demb, stream_size(p));
+        demb = wkv_temp(p, WKV_DIM_C);
+        d->zero(&p->exec, demb, wkv_pass_size(p, WKV_DIM_C));
         d->layernorm_bwd(&p->exec, demb, dx, s->emb, s->ln0_stat, &w->ln0_w, &w->ln0_b, rows);
     }
     d->embed_bwd(&p->exec, demb, &w->emb, p->ids, rows);
@@ -82,9 +72,16 @@ real *wkv_residual(wkv_pass *p, real *x)
 {
     if (p->tape == NULL)
         return x;
-    real *copy = wkv_pass_keep(p, stream_size(p));
-    p->exec.dev->copy(&p->exec, copy, x, stream_size(p));
+    real *copy = wkv_keep(p, WKV_DIM_C);
+    p->exec.dev->copy(&p->exec, copy, x, wkv_pass_size(p, WKV_DIM_C));
     return copy;
+}
+
+real *wkv_product(wkv_pass *p, const real *in, const wkv_weight *W)
+{
+    real *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)W->rows);
+    p->exec.dev->matmul(&p->exec, y, in, W, wkv_pass_rows(p), false);
+    return y;
 }
 
 /* ---- norm ---------------------------------------------------------------------------- */
@@ -93,16 +90,17 @@ const real *wkv_norm(wkv_pass *p, wkv_norm_saved *s, real *x, const wkv_weight *
                      const wkv_weight *b)
 {
     s->x = x;
-    s->y = wkv_pass_keep(p, stream_size(p));
+    s->y = wkv_keep(p, WKV_DIM_C);
     s->stat = keep_stat(p);
-    p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, (int)rows_of(p), (real)p->cfg->ln_eps);
+    p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, wkv_pass_rows(p),
+                           (real)p->cfg->ln_eps);
     return s->y;
 }
 
 void wkv_norm_bwd(wkv_pass *p, const wkv_norm_saved *s, real *dx, const real *dy,
                   const wkv_weight *w, const wkv_weight *b)
 {
-    p->exec.dev->layernorm_bwd(&p->exec, dx, dy, s->x, s->stat, w, b, (int)rows_of(p));
+    p->exec.dev->layernorm_bwd(&p->exec, dx, dy, s->x, s->stat, w, b, wkv_pass_rows(p));
 }
 
 /* ---- low rank --------------------------------------------------------------------------- */
@@ -110,7 +108,7 @@ void wkv_norm_bwd(wkv_pass *p, const wkv_norm_saved *s, real *dx, const real *dy
 real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in)
 {
     const wkv_dev *d = p->exec.dev;
-    size_t rows = rows_of(p), rank = (size_t)low->A->cols, n = (size_t)low->B->cols;
+    size_t rows = (size_t)wkv_pass_rows(p), rank = (size_t)low->A->cols, n = (size_t)low->B->cols;
     *hidden = wkv_pass_keep(p, rows * rank);
     real *out = wkv_pass_keep(p, rows * n);
     d->matmul(&p->exec, *hidden, in, low->A, (int)rows, false);
@@ -124,7 +122,7 @@ void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, c
                  const real *in, bool accumulate)
 {
     const wkv_dev *d = p->exec.dev;
-    size_t rows = rows_of(p), rank = (size_t)low->A->cols;
+    size_t rows = (size_t)wkv_pass_rows(p), rank = (size_t)low->A->cols;
     real *dhidden = wkv_pass_temp(p, rows * rank);
     d->matmul_bwd(&p->exec, dhidden, dout, hidden, low->B, (int)rows, false);
     if (low->has_act)
@@ -138,7 +136,7 @@ void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
                    const wkv_weight *key, const wkv_weight *value, bool accumulate)
 {
     const wkv_dev *d = p->exec.dev;
-    size_t rows = rows_of(p), n = rows * (size_t)key->rows;
+    size_t rows = (size_t)wkv_pass_rows(p), n = rows * (size_t)key->rows;
     s->key = wkv_pass_keep(p, n);
     s->act = wkv_pass_keep(p, n);
     d->matmul(&p->exec, s->key, in, key, (int)rows, false);
@@ -150,11 +148,54 @@ void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const r
                        const real *in, const wkv_weight *key, const wkv_weight *value)
 {
     const wkv_dev *d = p->exec.dev;
-    size_t rows = rows_of(p), n = rows * (size_t)key->rows;
+    size_t rows = (size_t)wkv_pass_rows(p), n = rows * (size_t)key->rows;
     real *dkey = wkv_pass_temp(p, n);
     d->matmul_bwd(&p->exec, dkey, dout, s->act, value, (int)rows, false);
     d->act_bwd(&p->exec, dkey, dkey, s->key, n, WKV_ACT_RELU2);
     d->matmul_bwd(&p->exec, din, dkey, in, key, (int)rows, false);
+}
+
+/* ---- gated channel mixing ----------------------------------------------------------------------
+ */
+
+enum { MIX_K, MIX_R };
+
+real *wkv_gated_mix_fwd(wkv_pass *p, wkv_gated_saved *s, const wkv_gated_mix *w,
+                        const wkv_slot *slot, real *x)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t size = wkv_pass_size(p, WKV_DIM_C);
+    const real *normed = wkv_norm(p, &s->ln, x, w->ln_w, w->ln_b);
+    const wkv_weight *mu[] = {w->mix_k, w->mix_r};
+    s->x[MIX_K] = wkv_keep(p, WKV_DIM_C);
+    s->x[MIX_R] = wkv_keep(p, WKV_DIM_C);
+    s->prev = wkv_pass_keep(p, (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
+    d->shift_mix(&p->exec, s->x, s->prev, normed, mu, 2, &p->seqs, slot, w->mode);
+    s->v = wkv_keep(p, WKV_DIM_C);
+    wkv_relu2_mlp(p, &s->mlp, s->v, s->x[MIX_K], w->key, w->value, false);
+    s->r = wkv_product(p, s->x[MIX_R], w->receptance);
+    real *gated = wkv_temp(p, WKV_DIM_C), *out = wkv_residual(p, x);
+    d->gate(&p->exec, gated, s->r, s->v, size);
+    d->add(&p->exec, out, gated, size);
+    return out;
+}
+
+void wkv_gated_mix_bwd(wkv_pass *p, const wkv_gated_saved *s, const wkv_gated_mix *w,
+                       const wkv_slot *dslot, real *dx)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+    real *dr = wkv_temp(p, WKV_DIM_C), *dv = wkv_temp(p, WKV_DIM_C);
+    real *dk = wkv_temp(p, WKV_DIM_C), *dmix_r = wkv_temp(p, WKV_DIM_C);
+    real *dnormed = wkv_temp(p, WKV_DIM_C);
+    d->gate_bwd(&p->exec, dr, dv, dx, s->r, s->v, wkv_pass_size(p, WKV_DIM_C));
+    wkv_relu2_mlp_bwd(p, &s->mlp, dk, dv, s->x[MIX_K], w->key, w->value);
+    d->matmul_bwd(&p->exec, dmix_r, dr, s->x[MIX_R], w->receptance, wkv_pass_rows(p), false);
+    const real *const dmix[] = {dk, dmix_r};
+    const wkv_weight *mu[] = {w->mix_k, w->mix_r};
+    d->shift_mix_bwd(&p->exec, dnormed, dmix, s->prev, s->ln.y, mu, 2, &p->seqs, dslot, w->mode);
+    wkv_norm_bwd(p, &s->ln, dx, dnormed, w->ln_w, w->ln_b);
+    wkv_arena_reset(p->exec.scratch, mark);
 }
 
 /* ---- head -------------------------------------------------------------------------------------

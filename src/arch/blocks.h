@@ -11,18 +11,18 @@
 /* A version lists its parameters once, as a macro over P(field, name, scope, kind, d0, d1,
  * d2, need, lr_scale, init).  This makes the struct's fields, that the table's rows. */
 #define WKV_FIELD(field, name, scope, kind, d0, d1, d2, need, lr_scale, init) wkv_weight field;
-#define WKV_ROW(field, name, scope, kind, d0, d1, d2, need, lr_scale, init)             \
-    {name, WKV_##scope, WKV_##kind, {WKV_DIM_##d0, WKV_DIM_##d1, WKV_DIM_##d2},         \
-     WKV_##need, lr_scale, init},
+#define WKV_ROW(field, name, scope, kind, d0, d1, d2, need, lr_scale, init) \
+    {name,       WKV_##scope, WKV_##kind, {WKV_DIM_##d0, WKV_DIM_##d1, WKV_DIM_##d2}, \
+     WKV_##need, lr_scale,    init},
 
 /* The frame: every version's once-parameters begin with these. */
-#define WKV_FRAME(P, init_emb)                                                               \
-    P(emb, "emb.weight", ONCE, TABLE, V, C, 1, REQUIRED, 1, init_emb)                        \
-    P(ln0_w, "blocks.0.ln0.weight", ONCE, VEC, C, 1, 1, OPTIONAL, 1, wkv_init_one)           \
-    P(ln0_b, "blocks.0.ln0.bias", ONCE, VEC, C, 1, 1, OPTIONAL, 1, wkv_init_zero)            \
-    P(ln_out_w, "ln_out.weight", ONCE, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one)              \
-    P(ln_out_b, "ln_out.bias", ONCE, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero)               \
-    P(head, "head.weight", ONCE, MAT, V, C, 1, REQUIRED, 1, wkv_init_head)                   \
+#define WKV_FRAME(P, init_emb) \
+    P(emb, "emb.weight", ONCE, TABLE, V, C, 1, REQUIRED, 1, init_emb) \
+    P(ln0_w, "blocks.0.ln0.weight", ONCE, VEC, C, 1, 1, OPTIONAL, 1, wkv_init_one) \
+    P(ln0_b, "blocks.0.ln0.bias", ONCE, VEC, C, 1, 1, OPTIONAL, 1, wkv_init_zero) \
+    P(ln_out_w, "ln_out.weight", ONCE, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one) \
+    P(ln_out_b, "ln_out.bias", ONCE, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(head, "head.weight", ONCE, MAT, V, C, 1, REQUIRED, 1, wkv_init_head) \
     P(head_b, "head.bias", ONCE, VEC, V, 1, 1, RARE, 1, wkv_init_zero)
 
 typedef struct wkv_frame {
@@ -32,6 +32,53 @@ typedef struct wkv_frame {
 static inline const wkv_frame *wkv_frame_of(const wkv_weights *w)
 {
     return (const wkv_frame *)(const void *)w->once;
+}
+
+/* ---- sizes and places ----------------------------------------------------------------- */
+
+static inline int wkv_pass_rows(const wkv_pass *p)
+{
+    return wkv_seqs_rows(&p->seqs);
+}
+
+/* rows times a dimension: what an activation of that width takes. */
+static inline size_t wkv_pass_size(const wkv_pass *p, wkv_dim width)
+{
+    return (size_t)wkv_pass_rows(p) * (size_t)p->cfg->dim[width];
+}
+
+/* Such an activation, for the layer or until the backward pass (arch.h). */
+static inline real *wkv_temp(wkv_pass *p, wkv_dim width)
+{
+    return wkv_pass_temp(p, wkv_pass_size(p, width));
+}
+
+static inline real *wkv_keep(wkv_pass *p, wkv_dim width)
+{
+    return wkv_pass_keep(p, wkv_pass_size(p, width));
+}
+
+/* A layer's state: x' of time mixing (C), the memory of time mixing, x' of channel mixing
+ * (C).  `memory` is the memory's size in reals. */
+typedef enum wkv_state_part { WKV_ATT_SHIFT, WKV_MEMORY, WKV_FFN_SHIFT } wkv_state_part;
+
+static inline size_t wkv_layer_state(const wkv_config *cfg, size_t memory)
+{
+    return 2 * (size_t)cfg->dim[WKV_DIM_C] + memory;
+}
+
+static inline wkv_slot wkv_layer_slot(const wkv_config *cfg, size_t memory, real *const *state,
+                                      int l, wkv_state_part part)
+{
+    size_t C = (size_t)cfg->dim[WKV_DIM_C];
+    size_t at[3] = {0, C, C + memory};
+    return (wkv_slot){state, (size_t)l * wkv_layer_state(cfg, memory) + at[part]};
+}
+
+/* The memory of versions with a matrix for each head: (H, N, N) = A N reals. */
+static inline size_t wkv_matrix_memory(const wkv_config *cfg)
+{
+    return (size_t)cfg->dim[WKV_DIM_A] * (size_t)cfg->dim[WKV_DIM_N];
 }
 
 /* ---- the frame around the layers ------------------------------------------------------ */
@@ -54,6 +101,9 @@ void wkv_frame_in_bwd(wkv_pass *p, real *dx);
 /* The stream that a sub-layer adds to: x itself, or, when a backward pass follows and x
  * must stay as it was, a copy. */
 real *wkv_residual(wkv_pass *p, real *x);
+
+/* in times W, kept for the backward pass. */
+real *wkv_product(wkv_pass *p, const real *in, const wkv_weight *W);
 
 /* ---- a normed sub-layer input ----------------------------------------------------------- */
 
@@ -78,10 +128,11 @@ typedef struct wkv_low {
 /* *hidden is kept for the backward pass; the result is kept too. */
 real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in);
 /* din = or += */
-void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout,
-                 const real *hidden, const real *in, bool accumulate);
+void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, const real *hidden,
+                 const real *in, bool accumulate);
 
-/* ---- relu^2 channel mixing without its gate: out += V relu(K in)^2 ------------------------------- */
+/* ---- relu^2: out = or += V relu(K in)^2
+ * ---------------------------------------------------------- */
 
 typedef struct wkv_relu2_saved {
     real *key, *act; /* K in; relu^2 of it */
@@ -92,6 +143,28 @@ void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
 /* din = the gradient of in */
 void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const real *dout,
                        const real *in, const wkv_weight *key, const wkv_weight *value);
+
+/* ---- channel mixing with a gate (RWKV-4, 5, 6): x += sigmoid(R x_r) * V relu(K x_k)^2
+ * ------------- */
+
+typedef struct wkv_gated_mix {
+    const wkv_weight *ln_w, *ln_b, *mix_k, *mix_r, *key, *receptance, *value;
+    wkv_shift_mode mode;
+} wkv_gated_mix;
+
+typedef struct wkv_gated_saved {
+    wkv_norm_saved ln;
+    real *prev;  /* (B, C): x' of each sequence's first token */
+    real *x[2];  /* the mixed inputs of key and receptance */
+    real *r, *v; /* gate, before sigmoid, and value */
+    wkv_relu2_saved mlp;
+} wkv_gated_saved;
+
+/* The new residual stream. */
+real *wkv_gated_mix_fwd(wkv_pass *p, wkv_gated_saved *s, const wkv_gated_mix *w,
+                        const wkv_slot *slot, real *x);
+void wkv_gated_mix_bwd(wkv_pass *p, const wkv_gated_saved *s, const wkv_gated_mix *w,
+                       const wkv_slot *dslot, real *dx);
 
 /* ---- initialisers (init.c); formulas in docs/math ------------------- */
 

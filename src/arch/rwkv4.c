@@ -91,7 +91,7 @@ static wkv_status check(const wkv_config *cfg, wkv_error *err)
 
 static size_t state_size(const wkv_config *cfg)
 {
-    return (size_t)cfg->layers * rwkv4_state_layer(cfg);
+    return (size_t)cfg->layers * wkv_layer_state(cfg, rwkv4_memory(cfg));
 }
 
 /* p is an exponent: the empty sum is e^-1e30, not e^0. */
@@ -100,7 +100,7 @@ static void state_init(const wkv_config *cfg, real *state)
     memset(state, 0, state_size(cfg) * sizeof *state);
     size_t A = (size_t)cfg->dim[WKV_DIM_A];
     for (int l = 0; l < cfg->layers; l++) {
-        wkv_slot slot = rwkv4_slot(cfg, NULL, l, SLOT_WKV);
+        wkv_slot slot = wkv_layer_slot(cfg, rwkv4_memory(cfg), NULL, l, WKV_MEMORY);
         for (size_t c = 0; c < A; c++)
             state[slot.offset + 2 * A + c] = REAL_C(-1e30);
     }

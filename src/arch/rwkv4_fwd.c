@@ -1,72 +1,38 @@
 /* arch/rwkv4_fwd.c - RWKV-4 forward, for one token, a prompt or a training batch alike.
- * The mathematics is docs/math/rwkv4.md; names are those of its parameters. */
+ * The mathematics is architectures.md, "RWKV-4"; names are those of its parameters. */
 #include "arch/rwkv4.h"
 
-static size_t rows_of(const wkv_pass *p)
+/* x_j = x' + (x - x') mu_j for j in k, v, r */
+static void mix_inputs(wkv_pass *p, const rwkv4_layer *w, rwkv4_saved *s, const real *x, int l)
 {
-    return (size_t)wkv_seqs_rows(&p->seqs);
-}
-
-/* n mixes of the normed rows with those before them, kept in x. */
-static real *mix_inputs(wkv_pass *p, real **x, const real *normed, const wkv_weight *const *mu,
-                        int n, const wkv_slot *slot)
-{
-    size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
-    for (int j = 0; j < n; j++)
-        x[j] = wkv_pass_keep(p, rows_of(p) * C);
-    real *prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
-    p->exec.dev->shift_mix(&p->exec, x, prev, normed, mu, n, &p->seqs, slot, WKV_SHIFT_CURRENT);
-    return prev;
-}
-
-static real *product(wkv_pass *p, const real *in, const wkv_weight *W)
-{
-    real *y = wkv_pass_keep(p, rows_of(p) * (size_t)W->rows);
-    p->exec.dev->matmul(&p->exec, y, in, W, (int)rows_of(p), false);
-    return y;
+    const wkv_weight *mu[MIXES] = {&w->mix_k, &w->mix_v, &w->mix_r};
+    wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_ATT_SHIFT);
+    for (int j = 0; j < MIXES; j++)
+        s->x[j] = wkv_keep(p, WKV_DIM_C);
+    s->prev = wkv_pass_keep(p, (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
+    p->exec.dev->shift_mix(&p->exec, s->x, s->prev, x, mu, MIXES, &p->seqs, &slot,
+                           WKV_SHIFT_CURRENT);
 }
 
 static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
 {
     const rwkv4_layer *w = rwkv4_layer_at(p, l);
     const wkv_dev *d = p->exec.dev;
-    size_t A = (size_t)p->cfg->dim[WKV_DIM_A], size = rows_of(p) * A;
-    const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
-    const wkv_weight *mu[MIXES] = {&w->mix_k, &w->mix_v, &w->mix_r};
-    wkv_slot shift = rwkv4_slot(p->cfg, p->state, l, SLOT_ATT_SHIFT);
-    s->att_prev = mix_inputs(p, s->x, normed, mu, MIXES, &shift);
-    s->k = product(p, s->x[MIX_K], &w->key);
-    s->v = product(p, s->x[MIX_V], &w->value);
-    s->r = product(p, s->x[MIX_R], &w->receptance);
+    mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
+    s->k = wkv_product(p, s->x[MIX_K], &w->key);
+    s->v = wkv_product(p, s->x[MIX_V], &w->value);
+    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
 
-    s->y = wkv_pass_keep(p, size);
-    s->z = wkv_pass_keep(p, size);
-    s->state0 = p->tape != NULL ? wkv_pass_keep(p, 3 * A * (size_t)p->seqs.n) : NULL;
-    wkv_slot slot = rwkv4_slot(p->cfg, p->state, l, SLOT_WKV);
+    size_t state0 = (size_t)p->seqs.n * rwkv4_memory(p->cfg);
+    wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_MEMORY);
+    s->y = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_keep(p, WKV_DIM_A);
+    s->state0 = p->tape != NULL ? wkv_pass_keep(p, state0) : NULL;
     d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &w->decay, &w->first, &p->seqs, &slot);
-    d->gate(&p->exec, s->z, s->r, s->y, size);
+    d->gate(&p->exec, s->z, s->r, s->y, wkv_pass_size(p, WKV_DIM_A));
 
     real *out = wkv_residual(p, x);
-    d->matmul(&p->exec, out, s->z, &w->output, (int)rows_of(p), true);
-    return out;
-}
-
-static real *channel_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
-{
-    const rwkv4_layer *w = rwkv4_layer_at(p, l);
-    size_t size = rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_C];
-    const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
-    const wkv_weight *mu[FFN_MIXES] = {&w->ffn_mix_k, &w->ffn_mix_r};
-    wkv_slot shift = rwkv4_slot(p->cfg, p->state, l, SLOT_FFN_SHIFT);
-    s->ffn_prev = mix_inputs(p, s->ffn_x, normed, mu, FFN_MIXES, &shift);
-    s->ffn_v = wkv_pass_keep(p, size);
-    wkv_relu2_mlp(p, &s->mlp, s->ffn_v, s->ffn_x[FFN_MIX_K], &w->ffn_key, &w->ffn_value, false);
-    s->ffn_r = product(p, s->ffn_x[FFN_MIX_R], &w->ffn_receptance);
-
-    real *gated = wkv_pass_temp(p, size);
-    real *out = wkv_residual(p, x);
-    p->exec.dev->gate(&p->exec, gated, s->ffn_r, s->ffn_v, size);
-    p->exec.dev->add(&p->exec, out, gated, size);
+    d->matmul(&p->exec, out, s->z, &w->output, wkv_pass_rows(p), true);
     return out;
 }
 
@@ -77,8 +43,10 @@ void wkv_rwkv4_forward(wkv_pass *p)
         size_t mark = wkv_arena_mark(p->exec.scratch);
         rwkv4_saved here;
         rwkv4_saved *s = p->tape != NULL ? rwkv4_saved_at(p, l) : &here;
+        wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
+        wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_FFN_SHIFT);
         x = time_mix(p, s, l, x);
-        x = channel_mix(p, s, l, x);
+        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
         wkv_arena_reset(p->exec.scratch, mark);
     }
     wkv_frame_out(p, x);

@@ -149,7 +149,7 @@ static wkv_status check(const wkv_config *cfg, wkv_error *err)
 
 static size_t state_size(const wkv_config *cfg)
 {
-    return (size_t)cfg->layers * rwkv7_state_layer(cfg);
+    return (size_t)cfg->layers * wkv_layer_state(cfg, wkv_matrix_memory(cfg));
 }
 
 static void state_init(const wkv_config *cfg, real *state)

@@ -1,45 +1,45 @@
 /* arch/rwkv7.h - RWKV-7 "Goose" (arXiv 2503.14456): its parameters, and what its forward
  * keeps for its backward.  Shared by rwkv7.c, rwkv7_fwd.c and rwkv7_bwd.c alone.
- * The state of a layer is: x' of time mixing (C), S (H, N, N), x' of channel mixing (C). */
+ * A layer's memory is S (H, N, N), S[key][value]. */
 #ifndef WKV_ARCH_RWKV7_H
 #define WKV_ARCH_RWKV7_H
 
 #include "arch/blocks.h"
 
-#define RWKV7_LAYER(P)                                                                        \
-    P(ln1_w, "blocks.%d.ln1.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one)          \
-    P(ln1_b, "blocks.%d.ln1.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero)           \
-    P(ln2_w, "blocks.%d.ln2.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one)          \
-    P(ln2_b, "blocks.%d.ln2.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero)           \
-    P(x_r, "blocks.%d.att.x_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_rg)                  \
-    P(x_w, "blocks.%d.att.x_w", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_wa)                  \
-    P(x_k, "blocks.%d.att.x_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_kv)                  \
-    P(x_v, "blocks.%d.att.x_v", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_kv)                  \
-    P(x_a, "blocks.%d.att.x_a", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_wa)                  \
-    P(x_g, "blocks.%d.att.x_g", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_rg)                  \
-    P(r_k, "blocks.%d.att.r_k", LAYER, VEC, H, N, 1, REQUIRED, 1, init_r_k)                   \
-    P(w0, "blocks.%d.att.w0", LAYER, VEC, A, 1, 1, REQUIRED, 2, init_w0)                      \
-    P(w1, "blocks.%d.att.w1", LAYER, LOW, C, RW, 1, REQUIRED, 1, wkv_init_zero)               \
-    P(w2, "blocks.%d.att.w2", LAYER, LOW, RW, A, 1, REQUIRED, 1, init_low_b)                  \
-    P(a0, "blocks.%d.att.a0", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_a0)                      \
-    P(a1, "blocks.%d.att.a1", LAYER, LOW, C, RA, 1, REQUIRED, 1, wkv_init_zero)               \
-    P(a2, "blocks.%d.att.a2", LAYER, LOW, RA, A, 1, REQUIRED, 1, init_low_b)                  \
-    P(v0, "blocks.%d.att.v0", LAYER_GE1, VEC, A, 1, 1, REQUIRED, 1, init_v0)                  \
-    P(v1, "blocks.%d.att.v1", LAYER_GE1, LOW, C, RV, 1, REQUIRED, 1, wkv_init_zero)           \
-    P(v2, "blocks.%d.att.v2", LAYER_GE1, LOW, RV, A, 1, REQUIRED, 1, init_low_b)              \
-    P(g1, "blocks.%d.att.g1", LAYER, LOW, C, RG, 1, REQUIRED, 1, wkv_init_zero)               \
-    P(g2, "blocks.%d.att.g2", LAYER, LOW, RG, A, 1, REQUIRED, 1, init_low_b)                  \
-    P(k_k, "blocks.%d.att.k_k", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_k_k)                   \
-    P(k_a, "blocks.%d.att.k_a", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_k_a)                   \
-    P(receptance, "blocks.%d.att.receptance.weight", LAYER, MAT, A, C, 1, REQUIRED, 1,        \
-      wkv_init_ortho)                                                                         \
-    P(key, "blocks.%d.att.key.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_ortho_01)   \
-    P(value, "blocks.%d.att.value.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_ortho)  \
+#define RWKV7_LAYER(P) \
+    P(ln1_w, "blocks.%d.ln1.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one) \
+    P(ln1_b, "blocks.%d.ln1.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(ln2_w, "blocks.%d.ln2.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one) \
+    P(ln2_b, "blocks.%d.ln2.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(x_r, "blocks.%d.att.x_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_rg) \
+    P(x_w, "blocks.%d.att.x_w", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_wa) \
+    P(x_k, "blocks.%d.att.x_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_kv) \
+    P(x_v, "blocks.%d.att.x_v", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_kv) \
+    P(x_a, "blocks.%d.att.x_a", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_wa) \
+    P(x_g, "blocks.%d.att.x_g", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_x_rg) \
+    P(r_k, "blocks.%d.att.r_k", LAYER, VEC, H, N, 1, REQUIRED, 1, init_r_k) \
+    P(w0, "blocks.%d.att.w0", LAYER, VEC, A, 1, 1, REQUIRED, 2, init_w0) \
+    P(w1, "blocks.%d.att.w1", LAYER, LOW, C, RW, 1, REQUIRED, 1, wkv_init_zero) \
+    P(w2, "blocks.%d.att.w2", LAYER, LOW, RW, A, 1, REQUIRED, 1, init_low_b) \
+    P(a0, "blocks.%d.att.a0", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_a0) \
+    P(a1, "blocks.%d.att.a1", LAYER, LOW, C, RA, 1, REQUIRED, 1, wkv_init_zero) \
+    P(a2, "blocks.%d.att.a2", LAYER, LOW, RA, A, 1, REQUIRED, 1, init_low_b) \
+    P(v0, "blocks.%d.att.v0", LAYER_GE1, VEC, A, 1, 1, REQUIRED, 1, init_v0) \
+    P(v1, "blocks.%d.att.v1", LAYER_GE1, LOW, C, RV, 1, REQUIRED, 1, wkv_init_zero) \
+    P(v2, "blocks.%d.att.v2", LAYER_GE1, LOW, RV, A, 1, REQUIRED, 1, init_low_b) \
+    P(g1, "blocks.%d.att.g1", LAYER, LOW, C, RG, 1, REQUIRED, 1, wkv_init_zero) \
+    P(g2, "blocks.%d.att.g2", LAYER, LOW, RG, A, 1, REQUIRED, 1, init_low_b) \
+    P(k_k, "blocks.%d.att.k_k", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_k_k) \
+    P(k_a, "blocks.%d.att.k_a", LAYER, VEC, A, 1, 1, REQUIRED, 1, init_k_a) \
+    P(receptance, "blocks.%d.att.receptance.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, \
+      wkv_init_ortho) \
+    P(key, "blocks.%d.att.key.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_ortho_01) \
+    P(value, "blocks.%d.att.value.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_ortho) \
     P(output, "blocks.%d.att.output.weight", LAYER, MAT, C, A, 1, REQUIRED, 1, wkv_init_zero) \
-    P(ln_x_w, "blocks.%d.att.ln_x.weight", LAYER, VEC, A, 1, 1, REQUIRED, 1, wkv_init_ln_x)   \
-    P(ln_x_b, "blocks.%d.att.ln_x.bias", LAYER, VEC, A, 1, 1, REQUIRED, 1, wkv_init_zero)     \
-    P(ffn_x_k, "blocks.%d.ffn.x_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_ffn_x_k)           \
-    P(ffn_key, "blocks.%d.ffn.key.weight", LAYER, MAT, F, C, 1, REQUIRED, 1, wkv_init_ortho)  \
+    P(ln_x_w, "blocks.%d.att.ln_x.weight", LAYER, VEC, A, 1, 1, REQUIRED, 1, wkv_init_ln_x) \
+    P(ln_x_b, "blocks.%d.att.ln_x.bias", LAYER, VEC, A, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(ffn_x_k, "blocks.%d.ffn.x_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_ffn_x_k) \
+    P(ffn_key, "blocks.%d.ffn.key.weight", LAYER, MAT, F, C, 1, REQUIRED, 1, wkv_init_ortho) \
     P(ffn_value, "blocks.%d.ffn.value.weight", LAYER, MAT, C, F, 1, REQUIRED, 1, wkv_init_zero)
 
 typedef struct rwkv7_layer {
@@ -52,15 +52,15 @@ enum { MIX_R, MIX_W, MIX_K, MIX_V, MIX_A, MIX_G, MIXES };
 /* One layer's record.  (rows, C) or (rows, A) unless said otherwise. */
 typedef struct rwkv7_saved {
     wkv_norm_saved ln1, ln2;
-    real *att_prev, *ffn_prev;       /* (B, C): x' of each sequence's first token */
-    real *x[MIXES];                  /* the mixed inputs */
-    real *r, *k_in, *v_in, *g;       /* products */
-    real *w_raw, *a_raw, *v_raw;     /* low-rank products, before their activations */
+    real *att_prev, *ffn_prev;           /* (B, C): x' of each sequence's first token */
+    real *x[MIXES];                      /* the mixed inputs */
+    real *r, *k_in, *v_in, *g;           /* products */
+    real *w_raw, *a_raw, *v_raw;         /* low-rank products, before their activations */
     real *w_low, *a_low, *v_low, *g_low; /* (rows, rank): their hidden values */
-    real *w, *k, *v, *a, *b;         /* inputs of the recurrence */
-    real *keep;                      /* its states, every 16 steps */
-    real *y, *stat, *z;              /* its output; group norm statistics; gated output */
-    real *ffn_x;                     /* mixed input of channel mixing */
+    real *w, *k, *v, *a, *b;             /* inputs of the recurrence */
+    real *keep;                          /* its states, every 16 steps */
+    real *y, *stat, *z;                  /* its output; group norm statistics; gated output */
+    real *ffn_x;                         /* mixed input of channel mixing */
     wkv_relu2_saved mlp;
 } rwkv7_saved;
 
@@ -95,22 +95,10 @@ static inline rwkv7_saved *rwkv7_saved_at(const wkv_pass *p, int l)
     return (rwkv7_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
 }
 
-/* Where a layer's parts lie in a sequence's state. */
-static inline size_t rwkv7_state_layer(const wkv_config *cfg)
+static inline wkv_slot rwkv7_slot(const wkv_pass *p, real *const *state, int l, wkv_state_part part)
 {
-    return 2 * (size_t)cfg->dim[WKV_DIM_C] +
-           (size_t)cfg->dim[WKV_DIM_A] * (size_t)cfg->dim[WKV_DIM_N];
+    return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
 }
-
-static inline wkv_slot rwkv7_slot(const wkv_config *cfg, real *const *state, int l, int part)
-{
-    size_t C = (size_t)cfg->dim[WKV_DIM_C];
-    size_t at = (size_t)l * rwkv7_state_layer(cfg);
-    size_t part_at[3] = {0, C, rwkv7_state_layer(cfg) - C};
-    return (wkv_slot){state, at + part_at[part]};
-}
-
-enum { SLOT_ATT_SHIFT, SLOT_WKV, SLOT_FFN_SHIFT };
 
 void wkv_rwkv7_forward(wkv_pass *p);
 void wkv_rwkv7_backward(wkv_pass *p);

@@ -2,16 +2,6 @@
  * Gradient rule: parameters +=, activations =, the residual stream dx +=. */
 #include "arch/rwkv7.h"
 
-static size_t rows_of(const wkv_pass *p)
-{
-    return (size_t)wkv_seqs_rows(&p->seqs);
-}
-
-static real *temp(wkv_pass *p, wkv_dim columns)
-{
-    return wkv_pass_temp(p, rows_of(p) * (size_t)p->cfg->dim[columns]);
-}
-
 /* Gradients that meet in the row-wise parts; (rows, A) each. */
 typedef struct gradients {
     real *dr, *dk, *dv, *dg; /* of r, g, and the recurrence's k, v, bonus included */
@@ -25,17 +15,17 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
 {
     const wkv_dev *d = p->exec.dev;
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
-    size_t size = rows_of(p) * (size_t)A;
-    g->dr = temp(p, WKV_DIM_A);
-    g->dk = temp(p, WKV_DIM_A);
-    g->dv = temp(p, WKV_DIM_A);
-    g->dg = temp(p, WKV_DIM_A);
-    g->dw = temp(p, WKV_DIM_A);
-    g->da = temp(p, WKV_DIM_A);
-    g->db = temp(p, WKV_DIM_A);
+    size_t size = wkv_pass_size(p, WKV_DIM_A);
+    g->dr = wkv_temp(p, WKV_DIM_A);
+    g->dk = wkv_temp(p, WKV_DIM_A);
+    g->dv = wkv_temp(p, WKV_DIM_A);
+    g->dg = wkv_temp(p, WKV_DIM_A);
+    g->dw = wkv_temp(p, WKV_DIM_A);
+    g->da = wkv_temp(p, WKV_DIM_A);
+    g->db = wkv_temp(p, WKV_DIM_A);
 
     size_t mark = wkv_arena_mark(p->exec.scratch);
-    real *dy = temp(p, WKV_DIM_A);
+    real *dy = wkv_temp(p, WKV_DIM_A);
     wkv_rwkv7_out out = {.y = s->y,
                          .r = s->r,
                          .k = s->k,
@@ -47,12 +37,12 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
     wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
     wkv_rwkv7_out_grad og = {
         .dz = dz, .dy = dy, .dr = g->dr, .dk = g->dk, .dv = g->dv, .dg = g->dg};
-    d->rwkv7_out_bwd(&p->exec, &og, &out, &ow, (int)rows_of(p), A, N);
+    d->rwkv7_out_bwd(&p->exec, &og, &out, &ow, wkv_pass_rows(p), A, N);
 
     wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
-    wkv_wkv7_grad wg = {temp(p, WKV_DIM_A), g->dw, temp(p, WKV_DIM_A),
-                        temp(p, WKV_DIM_A), g->da, g->db};
-    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_WKV);
+    wkv_wkv7_grad wg = {wkv_temp(p, WKV_DIM_A), g->dw, wkv_temp(p, WKV_DIM_A),
+                        wkv_temp(p, WKV_DIM_A), g->da, g->db};
+    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_MEMORY);
     d->wkv7_bwd(&p->exec, &wg, dy, s->keep, &in, &p->seqs, &dslot);
     d->add(&p->exec, g->dr, wg.dr, size);
     d->add(&p->exec, g->dk, wg.dk, size);
@@ -65,11 +55,11 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
                         const real *v_first, real *dv_first)
 {
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
-    g->dk_in = temp(p, WKV_DIM_A);
-    g->dv_in = temp(p, WKV_DIM_A);
-    g->dw_raw = temp(p, WKV_DIM_A);
-    g->da_raw = temp(p, WKV_DIM_A);
-    g->dv_raw = v_first != NULL ? temp(p, WKV_DIM_A) : NULL;
+    g->dk_in = wkv_temp(p, WKV_DIM_A);
+    g->dv_in = wkv_temp(p, WKV_DIM_A);
+    g->dw_raw = wkv_temp(p, WKV_DIM_A);
+    g->da_raw = wkv_temp(p, WKV_DIM_A);
+    g->dv_raw = v_first != NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
     wkv_rwkv7_prep prep = {
         .k_in = s->k_in,
         .v_in = s->v_in,
@@ -97,9 +87,9 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
         .dv_raw = g->dv_raw,
         .dv_first = v_first != NULL ? dv_first : NULL,
     };
-    p->exec.dev->rwkv7_prep_bwd(&p->exec, &pg, &prep, &pw, (int)rows_of(p), A, N);
+    p->exec.dev->rwkv7_prep_bwd(&p->exec, &pg, &prep, &pw, wkv_pass_rows(p), A, N);
     if (v_first == NULL)
-        p->exec.dev->add(&p->exec, g->dv_in, dv_first, rows_of(p) * (size_t)A);
+        p->exec.dev->add(&p->exec, g->dv_in, dv_first, wkv_pass_size(p, WKV_DIM_A));
 }
 
 /* Through the products to the gradients of the six mixed inputs. */
@@ -107,7 +97,7 @@ static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
                         real *dx[MIXES])
 {
     const wkv_dev *d = p->exec.dev;
-    int rows = (int)rows_of(p);
+    int rows = wkv_pass_rows(p);
     wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
     wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
     d->matmul_bwd(&p->exec, dx[MIX_R], g->dr, s->x[MIX_R], &w->receptance, rows, false);
@@ -128,20 +118,20 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx, const real *v_first, real
     size_t mark = wkv_arena_mark(p->exec.scratch);
 
     gradients g;
-    real *dz = temp(p, WKV_DIM_A);
-    d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, (int)rows_of(p), false);
+    real *dz = wkv_temp(p, WKV_DIM_A);
+    d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, wkv_pass_rows(p), false);
     recur_bwd(p, w, s, &g, dz, l);
     prepare_bwd(p, w, s, &g, v_first, dv_first);
 
     real *dmix[MIXES];
     for (int j = 0; j < MIXES; j++)
-        dmix[j] = temp(p, WKV_DIM_C);
+        dmix[j] = wkv_temp(p, WKV_DIM_C);
     project_bwd(p, w, s, &g, dmix);
 
-    real *dnormed = temp(p, WKV_DIM_C);
+    real *dnormed = wkv_temp(p, WKV_DIM_C);
     const real *const dy[MIXES] = {dmix[0], dmix[1], dmix[2], dmix[3], dmix[4], dmix[5]};
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
-    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_ATT_SHIFT);
+    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_ATT_SHIFT);
     d->shift_mix_bwd(&p->exec, dnormed, dy, s->att_prev, s->ln1.y, mu, MIXES, &p->seqs, &dslot,
                      WKV_SHIFT_PREVIOUS);
     wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
@@ -153,11 +143,11 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
     const rwkv7_saved *s = rwkv7_saved_at(p, l);
     size_t mark = wkv_arena_mark(p->exec.scratch);
-    real *dmix = temp(p, WKV_DIM_C), *dnormed = temp(p, WKV_DIM_C);
+    real *dmix = wkv_temp(p, WKV_DIM_C), *dnormed = wkv_temp(p, WKV_DIM_C);
     wkv_relu2_mlp_bwd(p, &s->mlp, dmix, dx, s->ffn_x, &w->ffn_key, &w->ffn_value);
     const real *const dy[] = {dmix};
     const wkv_weight *mu[] = {&w->ffn_x_k};
-    wkv_slot dslot = rwkv7_slot(p->cfg, p->dstate, l, SLOT_FFN_SHIFT);
+    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     p->exec.dev->shift_mix_bwd(&p->exec, dnormed, dy, s->ffn_prev, s->ln2.y, mu, 1, &p->seqs,
                                &dslot, WKV_SHIFT_PREVIOUS);
     wkv_norm_bwd(p, &s->ln2, dx, dnormed, &w->ln2_w, &w->ln2_b);
@@ -167,8 +157,8 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
 void wkv_rwkv7_backward(wkv_pass *p)
 {
     real *dx = wkv_frame_out_bwd(p);
-    real *dv_first = temp(p, WKV_DIM_A);
-    p->exec.dev->zero(&p->exec, dv_first, rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A]);
+    real *dv_first = wkv_temp(p, WKV_DIM_A);
+    p->exec.dev->zero(&p->exec, dv_first, wkv_pass_size(p, WKV_DIM_A));
     for (int l = p->cfg->layers - 1; l >= 0; l--) {
         channel_mix_bwd(p, l, dx);
         time_mix_bwd(p, l, dx, l > 0 ? rwkv7_saved_at(p, 0)->v_in : NULL, dv_first);

@@ -2,29 +2,17 @@
  * The mathematics is docs/math/rwkv7.md; names are those of its parameters. */
 #include "arch/rwkv7.h"
 
-static size_t rows_of(const wkv_pass *p)
-{
-    return (size_t)wkv_seqs_rows(&p->seqs);
-}
-
 /* x_j = x + (x' - x) mu_j for j in r, w, k, v, a, g */
 static void mix_inputs(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *x, int l)
 {
     size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
-    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_ATT_SHIFT);
+    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_ATT_SHIFT);
     for (int j = 0; j < MIXES; j++)
-        s->x[j] = wkv_pass_keep(p, rows_of(p) * C);
+        s->x[j] = wkv_keep(p, WKV_DIM_C);
     s->att_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
     p->exec.dev->shift_mix(&p->exec, s->x, s->att_prev, x, mu, MIXES, &p->seqs, &slot,
                            WKV_SHIFT_PREVIOUS);
-}
-
-static real *product(wkv_pass *p, const real *in, const wkv_weight *W)
-{
-    real *y = wkv_pass_keep(p, rows_of(p) * (size_t)W->rows);
-    p->exec.dev->matmul(&p->exec, y, in, W, (int)rows_of(p), false);
-    return y;
 }
 
 /* r, k, v, and the low-rank decay, in-context rate, value residual and gate. */
@@ -32,9 +20,9 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
 {
     wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
     wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
-    s->r = product(p, s->x[MIX_R], &w->receptance);
-    s->k_in = product(p, s->x[MIX_K], &w->key);
-    s->v_in = product(p, s->x[MIX_V], &w->value);
+    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
+    s->k_in = wkv_product(p, s->x[MIX_K], &w->key);
+    s->v_in = wkv_product(p, s->x[MIX_V], &w->value);
     s->w_raw = wkv_low_fwd(p, &low_w, &s->w_low, s->x[MIX_W]);
     s->a_raw = wkv_low_fwd(p, &low_a, &s->a_low, s->x[MIX_A]);
     s->g = wkv_low_fwd(p, &low_g, &s->g_low, s->x[MIX_G]);
@@ -44,12 +32,11 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
 /* w, k, v, a = -kappa, b = kappa a: what the recurrence takes. */
 static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *v_first)
 {
-    size_t size = rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A];
-    s->w = wkv_pass_keep(p, size);
-    s->k = wkv_pass_keep(p, size);
-    s->v = wkv_pass_keep(p, size);
-    s->a = wkv_pass_keep(p, size);
-    s->b = wkv_pass_keep(p, size);
+    s->w = wkv_keep(p, WKV_DIM_A);
+    s->k = wkv_keep(p, WKV_DIM_A);
+    s->v = wkv_keep(p, WKV_DIM_A);
+    s->a = wkv_keep(p, WKV_DIM_A);
+    s->b = wkv_keep(p, WKV_DIM_A);
     wkv_rwkv7_prep prep = {
         .k_in = s->k_in,
         .v_in = s->v_in,
@@ -64,7 +51,7 @@ static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const rea
         .b = s->b,
     };
     wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
-    p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, (int)rows_of(p), p->cfg->dim[WKV_DIM_A],
+    p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, wkv_pass_rows(p), p->cfg->dim[WKV_DIM_A],
                             p->cfg->dim[WKV_DIM_N]);
 }
 
@@ -72,14 +59,13 @@ static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const rea
 static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
 {
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
-    size_t size = rows_of(p) * (size_t)A;
     wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
-    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_WKV);
+    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_MEMORY);
     bool training = p->tape != NULL;
-    s->y = wkv_pass_keep(p, size);
-    s->z = wkv_pass_keep(p, size);
+    s->y = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_keep(p, WKV_DIM_A);
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
-    s->stat = training ? wkv_pass_keep(p, 2 * rows_of(p) * (size_t)(A / N)) : NULL;
+    s->stat = training ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p) * (size_t)(A / N)) : NULL;
     p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
     wkv_rwkv7_out out = {.y = s->y,
                          .r = s->r,
@@ -90,7 +76,7 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
                          .stat = s->stat,
                          .eps = (real)p->cfg->gn_eps};
     wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
-    p->exec.dev->rwkv7_out(&p->exec, &out, &ow, (int)rows_of(p), A, N);
+    p->exec.dev->rwkv7_out(&p->exec, &out, &ow, wkv_pass_rows(p), A, N);
 }
 
 /* *v_first is layer 0's v, which every later layer mixes into its own. */
@@ -103,7 +89,7 @@ static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x, const real **
     prepare(p, w, s, *v_first);
     recur(p, w, s, l);
     real *out = wkv_residual(p, x);
-    p->exec.dev->matmul(&p->exec, out, s->z, &w->output, (int)rows_of(p), true);
+    p->exec.dev->matmul(&p->exec, out, s->z, &w->output, wkv_pass_rows(p), true);
     return out;
 }
 
@@ -113,8 +99,8 @@ static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
     size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
     const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
     const wkv_weight *mu[] = {&w->ffn_x_k};
-    wkv_slot slot = rwkv7_slot(p->cfg, p->state, l, SLOT_FFN_SHIFT);
-    s->ffn_x = wkv_pass_keep(p, rows_of(p) * C);
+    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_FFN_SHIFT);
+    s->ffn_x = wkv_keep(p, WKV_DIM_C);
     s->ffn_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
     p->exec.dev->shift_mix(&p->exec, &s->ffn_x, s->ffn_prev, normed, mu, 1, &p->seqs, &slot,
                            WKV_SHIFT_PREVIOUS);
@@ -127,8 +113,8 @@ void wkv_rwkv7_forward(wkv_pass *p)
 {
     real *x = wkv_frame_in(p);
     /* Layer 0's v outlives its layer: without a tape it needs a place of its own. */
-    size_t size = rows_of(p) * (size_t)p->cfg->dim[WKV_DIM_A];
-    real *v_copy = p->tape == NULL ? wkv_pass_temp(p, size) : NULL;
+    size_t size = wkv_pass_size(p, WKV_DIM_A);
+    real *v_copy = p->tape == NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
     const real *v_first = NULL;
     for (int l = 0; l < p->cfg->layers; l++) {
         size_t mark = wkv_arena_mark(p->exec.scratch);
