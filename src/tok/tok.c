@@ -33,6 +33,20 @@ wkv_status wkv_tok_open_spec(wkv_tok **out, const char *spec, wkv_error *err)
     return s;
 }
 
+size_t wkv_tok_covered(const wkv_tok *t, const uint8_t *text, size_t n, const int32_t *ids,
+                       size_t count)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t len;
+        const uint8_t *bytes = t->kind->token(t, ids[i], &len);
+        if (len > n - at || memcmp(bytes, text + at, len) != 0)
+            return at;
+        at += len;
+    }
+    return at;
+}
+
 void wkv_tok_close(wkv_tok **t)
 {
     if (*t != NULL)

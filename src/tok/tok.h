@@ -53,6 +53,11 @@ wkv_status wkv_tok_open(wkv_tok **out, const char *kind, const char *where, cons
 /* spec: "bytes" or the path of a vocabulary file of any known form. */
 wkv_status wkv_tok_open_spec(wkv_tok **out, const char *spec, wkv_error *err);
 
+/* The offset of the first byte of text that ids, its encoding, leaves out; n when they
+ * stand for all of it. */
+size_t wkv_tok_covered(const wkv_tok *t, const uint8_t *text, size_t n, const int32_t *ids,
+                       size_t count);
+
 void wkv_tok_close(wkv_tok **t);
 
 #endif

@@ -52,6 +52,20 @@ static void pack16(wkv_data *d)
         d->heap = smaller;
 }
 
+/* The n ids of the text into the heap.  A byte that the vocabulary lacks is not passed
+ * over: the model would learn another text. */
+static wkv_status encode_all(wkv_data *d, const wkv_tok *tok, const wkv_map *text, size_t n,
+                             wkv_error *err)
+{
+    size_t size = (size_t)text->size;
+    tok->kind->encode(tok, text->data, size, d->heap, n);
+    size_t covered = wkv_tok_covered(tok, text->data, size, d->heap, n);
+    if (covered < size)
+        WKV_FAIL(err, WKV_E_TOKEN, "%s: byte 0x%02x at offset %zu is not in the vocabulary",
+                 d->path, text->data[covered], covered);
+    return WKV_OK;
+}
+
 static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
 {
     if (tok == NULL)
@@ -64,11 +78,12 @@ static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
     WKV_TRY(wkv_map_open(&text, d->path, err));
     size_t n = tok->kind->encode(tok, text.data, (size_t)text.size, NULL, 0);
     d->heap = n <= SIZE_MAX / sizeof(int32_t) ? wkv_malloc(n * sizeof(int32_t)) : NULL;
-    if (d->heap != NULL)
-        tok->kind->encode(tok, text.data, (size_t)text.size, d->heap, n);
+    wkv_status s = d->heap != NULL
+                       ? encode_all(d, tok, &text, n, err)
+                       : WKV_SET(err, WKV_E_MEMORY, "%s: out of memory for %zu tokens", d->path, n);
     wkv_map_close(&text);
-    if (d->heap == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory for %zu tokens", d->path, n);
+    if (s != WKV_OK)
+        return s;
     d->n = n;
     d->type = (wkv_id_type){4, true};
     if (tok->vocab_size <= 65536)

@@ -55,6 +55,11 @@ static void test_longest_match(void **state)
     expect_ids(t, "abaa", 4, (const int32_t[]){3, 1, 1}, 3);
     /* Bytes that no token begins with yield nothing. */
     expect_ids(t, "xaxx'b", 6, (const int32_t[]){1, 2}, 2);
+    const uint8_t *text = (const uint8_t *)"abaxb";
+    const int32_t ids[] = {3, 1, 2};
+    expect_ids(t, "abaxb", 5, ids, 3);
+    assert_int_equal(wkv_tok_covered(t, text, 5, ids, 3), 3);
+    assert_int_equal(wkv_tok_covered(t, text, 3, ids, 2), 3);
     size_t n;
     assert_memory_equal(t->kind->token(t, 8, &n), "aba'b", 5);
     assert_int_equal(n, 5);
