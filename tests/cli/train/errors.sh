@@ -12,3 +12,7 @@ expect 1 train --out file/run
 says 'file/run'
 expect 2 "$WKV" train --resume --out nothing
 says '--data is missing'
+printf "1 'a' 1\n2 'ab' 2\n" >v
+printf 'ababaxa' >file
+expect 1 "$WKV" train --data file --vocab v --out run
+says 'file: byte 0x78 at offset 5 is not in the vocabulary'
