@@ -6,7 +6,7 @@
 
 #include "store/utf8.h"
 
-enum { MAX_VALUES = 1 << 21 }; /* about 250,000 tensors */
+enum { MAX_VALUES = 1 << 20 }; /* about 120,000 tensors */
 
 /* A parsed value costs a hundred times the byte or two that it takes as text. */
 static wkv_status scan(const char *what, const char *text, uint64_t n, int max_depth,

@@ -123,10 +123,9 @@ static wkv_status read_tensor(const walk *w, const wkv_pickle_value *call, wkv_t
                               wkv_error *err)
 {
     const wkv_pickle *p = w->p;
-    /* A parameter is a call around a tensor; what it holds was made before it. */
-    while (call != NULL && tag_of(call) == WKV_PTH_PARAMETER)
+    if (tag_of(call) == WKV_PTH_PARAMETER)
         call = wkv_pickle_at(p, wkv_pickle_at(p, call, 0), 0);
-    if (call == NULL || !is_tensor(call))
+    if (call == NULL || call->kind != WKV_PICKLE_CALL || tag_of(call) != WKV_PTH_TENSOR)
         WKV_FAIL(err, WKV_E_FORMAT, "a parameter holds no tensor");
     const wkv_pickle_value *args = wkv_pickle_at(p, call, 0);
     const wkv_pickle_value *storage = wkv_pickle_at(p, args, 0);
@@ -240,20 +239,27 @@ static wkv_status visit(walk *w, const wkv_pickle_value *v, int depth, wkv_error
     return WKV_OK;
 }
 
-/* The entry of the top-level dict that is called `name` and holds tensors, or NULL. */
+static bool holds_tensors(const wkv_pickle *p, const wkv_pickle_value *dict)
+{
+    if (dict->kind != WKV_PICKLE_DICT)
+        return false;
+    for (uint32_t key = dict->first; key != 0; key = p->items[p->items[key].next].next)
+        if (is_tensor(wkv_pickle_item_value(p, p->items[key].next)))
+            return true;
+    return false;
+}
+
+/* The first entry of the top-level dict that is called `name`, when it holds tensors; else
+ * NULL. */
 static const wkv_pickle_value *model_entry(const wkv_pickle *p, const wkv_pickle_value *dict,
                                            const char *name)
 {
     for (uint32_t key = dict->first; key != 0;) {
         const uint32_t item = p->items[key].next;
         const wkv_pickle_value *inner = wkv_pickle_item_value(p, item);
-        bool called = wkv_pickle_is_text(wkv_pickle_item_value(p, key), name);
+        if (wkv_pickle_is_text(wkv_pickle_item_value(p, key), name))
+            return holds_tensors(p, inner) ? inner : NULL;
         key = p->items[item].next;
-        if (!called || inner->kind != WKV_PICKLE_DICT)
-            continue;
-        for (uint32_t k = inner->first; k != 0; k = p->items[p->items[k].next].next)
-            if (is_tensor(wkv_pickle_item_value(p, p->items[k].next)))
-                return inner;
     }
     return NULL;
 }
