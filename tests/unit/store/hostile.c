@@ -2,7 +2,7 @@
  * AddressSanitizer sees the first byte too many. */
 #include "hostile.h"
 
-#include "base/mem.h"
+#include "support/heap.h"
 #include "support/open_all.h"
 #include "test.h"
 
@@ -39,23 +39,15 @@ size_t flip_every_bit(const void *data, size_t size)
     return accepted;
 }
 
-static int countdown;
-
-static int refuse_in_turn(void *user, size_t bytes)
-{
-    return countdown-- == 0;
-}
-
 void fail_every_allocation(const void *data, size_t size)
 {
     bool ok = false;
     int n = 0;
     for (; !ok && n < 10000; n++) {
         wkv_error err;
-        countdown = n;
-        wkv_mem_set_hook(refuse_in_turn, NULL);
+        heap_limit(n);
         ok = open_all(data, size, &err);
-        wkv_mem_set_hook(NULL, NULL);
+        heap_release();
         if (!ok) {
             assert_int_equal(err.code, WKV_E_MEMORY);
             assert_non_null(strstr(err.text, "out of memory"));

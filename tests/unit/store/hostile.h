@@ -12,7 +12,7 @@
 size_t truncate_everywhere(const void *data, size_t size);
 size_t flip_every_bit(const void *data, size_t size);
 
-/* Opens the bytes with the n-th allocation failing, for every n until none does. */
+/* Opens the bytes with all allocations after the n-th failing, for every n until none does. */
 void fail_every_allocation(const void *data, size_t size);
 
 /* The bytes of a file; the caller releases them with wkv_strbuf_deinit. */

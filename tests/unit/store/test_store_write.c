@@ -3,11 +3,11 @@
 #include "test.h"
 
 #include "base/half.h"
-#include "base/mem.h"
 #include "hostile.h"
 #include "store/bytes.h"
 #include "store/format.h"
 #include "store/zip.h"
+#include "support/heap.h"
 
 static const float matrix_data[6] = {1.0f, -2.5f, 0.1f, 1e-8f, 65504.0f, -0.0f};
 static const float vector_data[3] = {0.1f, 0.2f, 0.3f};
@@ -282,14 +282,7 @@ static void formats_have_suffixes(void **state)
     assert_null(wkv_store_format_of_path(""));
 }
 
-/* ---- every allocation fails once ------------------------------------------------------------ */
-
-static int countdown;
-
-static int refuse_in_turn(void *user, size_t bytes)
-{
-    return countdown-- == 0;
-}
+/* ---- memory runs out -------------------------------------------------------------------- */
 
 static wkv_status write_sample(const char *path, wkv_error *err)
 {
@@ -302,17 +295,16 @@ static wkv_status write_sample(const char *path, wkv_error *err)
     return status;
 }
 
-/* Writes with the n-th allocation failing, for every n until none does. */
+/* Writes with all allocations after the n-th failing, for every n until none does. */
 static void sweep(const char *path)
 {
     wkv_status status = WKV_E_MEMORY;
     int n = 0;
     for (; status != WKV_OK && n < 10000; n++) {
         wkv_error err = {0};
-        countdown = n;
-        wkv_mem_set_hook(refuse_in_turn, NULL);
+        heap_limit(n);
         status = write_sample(path, &err);
-        wkv_mem_set_hook(NULL, NULL);
+        heap_release();
         if (status != WKV_OK) {
             assert_int_equal(status, WKV_E_MEMORY);
             assert_non_null(strstr(err.text, path));
