@@ -103,6 +103,42 @@ void wkv_norm_bwd(wkv_pass *p, const wkv_norm_saved *s, real *dx, const real *dy
     p->exec.dev->layernorm_bwd(&p->exec, dx, dy, s->x, s->stat, w, b, wkv_pass_rows(p));
 }
 
+/* ---- token shift ------------------------------------------------------------------------ */
+
+static size_t prev_size(const wkv_pass *p)
+{
+    return (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C];
+}
+
+real *wkv_shift(wkv_pass *p, const real *in, const wkv_slot *slot)
+{
+    real *prev = wkv_pass_keep(p, prev_size(p));
+    p->exec.dev->shift(&p->exec, prev, in, p->cfg->dim[WKV_DIM_C], &p->seqs, slot);
+    return prev;
+}
+
+void wkv_shift_mixes(wkv_pass *p, real **y, const real *prev, const real *in,
+                     const wkv_weight *const *mu, int n, wkv_shift_mode mode)
+{
+    for (int j = 0; j < n; j++)
+        y[j] = wkv_keep(p, WKV_DIM_C);
+    p->exec.dev->shift_mix(&p->exec, y, prev, in, mu, n, &p->seqs, mode);
+}
+
+void wkv_shift_mixes_bwd(wkv_pass *p, real *dx, const real *const *dy, const real *prev,
+                         const wkv_norm_saved *ln, const wkv_weight *ln_w, const wkv_weight *ln_b,
+                         const wkv_weight *const *mu, int n, const wkv_slot *dslot,
+                         wkv_shift_mode mode)
+{
+    const wkv_dev *d = p->exec.dev;
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+    real *dnormed = wkv_temp(p, WKV_DIM_C), *dprev = wkv_pass_temp(p, prev_size(p));
+    d->shift_mix_bwd(&p->exec, dnormed, dprev, dy, prev, ln->y, mu, n, &p->seqs, mode);
+    d->shift_bwd(&p->exec, dnormed, dprev, p->cfg->dim[WKV_DIM_C], &p->seqs, dslot);
+    wkv_norm_bwd(p, ln, dx, dnormed, ln_w, ln_b);
+    wkv_arena_reset(p->exec.scratch, mark);
+}
+
 /* ---- low rank --------------------------------------------------------------------------- */
 
 real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in)
@@ -167,10 +203,8 @@ real *wkv_gated_mix_fwd(wkv_pass *p, wkv_gated_saved *s, const wkv_gated_mix *w,
     size_t size = wkv_pass_size(p, WKV_DIM_C);
     const real *normed = wkv_norm(p, &s->ln, x, w->ln_w, w->ln_b);
     const wkv_weight *mu[] = {w->mix_k, w->mix_r};
-    s->x[MIX_K] = wkv_keep(p, WKV_DIM_C);
-    s->x[MIX_R] = wkv_keep(p, WKV_DIM_C);
-    s->prev = wkv_pass_keep(p, (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
-    d->shift_mix(&p->exec, s->x, s->prev, normed, mu, 2, &p->seqs, slot, w->mode);
+    s->prev = wkv_shift(p, normed, slot);
+    wkv_shift_mixes(p, s->x, s->prev, normed, mu, 2, w->mode);
     s->v = wkv_keep(p, WKV_DIM_C);
     wkv_relu2_mlp(p, &s->mlp, s->v, s->x[MIX_K], w->key, w->value, false);
     s->r = wkv_product(p, s->x[MIX_R], w->receptance);
@@ -187,14 +221,12 @@ void wkv_gated_mix_bwd(wkv_pass *p, const wkv_gated_saved *s, const wkv_gated_mi
     size_t mark = wkv_arena_mark(p->exec.scratch);
     real *dr = wkv_temp(p, WKV_DIM_C), *dv = wkv_temp(p, WKV_DIM_C);
     real *dk = wkv_temp(p, WKV_DIM_C), *dmix_r = wkv_temp(p, WKV_DIM_C);
-    real *dnormed = wkv_temp(p, WKV_DIM_C);
     d->gate_bwd(&p->exec, dr, dv, dx, s->r, s->v, wkv_pass_size(p, WKV_DIM_C));
     wkv_relu2_mlp_bwd(p, &s->mlp, dk, dv, s->x[MIX_K], w->key, w->value);
     d->matmul_bwd(&p->exec, dmix_r, dr, s->x[MIX_R], w->receptance, wkv_pass_rows(p), false);
     const real *const dmix[] = {dk, dmix_r};
     const wkv_weight *mu[] = {w->mix_k, w->mix_r};
-    d->shift_mix_bwd(&p->exec, dnormed, dmix, s->prev, s->ln.y, mu, 2, &p->seqs, dslot, w->mode);
-    wkv_norm_bwd(p, &s->ln, dx, dnormed, w->ln_w, w->ln_b);
+    wkv_shift_mixes_bwd(p, dx, dmix, s->prev, &s->ln, w->ln_w, w->ln_b, mu, 2, dslot, w->mode);
     wkv_arena_reset(p->exec.scratch, mark);
 }
 

@@ -117,6 +117,19 @@ const real *wkv_norm(wkv_pass *p, wkv_norm_saved *s, real *x, const wkv_weight *
 void wkv_norm_bwd(wkv_pass *p, const wkv_norm_saved *s, real *dx, const real *dy,
                   const wkv_weight *w, const wkv_weight *b);
 
+/* ---- token shift --------------------------------------------------------------------------- */
+
+/* The token before each sequence's first, (B, C), from the slot, which receives the last. */
+real *wkv_shift(wkv_pass *p, const real *in, const wkv_slot *slot);
+/* y[j] for n mixes of a version's kind, kept. */
+void wkv_shift_mixes(wkv_pass *p, real **y, const real *prev, const real *in,
+                     const wkv_weight *const *mu, int n, wkv_shift_mode mode);
+/* Through n mixes and the shift, then the norm that made `in`, into dx. */
+void wkv_shift_mixes_bwd(wkv_pass *p, real *dx, const real *const *dy, const real *prev,
+                         const wkv_norm_saved *ln, const wkv_weight *ln_w, const wkv_weight *ln_b,
+                         const wkv_weight *const *mu, int n, const wkv_slot *dslot,
+                         wkv_shift_mode mode);
+
 /* ---- low-rank products: out = f(in A) B ------------------------------------------------------ */
 
 typedef struct wkv_low {

@@ -12,7 +12,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
     real *dz = wkv_temp(p, WKV_DIM_A), *dy = wkv_temp(p, WKV_DIM_A);
     real *dr = wkv_temp(p, WKV_DIM_A), *dk = wkv_temp(p, WKV_DIM_A);
-    real *dv = wkv_temp(p, WKV_DIM_A), *dnormed = wkv_temp(p, WKV_DIM_C);
+    real *dv = wkv_temp(p, WKV_DIM_A);
     wkv_slot dmemory = rwkv4_slot(p, p->dstate, l, WKV_MEMORY);
     d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, rows, false);
     d->gate_bwd(&p->exec, dr, dy, dz, s->r, s->y, wkv_pass_size(p, WKV_DIM_A));
@@ -27,9 +27,8 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     const real *const given[MIXES] = {dmix[MIX_K], dmix[MIX_V], dmix[MIX_R]};
     const wkv_weight *mu[MIXES] = {&w->mix_k, &w->mix_v, &w->mix_r};
     wkv_slot dshift = rwkv4_slot(p, p->dstate, l, WKV_ATT_SHIFT);
-    d->shift_mix_bwd(&p->exec, dnormed, given, s->prev, s->ln1.y, mu, MIXES, &p->seqs, &dshift,
-                     WKV_SHIFT_CURRENT);
-    wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+    wkv_shift_mixes_bwd(p, dx, given, s->prev, &s->ln1, &w->ln1_w, &w->ln1_b, mu, MIXES, &dshift,
+                        WKV_SHIFT_CURRENT);
     wkv_arena_reset(p->exec.scratch, mark);
 }
 

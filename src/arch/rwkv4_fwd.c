@@ -7,11 +7,8 @@ static void mix_inputs(wkv_pass *p, const rwkv4_layer *w, rwkv4_saved *s, const 
 {
     const wkv_weight *mu[MIXES] = {&w->mix_k, &w->mix_v, &w->mix_r};
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_ATT_SHIFT);
-    for (int j = 0; j < MIXES; j++)
-        s->x[j] = wkv_keep(p, WKV_DIM_C);
-    s->prev = wkv_pass_keep(p, (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
-    p->exec.dev->shift_mix(&p->exec, s->x, s->prev, x, mu, MIXES, &p->seqs, &slot,
-                           WKV_SHIFT_CURRENT);
+    s->prev = wkv_shift(p, x, &slot);
+    wkv_shift_mixes(p, s->x, s->prev, x, mu, MIXES, WKV_SHIFT_CURRENT);
 }
 
 static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)

@@ -128,13 +128,11 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx, const real *v_first, real
         dmix[j] = wkv_temp(p, WKV_DIM_C);
     project_bwd(p, w, s, &g, dmix);
 
-    real *dnormed = wkv_temp(p, WKV_DIM_C);
     const real *const dy[MIXES] = {dmix[0], dmix[1], dmix[2], dmix[3], dmix[4], dmix[5]};
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
     wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_ATT_SHIFT);
-    d->shift_mix_bwd(&p->exec, dnormed, dy, s->att_prev, s->ln1.y, mu, MIXES, &p->seqs, &dslot,
-                     WKV_SHIFT_PREVIOUS);
-    wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+    wkv_shift_mixes_bwd(p, dx, dy, s->att_prev, &s->ln1, &w->ln1_w, &w->ln1_b, mu, MIXES, &dslot,
+                        WKV_SHIFT_PREVIOUS);
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
@@ -143,14 +141,13 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
     const rwkv7_saved *s = rwkv7_saved_at(p, l);
     size_t mark = wkv_arena_mark(p->exec.scratch);
-    real *dmix = wkv_temp(p, WKV_DIM_C), *dnormed = wkv_temp(p, WKV_DIM_C);
+    real *dmix = wkv_temp(p, WKV_DIM_C);
     wkv_relu2_mlp_bwd(p, &s->mlp, dmix, dx, s->ffn_x, &w->ffn_key, &w->ffn_value);
     const real *const dy[] = {dmix};
     const wkv_weight *mu[] = {&w->ffn_x_k};
     wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_FFN_SHIFT);
-    p->exec.dev->shift_mix_bwd(&p->exec, dnormed, dy, s->ffn_prev, s->ln2.y, mu, 1, &p->seqs,
-                               &dslot, WKV_SHIFT_PREVIOUS);
-    wkv_norm_bwd(p, &s->ln2, dx, dnormed, &w->ln2_w, &w->ln2_b);
+    wkv_shift_mixes_bwd(p, dx, dy, s->ffn_prev, &s->ln2, &w->ln2_w, &w->ln2_b, mu, 1, &dslot,
+                        WKV_SHIFT_PREVIOUS);
     wkv_arena_reset(p->exec.scratch, mark);
 }
 

@@ -5,14 +5,10 @@
 /* x_j = x + (x' - x) mu_j for j in r, w, k, v, a, g */
 static void mix_inputs(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *x, int l)
 {
-    size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
     wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_ATT_SHIFT);
-    for (int j = 0; j < MIXES; j++)
-        s->x[j] = wkv_keep(p, WKV_DIM_C);
-    s->att_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
-    p->exec.dev->shift_mix(&p->exec, s->x, s->att_prev, x, mu, MIXES, &p->seqs, &slot,
-                           WKV_SHIFT_PREVIOUS);
+    s->att_prev = wkv_shift(p, x, &slot);
+    wkv_shift_mixes(p, s->x, s->att_prev, x, mu, MIXES, WKV_SHIFT_PREVIOUS);
 }
 
 /* r, k, v, and the low-rank decay, in-context rate, value residual and gate. */
@@ -96,14 +92,11 @@ static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x, const real **
 static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 {
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
-    size_t C = (size_t)p->cfg->dim[WKV_DIM_C];
     const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
     const wkv_weight *mu[] = {&w->ffn_x_k};
     wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_FFN_SHIFT);
-    s->ffn_x = wkv_keep(p, WKV_DIM_C);
-    s->ffn_prev = wkv_pass_keep(p, (size_t)p->seqs.n * C);
-    p->exec.dev->shift_mix(&p->exec, &s->ffn_x, s->ffn_prev, normed, mu, 1, &p->seqs, &slot,
-                           WKV_SHIFT_PREVIOUS);
+    s->ffn_prev = wkv_shift(p, normed, &slot);
+    wkv_shift_mixes(p, &s->ffn_x, s->ffn_prev, normed, mu, 1, WKV_SHIFT_PREVIOUS);
     real *out = wkv_residual(p, x);
     wkv_relu2_mlp(p, &s->mlp, out, s->ffn_x, &w->ffn_key, &w->ffn_value, true);
     return out;

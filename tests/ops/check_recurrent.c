@@ -26,8 +26,8 @@ static void shift_forward(wkv_exec *x, op_case *c)
     }
     case_slot s;
     case_slot_forward(&s, c, 1 + n, n);
-    x->dev->shift_mix(x, y, c->keep, c->in[0].v, mu, n, &c->seqs, &s.slot,
-                      (wkv_shift_mode)(c->variant & 1));
+    x->dev->shift(x, c->keep, c->in[0].v, c->C, &c->seqs, &s.slot);
+    x->dev->shift_mix(x, y, c->keep, c->in[0].v, mu, n, &c->seqs, (wkv_shift_mode)(c->variant & 1));
 }
 
 static void shift_backward(wkv_exec *x, op_case *c)
@@ -43,8 +43,12 @@ static void shift_backward(wkv_exec *x, op_case *c)
     }
     case_slot s;
     case_slot_backward(&s, c, 1 + n, n);
-    x->dev->shift_mix_bwd(x, c->in[0].d, dy, c->keep, c->in[0].v, mu, n, &c->seqs, &s.slot,
+    size_t mark = wkv_arena_mark(x->scratch);
+    real *dprev = wkv_arena_reals(x->scratch, c->in[1 + n].n);
+    x->dev->shift_mix_bwd(x, c->in[0].d, dprev, dy, c->keep, c->in[0].v, mu, n, &c->seqs,
                           (wkv_shift_mode)(c->variant & 1));
+    x->dev->shift_bwd(x, c->in[0].d, dprev, c->C, &c->seqs, &s.slot);
+    wkv_arena_reset(x->scratch, mark);
 }
 
 void check_shift_mix(void **state)

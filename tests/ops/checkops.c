@@ -250,7 +250,7 @@ static const struct check {
     {check_adamw, "adamw"},
     {check_sumsq, "sumsq"},
     {check_matmul, "matmul matmul_bwd"},
-    {check_shift_mix, "shift_mix shift_mix_bwd"},
+    {check_shift_mix, "shift shift_bwd shift_mix shift_mix_bwd"},
     {check_wkv4, "wkv4 wkv4_bwd"},
     {check_wkv7, "wkv7 wkv7_bwd"},
     {check_rwkv7_prep, "rwkv7_prep rwkv7_prep_bwd"},

@@ -1,6 +1,6 @@
 /* dev/cpu/shift.c - token shift: each row is mixed with the row before it, which for a
- * sequence's first row is the state that the slot carries.  Forward and input gradient
- * go by blocks of rows; the mixes' gradients by columns. */
+ * sequence's first row is what the state carried.  Forward and input gradient go by
+ * blocks of rows; the mixes' gradients by columns. */
 #include <assert.h>
 #include <string.h>
 
@@ -40,19 +40,35 @@ static stretch stretch_at(const wkv_seqs *q, int begin, int end)
     return (stretch){b, end, begin == q->start[b], end == q->start[b + 1]};
 }
 
-/* The tokens before the first are read from the slots into prev, (B, C). */
-static void save_previous(real *prev, const wkv_seqs *q, const wkv_slot *slot, size_t C)
+/* ---- the state ------------------------------------------------------------------------ */
+
+void wkv_cpu_shift(wkv_exec *x, real *prev, const real *in, int C, const wkv_seqs *q,
+                   const wkv_slot *slot)
 {
-    for (int b = 0; b < q->n; b++)
-        memcpy(prev + (size_t)b * C, slot->state[b] + slot->offset, C * sizeof *prev);
+    if (wkv_exec_measuring(x))
+        return;
+    size_t n = (size_t)C, bytes = n * sizeof(real);
+    for (int b = 0; b < q->n; b++) {
+        real *state = slot->state[b] + slot->offset;
+        memcpy(prev + (size_t)b * n, state, bytes);
+        memcpy(state, in + (size_t)(q->start[b + 1] - 1) * n, bytes);
+    }
 }
 
-static void save_last(const real *in, const wkv_seqs *q, const wkv_slot *slot, size_t C)
+void wkv_cpu_shift_bwd(wkv_exec *x, real *din, const real *dprev, int C, const wkv_seqs *q,
+                       const wkv_slot *dslot)
 {
-    for (int b = 0; b < q->n; b++)
-        memcpy(slot->state[b] + slot->offset, in + (size_t)(q->start[b + 1] - 1) * C,
-               C * sizeof *in);
+    if (wkv_exec_measuring(x) || dslot->state == NULL)
+        return;
+    size_t n = (size_t)C;
+    for (int b = 0; b < q->n; b++) {
+        real *dstate = dslot->state[b] + dslot->offset;
+        x->dev->kern->add(din + (size_t)(q->start[b + 1] - 1) * n, dstate, n);
+        memcpy(dstate, dprev + (size_t)b * n, n * sizeof *dprev);
+    }
 }
+
+/* ---- forward ---------------------------------------------------------------------------- */
 
 static void mix_rows(const wkv_kern *k, real *const *y, const real *prev, const real *in,
                      const real *const *m, int n_mix, const wkv_seqs *q, int begin, int end,
@@ -70,31 +86,27 @@ static void mix_rows(const wkv_kern *k, real *const *y, const real *prev, const 
     }
 }
 
-void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, real *prev, const real *in,
+void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, const real *prev, const real *in,
                        const wkv_weight *const *mu, int n_mix, const wkv_seqs *q,
-                       const wkv_slot *slot, wkv_shift_mode mode)
+                       wkv_shift_mode mode)
 {
     assert(n_mix <= WKV_MAX_MIX);
+    if (wkv_exec_measuring(x))
+        return;
     size_t C = (size_t)mu[0]->cols, rows = (size_t)wkv_seqs_rows(q);
-    size_t mark = wkv_arena_mark(x->scratch);
-    if (prev == NULL)
-        prev = wkv_arena_reals(x->scratch, (size_t)q->n * C);
-    if (!wkv_exec_measuring(x)) {
-        const real *m[WKV_MAX_MIX];
-        for (int j = 0; j < n_mix; j++)
-            m[j] = wkv_vec(mu[j]);
-        save_previous(prev, q, slot, C);
-        int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * C * (size_t)n_mix);
+    const real *m[WKV_MAX_MIX];
+    for (int j = 0; j < n_mix; j++)
+        m[j] = wkv_vec(mu[j]);
+    int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * C * (size_t)n_mix);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
-            mix_rows(x->dev->kern, y, prev, in, m, n_mix, q, (int)s.begin, (int)(s.begin + s.n), C,
-                     mode);
-        }
-        save_last(in, q, slot, C);
+    for (int i = 0; i < parts; i++) {
+        wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
+        mix_rows(x->dev->kern, y, prev, in, m, n_mix, q, (int)s.begin, (int)(s.begin + s.n), C,
+                 mode);
     }
-    wkv_arena_reset(x->scratch, mark);
 }
+
+/* ---- backward --------------------------------------------------------------------------- */
 
 /* What a backward pass over the mixes works on. */
 typedef struct backward {
@@ -102,7 +114,6 @@ typedef struct backward {
     const real *m[WKV_MAX_MIX];
     int n_mix;
     const wkv_seqs *q;
-    const wkv_slot *dslot;
     size_t C;
     wkv_shift_mode mode;
 } backward;
@@ -115,20 +126,17 @@ static void bwd_rows(const wkv_kern *k, real *din, const backward *g, const real
         const real *d[WKV_MAX_MIX];
         for (int j = 0; j < g->n_mix; j++)
             d[j] = g->dy[j] + (size_t)r * g->C;
-        const real *next = NULL;
-        if (t.last)
-            next = g->dslot->state != NULL ? g->dslot->state[t.seq] + g->dslot->offset : zeros;
-        k->shift_mix_bwd(din + (size_t)r * g->C, d, g->m, next, g->n_mix, t.end - r, (int)g->C,
-                         g->mode);
+        k->shift_mix_bwd(din + (size_t)r * g->C, d, g->m, t.last ? zeros : NULL, g->n_mix,
+                         t.end - r, (int)g->C, g->mode);
         r = t.end;
     }
 }
 
 /* The gradient of the token before the first: what the first row's mixes give to it. */
-static void bwd_previous(const backward *g)
+static void bwd_previous(real *dprev, const backward *g)
 {
-    for (int b = 0; b < g->q->n && g->dslot->state != NULL; b++) {
-        real *d = g->dslot->state[b] + g->dslot->offset;
+    for (int b = 0; b < g->q->n; b++) {
+        real *d = dprev + (size_t)b * g->C;
         size_t row = (size_t)g->q->start[b] * g->C;
         for (size_t c = 0; c < g->C; c++) {
             real sum = 0;
@@ -168,12 +176,12 @@ static void bwd_mixes(wkv_exec *x, const backward *g, const real *prev, const re
     }
 }
 
-void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, const real *const *dy, const real *prev,
-                           const real *in, const wkv_weight *const *mu, int n_mix,
-                           const wkv_seqs *q, const wkv_slot *dslot, wkv_shift_mode mode)
+void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, real *dprev, const real *const *dy,
+                           const real *prev, const real *in, const wkv_weight *const *mu, int n_mix,
+                           const wkv_seqs *q, wkv_shift_mode mode)
 {
     assert(n_mix <= WKV_MAX_MIX);
-    backward g = {.dy = dy, .n_mix = n_mix, .q = q, .dslot = dslot, .mode = mode};
+    backward g = {.dy = dy, .n_mix = n_mix, .q = q, .mode = mode};
     g.C = (size_t)mu[0]->cols;
     for (int j = 0; j < n_mix; j++)
         g.m[j] = wkv_vec(mu[j]);
@@ -188,7 +196,7 @@ void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, const real *const *dy, const 
             wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
             bwd_rows(x->dev->kern, din, &g, zeros, (int)s.begin, (int)(s.begin + s.n));
         }
-        bwd_previous(&g);
+        bwd_previous(dprev, &g);
         bwd_mixes(x, &g, prev, in, mu);
     }
     wkv_arena_reset(x->scratch, mark);
