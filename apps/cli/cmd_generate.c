@@ -1,15 +1,13 @@
 /* apps/cli/cmd_generate.c - `wkv generate`: a model continues a text, token by token.
  *
- * The prompt is fed as it is read.  What is drawn passes through the stop strings and
- * the UTF-8 hold-back before it is printed, so that a stop string may lie across tokens
- * and a terminal never sees half a character. */
+ * The prompt is fed as it is read, in pieces, so that it may be of any length.  How what
+ * is drawn becomes text is in speech.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "common/json_out.h"
-#include "common/stop.h"
+#include "cli/speech.h"
 #include "common/term.h"
 
 typedef struct options {
@@ -109,67 +107,14 @@ typedef struct run_state {
     int32_t *unused; /* ids that stand for nothing, n_unused of them */
     float *masked;   /* [V] logits with those ruled out */
     int32_t n_unused;
-    wkv_stop stop;
-    wkv_utf8 utf8;
-    char *text; /* for --json: all that was emitted */
-    size_t text_len, text_cap;
-    int32_t *drawn; /* for --json: all ids that were drawn */
-    int64_t n_prompt, n_drawn, drawn_cap, n_printed;
-    const char *why; /* why it ended */
+    wkv_speech speech;
+    int64_t n_prompt; /* tokens of the prompt that were fed */
 } run_state;
 
 static bool fail(const char *what)
 {
     wkv_term_error("generate", "%s", what);
     return false;
-}
-
-/* ---- output ------------------------------------------------------------------------- */
-
-/* Text that is final, to stdout or into the JSON text. */
-static void put(run_state *r, const char *bytes, size_t n)
-{
-    if (!r->o->json) {
-        if (!r->o->ids)
-            fwrite(bytes, 1, n, stdout);
-        return;
-    }
-    if (r->text_len + n > r->text_cap) {
-        size_t cap = 2 * (r->text_len + n);
-        char *text = realloc(r->text, cap);
-        if (text == NULL)
-            return;
-        r->text = text;
-        r->text_cap = cap;
-    }
-    memcpy(r->text + r->text_len, bytes, n);
-    r->text_len += n;
-}
-
-static void emit(void *user, const char *bytes, size_t n)
-{
-    run_state *r = user;
-    while (n > 0) {
-        char whole[256 + 3];
-        size_t piece = n < 256 ? n : 256;
-        put(r, whole, wkv_utf8_push(&r->utf8, bytes, piece, whole));
-        bytes += piece;
-        n -= piece;
-    }
-}
-
-static void print_id(run_state *r, int32_t id)
-{
-    if (r->o->ids && !r->o->json)
-        printf(r->n_printed++ > 0 ? " %d" : "%d", (int)id);
-}
-
-static void emit_rest(run_state *r, bool found_stop)
-{
-    char rest[3];
-    if (!found_stop)
-        wkv_stop_flush(&r->stop, emit, r);
-    put(r, rest, wkv_utf8_flush(&r->utf8, rest));
 }
 
 /* ---- the prompt ---------------------------------------------------------------------- */
@@ -196,13 +141,7 @@ static bool feed(void *user, const int32_t *ids, size_t n)
 static bool feed_echo(void *user, const int32_t *ids, size_t n)
 {
     run_state *r = user;
-    for (size_t i = 0; i < n && !r->o->ids; i++) {
-        size_t len;
-        const char *bytes = wkv_tokenizer_token(r->tokenizer, ids[i], &len);
-        emit(r, bytes, len);
-    }
-    for (size_t i = 0; i < n; i++)
-        print_id(r, ids[i]);
+    wkv_speech_echo(&r->speech, ids, n);
     return feed(user, ids, n);
 }
 
@@ -277,54 +216,12 @@ static const float *allowed_logits(run_state *r)
     return r->masked;
 }
 
-static bool note_drawn(run_state *r, int32_t id)
-{
-    if (r->o->json && r->n_drawn == r->drawn_cap) {
-        int64_t cap = 2 * r->drawn_cap + 256;
-        int32_t *drawn = realloc(r->drawn, (size_t)cap * sizeof *drawn);
-        if (drawn == NULL)
-            return false;
-        r->drawn = drawn;
-        r->drawn_cap = cap;
-    }
-    if (r->o->json)
-        r->drawn[r->n_drawn] = id;
-    r->n_drawn++;
-    return true;
-}
-
-/* Prints one drawn id; false when the text ends with it, r->why saying how. */
-static bool accept_id(run_state *r, int32_t id)
-{
-    const options *o = r->o;
-    size_t n = 0;
-    const char *bytes = r->tokenizer != NULL ? wkv_tokenizer_token(r->tokenizer, id, &n) : NULL;
-    if (!note_drawn(r, id)) {
-        r->why = "memory";
-        return false;
-    }
-    print_id(r, id);
-    if (bytes != NULL && n == 0) {
-        r->why = "end";
-        return false;
-    }
-    if (bytes != NULL && (!o->ids || o->json || o->stop.n > 0)) {
-        wkv_stop_result s = wkv_stop_push(&r->stop, bytes, n, emit, r);
-        if (s != WKV_STOP_GO_ON) {
-            r->why = s == WKV_STOP_FOUND ? "stop" : "memory";
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool produce(run_state *r)
 {
     int32_t id = -1;
-    r->why = "length";
     for (int64_t i = 0; i < r->o->n; i++) {
         if (wkv_term_stopped()) {
-            r->why = "interrupt";
+            r->speech.end = "interrupt";
             break;
         }
         if (id >= 0 && wkv_session_feed(r->session, &id, 1) != WKV_OK)
@@ -332,40 +229,17 @@ static bool produce(run_state *r)
         id = wkv_sampler_next(r->sampler, allowed_logits(r));
         if (id < 0)
             return fail("the model gave no finite logit");
-        if (!accept_id(r, id))
+        if (!wkv_speech_say(&r->speech, id))
             break;
         if (!r->o->json && (fflush(stdout) != 0 || ferror(stdout)))
             return true; /* told at the end */
     }
-    if (id >= 0 && r->o->state_out != NULL)
-        wkv_session_feed(r->session, &id, 1);
-    return true;
-}
-
-static void print_json(const run_state *r)
-{
-    wkv_json j;
-    wkv_json_init(&j, stdout);
-    wkv_json_open(&j, NULL, '{');
-    if (r->tokenizer != NULL)
-        wkv_json_text(&j, "text", r->text != NULL ? r->text : "", r->text_len);
-    wkv_json_open(&j, "ids", '[');
-    for (int64_t i = 0; i < r->n_drawn; i++)
-        wkv_json_int(&j, NULL, r->drawn[i]);
-    wkv_json_close(&j, ']');
-    wkv_json_int(&j, "prompt_tokens", r->n_prompt);
-    wkv_json_int(&j, "tokens", r->n_drawn);
-    wkv_json_string(&j, "end", r->why);
-    wkv_json_close(&j, '}');
-}
-
-static void finish_text(run_state *r)
-{
-    emit_rest(r, strcmp(r->why, "stop") == 0);
-    if (r->o->json)
-        print_json(r);
-    else if (r->o->ids || wkv_term_is_terminal(stdout))
-        putchar('\n');
+    wkv_speech_finish(&r->speech, r->n_prompt);
+    if (r->speech.failed)
+        return fail("out of memory");
+    /* The state to be saved holds all that was said. */
+    return r->o->state_out == NULL || id < 0 || wkv_session_feed(r->session, &id, 1) == WKV_OK ||
+           fail("a token could not be fed");
 }
 
 /* ---- the run ------------------------------------------------------------------------------ */
@@ -380,7 +254,13 @@ static bool prepare(run_state *r)
         return fail("the model carries no tokenizer; say --vocab FILE, or --ids");
     if (!find_unused(r))
         return fail("out of memory");
-    wkv_stop_init(&r->stop, o->stop.item, o->stop.n);
+    if (r->tokenizer == NULL && o->stop.n > 0)
+        return fail("--stop needs text, but the model carries no tokenizer; say --vocab FILE");
+    wkv_speech_init(&r->speech,
+                    o->json  ? WKV_SPEECH_JSON
+                    : o->ids ? WKV_SPEECH_IDS
+                             : WKV_SPEECH_TEXT,
+                    r->tokenizer, o->stop.item, o->stop.n);
     if (wkv_sampler_open(&r->sampler, r->info.vocab, &o->sampler, r->tokenizer, &err) != WKV_OK ||
         (o->state_in != NULL && wkv_session_load(r->session, o->state_in, &err) != WKV_OK))
         return fail(err.text);
@@ -408,15 +288,10 @@ static int run(const wkv_args *args, void *opts)
     if (!wkv_cli_open("generate", args->operand[0], &o->model, &r.model, &r.session))
         return WKV_EXIT_FAILURE;
     wkv_term_catch_stop();
-    bool ok = prepare(&r) && feed_prompt(&r) && produce(&r);
-    if (ok)
-        finish_text(&r);
-    ok = ok && save_state(&r);
-    free(r.drawn);
-    free(r.text);
+    bool ok = prepare(&r) && feed_prompt(&r) && produce(&r) && save_state(&r);
     free(r.masked);
     free(r.unused);
-    wkv_stop_deinit(&r.stop);
+    wkv_speech_deinit(&r.speech);
     wkv_sampler_close(&r.sampler);
     wkv_session_close(&r.session);
     wkv_model_close(&r.model);

@@ -33,6 +33,8 @@ train --data d --vocab-size 300 --out run >/dev/null 2>&1
 [ "$("$WKV" generate run/model.safetensors --ids -p 3 -n 4 | wc -w)" -eq 4 ]
 expect 1 "$WKV" generate run/model.safetensors -p x
 says 'the model carries no tokenizer; say --vocab FILE, or --ids'
+expect 1 "$WKV" generate run/model.safetensors --ids -p 3 --stop x
+says '--stop needs text'
 "$WKV" generate run/model.safetensors --vocab bytes -p x -n 1 >out
 # A vocabulary may be given back to it.
 "$WKV" convert run/model.safetensors with.safetensors --vocab bytes 2>err

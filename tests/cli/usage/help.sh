@@ -13,11 +13,11 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
     grep -q "^  wkv $command " text
     grep -q "^\.SS wkv $command " man
     [ "$(awk 'length > 80 && !/^  wkv /' text | wc -l)" -eq 0 ]
-    for option in $(sed -n 's/^ .* --\([a-z0-9-]*\).*/\1/p' text); do
-        [ "$option" = help ] || grep -q -- "$(echo "$option" | sed 's/-/\\\\-/g')" man || :
+    for option in $(sed -n 's/^  *\(-., \)\{0,1\}--\([a-z0-9-]*\).*/\2/p' text); do
+        [ "$option" = help ] ||
+            grep -qF -- "\\-\\-$(echo "$option" | sed 's/-/\\-/g')" man || die "no --$option in the manual"
     done
 done
-"$WKV" generate --help | grep -q -- '--temperature X .*'
 "$WKV" generate --help | tr -s ' \n' ' ' | grep -qF 'always the most likely token [1]'
 "$WKV" train --help | tr -s ' \n' ' ' | grep -qF 'rows in a step [12]'
 expect 2 "$WKV" help nothing
