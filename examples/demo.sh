@@ -2,7 +2,7 @@
 # demo.sh [TEXT] - a small model learns a text for about a minute, then speaks.
 #
 # Without TEXT it learns what every clone has: the project's own sources and documents.
-# All that it makes lies in wkv-demo/.
+# All that it makes lies in wkv-demo/.  STEPS=n trains for n steps instead of 1500.
 set -eu
 cd "$(dirname "$0")/.."
 wkv=build/release/wkv
@@ -18,12 +18,12 @@ fi
 echo "A small RWKV-7 learns $text ($(wc -c <"$text") bytes)."
 echo
 $wkv train --data "$text" --vocab bytes --val-fraction 0.05 --arch rwkv7 \
-    --layers 4 --width 128 --head-size 32 --ctx 128 --batch 8 --steps ${STEPS:-1200} \
+    --layers 4 --width 128 --head-size 32 --ctx 128 --batch 8 --steps "${STEPS:-1500}" \
     --lr 4e-3 --lr-final 2e-4 --val-every 200 --save-every 0 --plot --out $out/model
 
 # A prompt that suits C code, or any other text.
 prompt="static "
-[ $# -eq 0 ] || prompt=$(head -c 24 "$text")
+[ $# -eq 0 ] || prompt=$(head -n 1 "$text" | cut -d ' ' -f 1-4)
 echo
 echo "It continues \"$prompt\":"
 echo
