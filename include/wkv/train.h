@@ -20,14 +20,15 @@ typedef enum wkv_order {
 
 typedef struct wkv_train_opts {
     /* The model: a new one of this shape, or one to start from.  With init, the
-     * architecture and shapes come from the file and the five below are ignored. */
+     * architecture, the shapes and, where it has one, the vocabulary come from the file. */
     const char *init;  /* path of a model, or NULL */
     const char *arch;  /* "rwkv4", "rwkv7" */
     int32_t layers;    /* L */
     int32_t width;     /* C */
     int32_t head_size; /* N, for architectures that have heads */
     const char *vocab; /* "bytes", a vocabulary file, or NULL (binidx data only) */
-    int32_t vocab_size; /* V when vocab is NULL and the data does not say; else 0 */
+    int32_t vocab_size; /* V; 0: the vocabulary's ids, padded to a multiple of 64, or with
+                           no vocabulary the largest id of the data and one */
 
     /* The data. */
     const char *data;    /* a text file, or the PREFIX of PREFIX.bin and PREFIX.idx */
@@ -95,8 +96,9 @@ typedef struct wkv_trainer_info {
 WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
 
 /* Saves weights, moments, step, seed and position to one file, atomically; restores
- * them.  Restoring into a trainer of other shapes or data fails with E_SHAPE and leaves
- * it unchanged.  E_FORMAT when the file's checksum does not match. */
+ * them.  Restoring into a trainer of other shapes, options or data fails with E_SHAPE,
+ * naming the option and both values, and leaves it unchanged; only threads and held-out
+ * data may differ.  E_FORMAT when the file's checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
 

@@ -67,6 +67,21 @@ static void either_end(void **state)
     wkv_trainer_close(&b);
 }
 
+/* Its weights have the names of a model's, so a new run can start from it. */
+static void starts_a_new_run(void **state)
+{
+    wkv_train_opts o = tiny_opts("rwkv7");
+    wkv_trainer *a = tiny_open(&o);
+    tiny_steps(a, 3);
+    save(a, CKPT);
+    o.init = CKPT;
+    wkv_trainer *b = tiny_open(&o);
+    assert_int_equal(b->step, 0);
+    assert_memory_equal(a->optim.param, b->optim.param, a->optim.n * sizeof(real));
+    wkv_trainer_close(&a);
+    wkv_trainer_close(&b);
+}
+
 /* ---- another run -------------------------------------------------------------------------------
  */
 
@@ -247,13 +262,10 @@ static void full_disk_keeps_the_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes_bit_for_bit),
-        cmocka_unit_test(either_end),
-        cmocka_unit_test(another_run),
-        cmocka_unit_test(changed_data),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(no_checkpoint),
-        cmocka_unit_test(full_disk_keeps_the_last),
+        cmocka_unit_test(resumes_bit_for_bit), cmocka_unit_test(either_end),
+        cmocka_unit_test(starts_a_new_run),    cmocka_unit_test(another_run),
+        cmocka_unit_test(changed_data),        cmocka_unit_test(damaged),
+        cmocka_unit_test(no_checkpoint),       cmocka_unit_test(full_disk_keeps_the_last),
     };
     return cmocka_run_group_tests(tests, tiny_text, NULL);
 }
