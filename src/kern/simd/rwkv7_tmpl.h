@@ -14,11 +14,6 @@ WKV_INLINE vf sigmoid_of(const real *base, size_t c, const real *raw, size_t at,
     return vf_sigmoid(vf_add(load_some(base + c, lanes), load_some(raw + at, lanes)));
 }
 
-WKV_INLINE vf one_minus(vf x)
-{
-    return vf_sub(vf_set1(1), x);
-}
-
 /* exp(-e^{-1/2} s) */
 WKV_INLINE vf decay_of(vf s)
 {
@@ -81,7 +76,7 @@ WKV_INLINE void prep_bwd_wv(const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *
 {
     vf s = sigmoid_of(p->w0, c, p->w_raw, at, lanes);
     vf dw = vf_mul(load_some(g->dw + at, lanes), decay_of(s));
-    vf slope = vf_mul(vf_mul(vf_set1(-DECAY_SCALE), s), one_minus(s));
+    vf slope = vf_mul(vf_mul(vf_set1(-DECAY_SCALE), s), vf_one_minus(s));
     store_some(g->dw_raw + at, vf_mul(dw, slope), lanes);
 
     vf dv = load_some(g->dv + at, lanes);
@@ -90,7 +85,7 @@ WKV_INLINE void prep_bwd_wv(const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *
         return;
     }
     vf m = sigmoid_of(p->v0, c, p->v_raw, at, lanes);
-    vf dv_first = vf_mul(dv, m), rest = one_minus(m);
+    vf dv_first = vf_mul(dv, m), rest = vf_one_minus(m);
     vf way = vf_sub(load_some(p->v_first + at, lanes), load_some(p->v_in + at, lanes));
     store_some(g->dv_in + at, vf_mul(dv, rest), lanes);
     store_some(g->dv_raw + at, vf_mul(vf_mul(dv_first, rest), way), lanes);
@@ -118,7 +113,7 @@ WKV_INLINE void prep_bwd_kab(const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep 
     vf shift = vf_sub(gate, vf_set1(1)), rate = vf_fma(shift, k_a, vf_set1(1));
     vf through_k = vf_mul(dk, rate);
     store_some(g->dk_in + at, vf_fma(dq, load_some(p->k_k + c, lanes), through_k), lanes);
-    store_some(g->da_raw + at, vf_mul(dgate, vf_mul(gate, one_minus(gate))), lanes);
+    store_some(g->da_raw + at, vf_mul(dgate, vf_mul(gate, vf_one_minus(gate))), lanes);
     store_some(g->k_k_row + at, vf_mul(dq, k), lanes);
     store_some(g->k_a_row + at, vf_mul(dk_k, shift), lanes);
 }

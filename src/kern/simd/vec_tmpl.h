@@ -27,19 +27,14 @@ WKV_INLINE vf positive(vf x)
     return vf_max(vf_zero(), x);
 }
 
-WKV_INLINE vf one_minus(vf x)
-{
-    return vf_sub(vf_set1(1), x);
-}
-
 WKV_INLINE vf tanh_back(vf dy, vf y)
 {
-    return vf_mul(dy, one_minus(vf_mul(y, y)));
+    return vf_mul(dy, vf_one_minus(vf_mul(y, y)));
 }
 
 WKV_INLINE vf sigmoid_back(vf dy, vf y)
 {
-    return vf_mul(dy, vf_mul(y, one_minus(y)));
+    return vf_mul(dy, vf_mul(y, vf_one_minus(y)));
 }
 
 WKV_INLINE vf square_positive(vf x)
@@ -106,7 +101,7 @@ static void gate(real *y, const real *r, const real *x, size_t n)
 WKV_INLINE void gate_back(vf *dr, vf *dx, vf dy, vf r, vf x)
 {
     vf s = vf_sigmoid(r);
-    *dr = vf_mul(vf_mul(dy, x), vf_mul(s, one_minus(s)));
+    *dr = vf_mul(vf_mul(dy, x), vf_mul(s, vf_one_minus(s)));
     *dx = vf_mul(dy, s);
 }
 

@@ -22,6 +22,11 @@ WKV_INLINE void store_some(real *p, vf v, size_t lanes)
         vf_store_n(p, v, lanes);
 }
 
+WKV_INLINE vf vf_one_minus(vf x)
+{
+    return vf_sub(vf_set1(1), x);
+}
+
 /* e^r - 1 for the reduced argument r of x; *n the power of two. */
 WKV_INLINE vf reduced_expm1(vf x, vf *n)
 {
