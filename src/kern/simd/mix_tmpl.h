@@ -6,29 +6,32 @@
 
 enum { MU_VECTORS = 4, MU_CHUNK = 32 };
 
-/* One vector of one row, for all mixes. */
-WKV_INLINE void mix_at(real *const *y, vf now, vf before, const real *const *mu, size_t n_mix,
-                       size_t at, size_t i, size_t lanes, bool previous)
+WKV_INLINE void mix_at(real *y, const real *base, const real *other, const real *mu, size_t i,
+                       size_t lanes)
 {
-    vf base = previous ? now : before;
-    vf step = previous ? vf_sub(before, now) : vf_sub(now, before);
-    for (size_t j = 0; j < n_mix; j++)
-        store_some(y[j] + at, vf_fma(step, load_some(mu[j] + i, lanes), base), lanes);
+    vf from = load_some(base + i, lanes);
+    vf step = vf_sub(load_some(other + i, lanes), from);
+    store_some(y + i, vf_fma(step, load_some(mu + i, lanes), from), lanes);
+}
+
+/* One row of one mix; its two inputs stay in L1 from mix to mix. */
+static void mix_row(real *y, const real *base, const real *other, const real *mu, size_t n)
+{
+    size_t i = 0;
+    for (; i + VF_N <= n; i += VF_N)
+        mix_at(y, base, other, mu, i, VF_N);
+    if (i < n)
+        mix_at(y, base, other, mu, i, n - i);
 }
 
 static void shift_mix(real *const *y, const real *x, const real *prev, const real *const *mu,
                       int n_mix, int rows, int n, wkv_shift_mode mode)
 {
-    size_t cols = (size_t)n, mixes = (size_t)n_mix;
+    size_t cols = (size_t)n;
     bool previous = mode == WKV_SHIFT_PREVIOUS;
-    for (size_t t = 0; t < (size_t)rows; t++, prev = x, x += cols) {
-        size_t i = 0, at = t * cols;
-        for (; i + VF_N <= cols; i += VF_N)
-            mix_at(y, vf_load(x + i), vf_load(prev + i), mu, mixes, at + i, i, VF_N, previous);
-        if (i < cols)
-            mix_at(y, vf_load_n(x + i, cols - i), vf_load_n(prev + i, cols - i), mu, mixes, at + i,
-                   i, cols - i, previous);
-    }
+    for (size_t t = 0; t < (size_t)rows; t++, prev = x, x += cols)
+        for (size_t j = 0; j < (size_t)n_mix; j++)
+            mix_row(y[j] + t * cols, previous ? x : prev, previous ? prev : x, mu[j], cols);
 }
 
 /* One vector of one row; `at` of the row, `next` of what follows it. */
