@@ -14,7 +14,7 @@ typedef struct wkv_model wkv_model;
 
 typedef struct wkv_model_opts {
     int threads;       /* 0: all processors this process may use */
-    const char *vocab; /* tokenizer instead of the file's own: "bytes", a path; or NULL */
+    const char *vocab; /* as in wkv_tokenizer_open, instead of the file's own; or NULL */
     uint64_t reserved[6];
 } wkv_model_opts;
 

@@ -67,7 +67,7 @@ static wkv_status open_vocab(conversion *c, const char *spec, wkv_error *err)
 {
     if (spec == NULL)
         return WKV_OK;
-    WKV_TRY(wkv_tok_open_spec(&c->tok, spec, err));
+    WKV_TRY(wkv_vocab_open(&c->tok, spec, err));
     return c->is_model ? wkv_vocab_fits(c->tok, c->cfg.dim[WKV_DIM_V], spec, err) : WKV_OK;
 }
 

@@ -18,7 +18,7 @@ static wkv_status open_tokenizer(wkv_model *m, const char *spec, wkv_error *err)
     const int V = m->cfg.dim[WKV_DIM_V];
     const char *who = spec != NULL ? spec : wkv_store_path(m->store);
     if (spec != NULL)
-        WKV_TRY(wkv_tok_open_spec(tok, spec, err));
+        WKV_TRY(wkv_vocab_open(tok, spec, err));
     else
         WKV_TRY(wkv_vocab_of_store(tok, m->store, err));
     if (*tok == NULL && V == 256)

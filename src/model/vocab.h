@@ -10,6 +10,9 @@
  * carries none. */
 wkv_status wkv_vocab_of_store(wkv_tok **out, const wkv_store *file, wkv_error *err);
 
+/* Opens what a person wrote: "bytes", a vocabulary file, or a model that carries one. */
+wkv_status wkv_vocab_open(wkv_tok **out, const char *spec, wkv_error *err);
+
 /* E_SHAPE when t has ids for which a model with `logits` logits has none.  who names
  * the vocabulary in the error. */
 wkv_status wkv_vocab_fits(const wkv_tok *t, int logits, const char *who, wkv_error *err);

@@ -117,8 +117,9 @@ static void test_tokenizers(void **state)
     assert_string_equal(kind_of(MODEL, NULL), "none");
     assert_string_equal(kind_of(MODEL, "bytes"), "bytes");
     t.tokenizer = "bytes";
-    tiny_model_write(MODEL, &t);
-    assert_string_equal(kind_of(MODEL, NULL), "bytes");
+    tiny_model_write(OTHER, &t);
+    assert_string_equal(kind_of(OTHER, NULL), "bytes");
+    assert_string_equal(kind_of(MODEL, OTHER), "bytes"); /* another model's */
 }
 
 static void refuse_open(const char *path, const wkv_model_opts *o, wkv_status want,
@@ -144,6 +145,8 @@ static void test_tokenizers_that_do_not_fit(void **state)
     write_text(VOCAB, "this is no vocabulary\n");
     o.vocab = VOCAB;
     refuse_open(MODEL, &o, WKV_E_FORMAT, VOCAB);
+    o.vocab = MODEL; /* which carries none */
+    refuse_open(MODEL, &o, WKV_E_MISSING, MODEL);
     t.tokenizer = "bytes";
     tiny_model_write(MODEL, &t);
     refuse_open(MODEL, NULL, WKV_E_SHAPE, MODEL);
