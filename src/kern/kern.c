@@ -5,7 +5,9 @@
  * stays what the one below it has. */
 #include "kern/kern.h"
 
+#include <assert.h>
 #include <pthread.h>
+#include <stddef.h>
 
 #include "kern/simd/simd.h"
 
@@ -35,9 +37,11 @@ static void fill_avx512(wkv_kern *k)
 #undef FAMILY
 }
 
+/* Only the levels that may be used here: the functions that fill a table are compiled
+ * for its instruction set, so that calling them is as forbidden as calling the kernels. */
 static void build(void)
 {
-    for (int level = 0; level < WKV_CPU_LEVELS; level++) {
+    for (int level = 0; level <= (int)wkv_cpu_detect(); level++) {
         wkv_kern *k = &tables[level];
         fill_ref(k);
         if (level >= WKV_CPU_AVX2)
@@ -52,5 +56,6 @@ const wkv_kern *wkv_kern_for(wkv_cpu_level level)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, build);
+    assert(tables[level].add != NULL);
     return &tables[level];
 }

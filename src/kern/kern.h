@@ -107,8 +107,8 @@ typedef struct wkv_kern {
 #include "kern/kern.def"
 #undef KERN
 
-/* The table for a level: every pointer set, the best version at or below it.  The
- * tables are built once and live for ever. */
+/* The table for a level, which is at most wkv_cpu_detect(): every pointer set, the best
+ * version at or below it.  The tables are built once and live for ever. */
 const wkv_kern *wkv_kern_for(wkv_cpu_level level);
 
 #endif
