@@ -4,7 +4,6 @@
  * Every part goes straight into the trainer, whose close releases what there is; so no
  * step here has to undo the ones before it. */
 #include <math.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "train/trainer.h"
@@ -23,9 +22,9 @@ static wkv_status open_tokenizer(wkv_trainer *t, const wkv_train_opts *o, const 
 {
     const char *kind = init != NULL ? wkv_store_meta(init, WKV_META_TOKENIZER) : NULL;
     if (kind != NULL) {
-        const char *vocab = wkv_store_meta(init, WKV_META_VOCAB);
-        size_t len = vocab != NULL ? strlen(vocab) : 0;
-        WKV_TRY(wkv_tok_open(&t->tok, kind, o->init, vocab, len, err));
+        const wkv_meta *vocab = wkv_store_find_meta(init, WKV_META_VOCAB);
+        WKV_TRY(wkv_tok_open(&t->tok, kind, o->init, vocab != NULL ? vocab->value : NULL,
+                             vocab != NULL ? vocab->value_len : 0, err));
     } else if (o->vocab != NULL) {
         WKV_TRY(wkv_tok_open_spec(&t->tok, o->vocab, err));
     }
@@ -112,8 +111,11 @@ static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
 static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
                         wkv_error *err)
 {
-    if (init != NULL)
-        WKV_TRY(wkv_config_infer(&t->cfg, init, err));
+    if (init != NULL) {
+        wkv_status s = wkv_config_infer(&t->cfg, init, err);
+        if (s != WKV_OK)
+            return wkv_error_prefix(err, s, o->init);
+    }
     WKV_TRY(open_tokenizer(t, o, init, err));
     WKV_TRY(open_data(t, o, err));
     if (init == NULL) {

@@ -26,7 +26,7 @@ static void assert_same(const wkv_trainer *a, const wkv_trainer *b)
     assert_memory_equal(a->optim.v, b->optim.v, bytes);
 }
 
-/* ---- continuing ---------------------------------------------------------------------------- */
+/* ---- continuing ------------------------------------------------------------------ */
 
 static void resumes_bit_for_bit(void **state)
 {
@@ -151,8 +151,7 @@ static void changed_data(void **state)
     refuse(&o, WKV_E_SHAPE, "data_crc32c");
 }
 
-/* ---- damage
- * -------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------ */
 
 static uint8_t *slurp(const char *path, size_t *n)
 {
@@ -213,8 +212,7 @@ static void no_checkpoint(void **state)
     wkv_trainer_close(&t);
 }
 
-/* ---- a full disk
- * ------------------------------------------------------------------------------------ */
+/* ---- a full disk ------------------------------------------------------------------ */
 
 /* In a child whose files may not grow beyond 64 KiB: 0 when saving failed cleanly. */
 static int save_on_a_full_disk(const wkv_trainer *t)
