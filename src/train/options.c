@@ -16,7 +16,7 @@ void wkv_train_opts_init(wkv_train_opts *o)
         .batch = 12,
         .order = WKV_ORDER_RANDOM,
         .steps = 2000,
-        .lr = 3e-3,
+        .lr = 4e-3,
         .lr_final = 1e-4,
         .warmup = 10,
         .weight_decay = 0.1,
