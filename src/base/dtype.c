@@ -1,9 +1,10 @@
 /* base/dtype.c - the table of element types and conversion from each of them.
- * The block types are decoded exactly as ggml does, one block at a time. */
+ * What a block of a quantised type holds is the business of blocks.c. */
 #include "base/dtype.h"
 
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/half.h"
 
 static const wkv_dtype_info table[WKV_DTYPE_COUNT] = {
@@ -27,7 +28,7 @@ wkv_dtype wkv_dtype_by_name(const char *name)
 
 bool wkv_dtype_is_weight(wkv_dtype t)
 {
-    return t <= WKV_DTYPE_BF16 || (t >= WKV_DTYPE_Q4_0 && t <= WKV_DTYPE_Q8_0);
+    return t <= WKV_DTYPE_BF16 || table[t].block > 1;
 }
 
 bool wkv_dtype_bytes(wkv_dtype t, uint64_t n, uint64_t *bytes)
@@ -45,58 +46,6 @@ bool wkv_dtype_bytes(wkv_dtype t, uint64_t n, uint64_t *bytes)
 static uint16_t load_u16(const uint8_t *p)
 {
     return (uint16_t)(p[0] | (unsigned)p[1] << 8);
-}
-
-static uint32_t load_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* One block of 32: value j is the low nibble of byte j, value j + 16 the high one. */
-static void decode_q4(float *y, const uint8_t *nibbles, float scale, float offset)
-{
-    for (int j = 0; j < 16; j++) {
-        y[j] = (float)(nibbles[j] & 15) * scale + offset;
-        y[j + 16] = (float)(nibbles[j] >> 4) * scale + offset;
-    }
-}
-
-/* As q4, the fifth bit of value j being bit j of `high`. */
-static void decode_q5(float *y, const uint8_t *nibbles, uint32_t high, int bias, float scale,
-                      float offset)
-{
-    for (int j = 0; j < 16; j++) {
-        int lo = (nibbles[j] & 15) | (int)((high >> j) & 1u) << 4;
-        int hi = (nibbles[j] >> 4) | (int)((high >> (j + 16)) & 1u) << 4;
-        y[j] = (float)(lo - bias) * scale + offset;
-        y[j + 16] = (float)(hi - bias) * scale + offset;
-    }
-}
-
-static void decode_block(float *y, const uint8_t *p, wkv_dtype t)
-{
-    float d = wkv_f16_to_f32(load_u16(p));
-    switch (t) {
-    case WKV_DTYPE_Q4_0:
-        for (int j = 0; j < 16; j++) {
-            y[j] = (float)((p[2 + j] & 15) - 8) * d;
-            y[j + 16] = (float)((p[2 + j] >> 4) - 8) * d;
-        }
-        break;
-    case WKV_DTYPE_Q4_1:
-        decode_q4(y, p + 4, d, wkv_f16_to_f32(load_u16(p + 2)));
-        break;
-    case WKV_DTYPE_Q5_0:
-        decode_q5(y, p + 6, load_u32(p + 2), 16, d, 0.0f);
-        break;
-    case WKV_DTYPE_Q5_1:
-        decode_q5(y, p + 8, load_u32(p + 4), 0, d, wkv_f16_to_f32(load_u16(p + 2)));
-        break;
-    default: /* Q8_0 */
-        for (int j = 0; j < 32; j++)
-            y[j] = (float)(int8_t)p[2 + j] * d;
-        break;
-    }
 }
 
 static void decode_plain(float *dst, const uint8_t *src, wkv_dtype t, size_t n)
@@ -126,7 +75,7 @@ void wkv_dtype_to_f32(float *dst, const void *src, wkv_dtype t, size_t n)
         return;
     }
     for (size_t i = 0; i < n; i += (size_t)table[t].block, p += table[t].bytes)
-        decode_block(dst + i, p, t);
+        wkv_block_decode(dst + i, p, t);
 }
 
 void wkv_dtype_to_f64(double *dst, const void *src, wkv_dtype t, size_t n)
@@ -136,8 +85,8 @@ void wkv_dtype_to_f64(double *dst, const void *src, wkv_dtype t, size_t n)
         return;
     }
     const uint8_t *p = src;
-    float piece[32];
-    size_t step = 32;
+    float piece[256]; /* a multiple of every block size */
+    const size_t step = sizeof piece / sizeof *piece;
     for (size_t i = 0; i < n; i += step) {
         size_t m = n - i < step ? n - i : step;
         wkv_dtype_to_f32(piece, p, t, m);
