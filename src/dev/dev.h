@@ -69,6 +69,10 @@ static inline size_t wkv_wkv7_keep_size(const wkv_seqs *q, int H, int N)
 
 typedef enum wkv_act_kind { WKV_ACT_TANH, WKV_ACT_SIGMOID, WKV_ACT_RELU2 } wkv_act_kind;
 
+/* What RWKV-5 and 6 make of a parameter of each head: the value itself, e^v (an older
+ * bonus), or the decay exp(-e^v). */
+typedef enum wkv_head_fn { WKV_HEAD_RAW, WKV_HEAD_EXP, WKV_HEAD_DECAY } wkv_head_fn;
+
 typedef struct wkv_dev wkv_dev;
 
 /* The context of a pass. */

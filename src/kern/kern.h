@@ -49,6 +49,40 @@ typedef struct wkv_wkv7_grad {
     ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N) + \
      (size_t)(WKV_WKV7_CHUNK + 4) * (size_t)(N))
 
+/* The inputs of the RWKV-5 and 6 recurrence for one head of one sequence: r, k, v (T, N),
+ * rows `stride` apart; decays w, rows w_stride apart (0: the same at every step); the
+ * bonus u (N). */
+typedef struct wkv_wkv6_in {
+    const real *r, *w, *k, *v, *u;
+    int T, N, stride, w_stride;
+} wkv_wkv6_in;
+
+/* Gradients: dr, dw, dk, dv are (T, N), rows `stride` apart; du is (N). */
+typedef struct wkv_wkv6_grad {
+    real *dr, *dw, *dk, *dv, *du;
+} wkv_wkv6_grad;
+
+/* Reals of scratch that wkv6_bwd needs: the states of one chunk. */
+#define WKV_WKV6_SCRATCH(N) ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N))
+
+/* RWKV-5 and 6 between the recurrence and the output product:
+ *   z = (GN(y) ln_w + ln_b) silu(g), or without the gate where g is NULL. */
+typedef struct wkv_gn_gate {
+    const real *y, *g;       /* (rows, C) */
+    const real *ln_w, *ln_b; /* (C) */
+    real *z;                 /* out, (rows, C) */
+    real *stat;              /* out, (rows, H, 2), or NULL */
+    real eps;
+} wkv_gn_gate;
+
+/* Its gradients.  Given dz.  Written: dy, dg (NULL with g), and rows whose column sums are
+ * the gradients of ln_w, ln_b. */
+typedef struct wkv_gn_gate_grad {
+    const real *dz;
+    real *dy, *dg;
+    real *ln_w_row, *ln_b_row;
+} wkv_gn_gate_grad;
+
 /* RWKV-7 between the products and the recurrence (docs/math/rwkv7.md).  Rows of C = H*N.
  *   w = exp(-e^{-1/2} sigmoid(w0 + w_raw));     a_gate = sigmoid(a0 + a_raw)
  *   v = v_in + (v_first - v_in) sigmoid(v0 + v_raw), or v_in when v_first is NULL

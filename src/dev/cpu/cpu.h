@@ -44,8 +44,6 @@ static inline int wkv_cpu_parts(const wkv_exec *x, size_t n, size_t steps)
 #define OP(name, args) void wkv_cpu_##name args;
 #include "dev/ops.def"
 #undef OP
-/* y (n) += sum over rows of in (rows, n). */
-void wkv_cpu_colsum(wkv_exec *x, real *y, const real *in, int rows, size_t n);
 double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n);
 
 #endif

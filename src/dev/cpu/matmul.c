@@ -176,3 +176,80 @@ void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, 
         wkv_gemm_parallel(x, &g);
     }
 }
+
+/* ---- groups ---------------------------------------------------------------------------- */
+
+/* The part of W that group j multiplies with: `rank` of its rows. */
+static wkv_weight group_of(const wkv_weight *W, int groups, int j)
+{
+    wkv_weight part = *W;
+    part.rows = W->rows / groups;
+    size_t at = (size_t)j * (size_t)part.rows * (size_t)W->cols;
+    part.data = (const real *)W->data + at;
+    part.grad = W->grad != NULL ? W->grad + at : NULL;
+    return part;
+}
+
+void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const wkv_weight *W,
+                            int groups, int rows)
+{
+    if (wkv_exec_measuring(x))
+        return;
+    for (int j = 0; j < groups; j++) {
+        wkv_weight part = group_of(W, groups, j);
+        const real *mine = in + (size_t)j * (size_t)part.rows;
+        if (rows <= FEW_ROWS) {
+            for (int r = 0; r < rows; r++)
+                x->dev->kern->gemv_t(y[j] + (size_t)r * (size_t)part.cols, part.data,
+                                     mine + (size_t)r * (size_t)W->rows, part.rows, part.cols,
+                                     part.cols);
+            continue;
+        }
+        wkv_gemm_args g = {.C = y[j],
+                           .A = mine,
+                           .B = part.data,
+                           .m = rows,
+                           .n = part.cols,
+                           .k = part.rows,
+                           .lda = W->rows,
+                           .ldb = part.cols,
+                           .ldc = part.cols};
+        wkv_gemm_parallel(x, &g);
+    }
+}
+
+void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, const real *in,
+                                const wkv_weight *W, int groups, int rows)
+{
+    if (wkv_exec_measuring(x))
+        return;
+    for (int j = 0; j < groups; j++) {
+        wkv_weight part = group_of(W, groups, j);
+        size_t at = (size_t)j * (size_t)part.rows;
+        wkv_gemm_args g = {.C = din + at,
+                           .A = dy[j],
+                           .B = part.data,
+                           .m = rows,
+                           .n = part.rows,
+                           .k = part.cols,
+                           .lda = part.cols,
+                           .ldb = part.cols,
+                           .ldc = W->rows,
+                           .trans_b = true};
+        wkv_gemm_parallel(x, &g);
+        if (part.grad == NULL)
+            continue;
+        wkv_gemm_args w = {.C = part.grad,
+                           .A = in + at,
+                           .B = dy[j],
+                           .m = part.rows,
+                           .n = part.cols,
+                           .k = rows,
+                           .lda = W->rows,
+                           .ldb = part.cols,
+                           .ldc = part.cols,
+                           .trans_a = true,
+                           .accumulate = true};
+        wkv_gemm_parallel(x, &w);
+    }
+}

@@ -5,40 +5,7 @@
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
-
-/* Rows that one call of a kernel takes, so that its outputs stay in the cache. */
-enum { BLOCK = 32 };
-
-/* One stretch of rows inside one sequence. */
-typedef struct stretch {
-    int seq, end;
-    bool first, last; /* touches the sequence's first, last row */
-} stretch;
-
-/* The sequence that holds this row. */
-static int sequence_of(const wkv_seqs *q, int row)
-{
-    int lo = 0, hi = q->n - 1;
-    while (lo < hi) {
-        int mid = (lo + hi + 1) / 2;
-        if (q->start[mid] <= row)
-            lo = mid;
-        else
-            hi = mid - 1;
-    }
-    return lo;
-}
-
-/* The stretch that starts at row `begin` and passes neither `end` nor a block. */
-static stretch stretch_at(const wkv_seqs *q, int begin, int end)
-{
-    int b = sequence_of(q, begin);
-    if (end > begin + BLOCK)
-        end = begin + BLOCK;
-    if (end > q->start[b + 1])
-        end = q->start[b + 1];
-    return (stretch){b, end, begin == q->start[b], end == q->start[b + 1]};
-}
+#include "dev/cpu/stretch.h"
 
 /* ---- the state ------------------------------------------------------------------------ */
 
@@ -75,7 +42,7 @@ static void mix_rows(const wkv_kern *k, real *const *y, const real *prev, const 
                      size_t C, wkv_shift_mode mode)
 {
     for (int r = begin; r < end;) {
-        stretch t = stretch_at(q, r, end);
+        wkv_stretch t = wkv_stretch_at(q, r, end);
         real *out[WKV_MAX_MIX];
         for (int j = 0; j < n_mix; j++)
             out[j] = y[j] + (size_t)r * C;
@@ -97,10 +64,10 @@ void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, const real *prev, const real
     const real *m[WKV_MAX_MIX];
     for (int j = 0; j < n_mix; j++)
         m[j] = wkv_vec(mu[j]);
-    int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * C * (size_t)n_mix);
+    int parts = wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * C * (size_t)n_mix);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
     for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
+        wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
         mix_rows(x->dev->kern, y, prev, in, m, n_mix, q, (int)s.begin, (int)(s.begin + s.n), C,
                  mode);
     }
@@ -122,7 +89,7 @@ static void bwd_rows(const wkv_kern *k, real *din, const backward *g, const real
                      int end)
 {
     for (int r = begin; r < end;) {
-        stretch t = stretch_at(g->q, r, end);
+        wkv_stretch t = wkv_stretch_at(g->q, r, end);
         const real *d[WKV_MAX_MIX];
         for (int j = 0; j < g->n_mix; j++)
             d[j] = g->dy[j] + (size_t)r * g->C;
@@ -190,10 +157,11 @@ void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, real *dprev, const real *cons
     real *zeros = wkv_arena_reals(x->scratch, g.C);
     if (!wkv_exec_measuring(x)) {
         memset(zeros, 0, g.C * sizeof *zeros);
-        int parts = wkv_cpu_parts(x, (rows + BLOCK - 1) / BLOCK, rows * g.C * (size_t)n_mix);
+        int parts =
+            wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * g.C * (size_t)n_mix);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(rows, parts, i, BLOCK);
+            wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
             bwd_rows(x->dev->kern, din, &g, zeros, (int)s.begin, (int)(s.begin + s.n));
         }
         bwd_previous(dprev, &g);
