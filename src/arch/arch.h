@@ -21,10 +21,14 @@ typedef enum wkv_dim {
     WKV_DIM_H,     /* heads */
     WKV_DIM_N,     /* head size */
     WKV_DIM_F,     /* channel-mixing width */
+    WKV_DIM_D,     /* decays a head has: N, or 1 for all of it (RWKV-5.0, 5.1) */
     WKV_DIM_RW,    /* low ranks: decay, in-context rate, value residual, gate */
     WKV_DIM_RA,
     WKV_DIM_RV,
     WKV_DIM_RG,
+    WKV_DIM_RM, /* low rank of RWKV-6's mixes; how many mixes; ranks of all together */
+    WKV_DIM_M,
+    WKV_DIM_MRM,
     WKV_DIM_COUNT
 } wkv_dim;
 
@@ -148,8 +152,8 @@ struct wkv_arch {
     /* Fills the dimensions of a new model that follow from layers, V, C and, where there
      * are heads, N. */
     void (*shape)(wkv_config *cfg);
-    /* Checks what the table cannot say (H * N = A). */
-    wkv_status (*check)(const wkv_config *cfg, wkv_error *err);
+    /* Derives and checks what the table cannot say (H * N = A).  file: NULL for a new model. */
+    wkv_status (*finish)(wkv_config *cfg, const wkv_store *file, wkv_error *err);
 
     size_t (*state_size)(const wkv_config *cfg); /* reals of one sequence's state */
     void (*state_init)(const wkv_config *cfg, real *state);

@@ -188,6 +188,10 @@ wkv_status wkv_init_head(real *w, const wkv_init *i);     /* orthogonal, 0.5 sqr
 wkv_status wkv_init_ortho(real *w, const wkv_init *i);    /* orthogonal, gain 1 */
 wkv_status wkv_init_ortho_01(real *w, const wkv_init *i); /* orthogonal, gain 0.1 */
 wkv_status wkv_init_ln_x(real *w, const wkv_init *i);     /* ((1 + layer) / layers)^0.7 */
+/* Mixes of RWKV-4 and 5: (c/C)^p with p = 1 - l/L; the same + 0.3 l/(L-1); (c/C)^(p/2). */
+wkv_status wkv_init_mix_k(real *w, const wkv_init *i);
+wkv_status wkv_init_mix_v(real *w, const wkv_init *i);
+wkv_status wkv_init_mix_r(real *w, const wkv_init *i);
 /* gain times an orthogonal matrix (orthonormal rows or columns, whichever are fewer) */
 wkv_status wkv_init_orthogonal(real *w, const wkv_init *i, double gain);
 

@@ -11,8 +11,8 @@
 /* No model comes near these; they keep every product of dimensions inside 64 bits. */
 enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14 };
 
-static const char *const dim_name[WKV_DIM_COUNT] = {"1", "V",  "C",  "A",  "H", "N",
-                                                    "F", "RW", "RA", "RV", "RG"};
+static const char *const dim_name[WKV_DIM_COUNT] = {"1",  "V",  "C",  "A",  "H",  "N", "F",     "D",
+                                                    "RW", "RA", "RV", "RG", "RM", "M", "M * RM"};
 
 /* ---- shapes ---------------------------------------------------------------------------- */
 
@@ -66,7 +66,9 @@ static bool shape_as(int64_t out[3], const wkv_param *p, const wkv_tensor *t)
     int n = squeeze(squeezed, t);
     if (t->ndim != want && n > want)
         return false;
-    if (t->ndim != want && n < want && want > 1)
+    /* One decay for all of a head may be kept without the dimension of one. */
+    bool padded = want > 1 && p->dims[want - 1] == WKV_DIM_D && n == want - 1;
+    if (t->ndim != want && n < want && want > 1 && !padded)
         return false;
     for (int j = 0; j < want; j++)
         out[j] = t->ndim == want ? t->dim[j] : j < n ? squeezed[j] : 1;
@@ -179,7 +181,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
                      arch->name, cfg->layers, name);
         }
     }
-    return arch->check(cfg, err);
+    return arch->finish(cfg, file, err);
 }
 
 /* ---- a new model --------------------------------------------------------------------------------
@@ -206,7 +208,7 @@ wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int
         cfg->dim[WKV_DIM_H] = width / head_size;
     }
     arch->shape(cfg);
-    return arch->check(cfg, err);
+    return arch->finish(cfg, NULL, err);
 }
 
 /* ---- metadata

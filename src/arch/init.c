@@ -48,6 +48,29 @@ double wkv_init_ratio_1_to_0(const wkv_init *i)
     return 1.0 - (double)i->layer / i->cfg->layers;
 }
 
+/* (c/C)^(power (1 - l/L)) + offset */
+static wkv_status fill_mix(real *w, const wkv_init *i, double power, double offset)
+{
+    for (int c = 0; c < i->cols; c++)
+        w[c] = (real)(pow((double)c / i->cols, power * wkv_init_ratio_1_to_0(i)) + offset);
+    return WKV_OK;
+}
+
+wkv_status wkv_init_mix_k(real *w, const wkv_init *i)
+{
+    return fill_mix(w, i, 1.0, 0.0);
+}
+
+wkv_status wkv_init_mix_v(real *w, const wkv_init *i)
+{
+    return fill_mix(w, i, 1.0, 0.3 * wkv_init_ratio_0_to_1(i));
+}
+
+wkv_status wkv_init_mix_r(real *w, const wkv_init *i)
+{
+    return fill_mix(w, i, 0.5, 0.0);
+}
+
 /* ---- orthogonal matrices ----------------------------------------------------------- */
 
 static real length_of(const wkv_dev *dev, const real *v, size_t m)

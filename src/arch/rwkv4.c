@@ -21,29 +21,6 @@ static wkv_status init_matrix(real *w, const wkv_init *i)
     return wkv_init_orthogonal(w, i, ratio > 1.0 ? sqrt(ratio) : 1.0);
 }
 
-/* (c/C)^(power (1 - l/L)) + offset */
-static wkv_status init_mix(real *w, const wkv_init *i, double power, double offset)
-{
-    for (int c = 0; c < i->cols; c++)
-        w[c] = (real)(pow((double)c / i->cols, power * wkv_init_ratio_1_to_0(i)) + offset);
-    return WKV_OK;
-}
-
-static wkv_status init_mix_k(real *w, const wkv_init *i)
-{
-    return init_mix(w, i, 1.0, 0.0);
-}
-
-static wkv_status init_mix_v(real *w, const wkv_init *i)
-{
-    return init_mix(w, i, 1.0, 0.3 * wkv_init_ratio_0_to_1(i));
-}
-
-static wkv_status init_mix_r(real *w, const wkv_init *i)
-{
-    return init_mix(w, i, 0.5, 0.0);
-}
-
 static wkv_status init_decay(real *w, const wkv_init *i)
 {
     double power = 0.7 + 1.3 * wkv_init_ratio_0_to_1(i);
@@ -79,9 +56,10 @@ static void shape(wkv_config *cfg)
     cfg->dim[WKV_DIM_F] = 4 * cfg->dim[WKV_DIM_C];
 }
 
-static wkv_status check(const wkv_config *cfg, wkv_error *err)
+static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
     (void)cfg; /* the table says all there is to say */
+    (void)file;
     (void)err;
     return WKV_OK;
 }
@@ -116,7 +94,7 @@ const wkv_arch wkv_arch_rwkv4 = {
     .saved_layer = sizeof(rwkv4_saved),
     .probe = probe,
     .shape = shape,
-    .check = check,
+    .finish = finish,
     .state_size = state_size,
     .state_init = state_init,
     .forward = wkv_rwkv4_forward,

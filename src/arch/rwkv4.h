@@ -13,16 +13,16 @@
     P(ln2_b, "blocks.%d.ln2.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
     P(decay, "blocks.%d.att.time_decay", LAYER, VEC, A, 1, 1, REQUIRED, 2, init_decay) \
     P(first, "blocks.%d.att.time_first", LAYER, VEC, A, 1, 1, REQUIRED, 3, init_first) \
-    P(mix_k, "blocks.%d.att.time_mix_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_mix_k) \
-    P(mix_v, "blocks.%d.att.time_mix_v", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_mix_v) \
-    P(mix_r, "blocks.%d.att.time_mix_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_mix_r) \
+    P(mix_k, "blocks.%d.att.time_mix_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_mix_k) \
+    P(mix_v, "blocks.%d.att.time_mix_v", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_mix_v) \
+    P(mix_r, "blocks.%d.att.time_mix_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_mix_r) \
     P(key, "blocks.%d.att.key.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_zero) \
     P(value, "blocks.%d.att.value.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, init_matrix) \
     P(receptance, "blocks.%d.att.receptance.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, \
       wkv_init_zero) \
     P(output, "blocks.%d.att.output.weight", LAYER, MAT, C, A, 1, REQUIRED, 1, wkv_init_zero) \
-    P(ffn_mix_k, "blocks.%d.ffn.time_mix_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_mix_k) \
-    P(ffn_mix_r, "blocks.%d.ffn.time_mix_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_mix_k) \
+    P(ffn_mix_k, "blocks.%d.ffn.time_mix_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_mix_k) \
+    P(ffn_mix_r, "blocks.%d.ffn.time_mix_r", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_mix_k) \
     P(ffn_key, "blocks.%d.ffn.key.weight", LAYER, MAT, F, C, 1, REQUIRED, 1, init_matrix) \
     P(ffn_receptance, "blocks.%d.ffn.receptance.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, \
       wkv_init_zero) \

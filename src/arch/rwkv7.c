@@ -133,8 +133,9 @@ static void shape(wkv_config *cfg)
     cfg->dim[WKV_DIM_RG] = rank_of(C, 5.0);
 }
 
-static wkv_status check(const wkv_config *cfg, wkv_error *err)
+static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
+    (void)file;
     int H = cfg->dim[WKV_DIM_H], N = cfg->dim[WKV_DIM_N], A = cfg->dim[WKV_DIM_A];
     if ((int64_t)H * N != A)
         WKV_FAIL(err, WKV_E_SHAPE, "att.r_k has %d heads of %d, expected %d channels in all", H, N,
@@ -168,7 +169,7 @@ const wkv_arch wkv_arch_rwkv7 = {
     .saved_layer = sizeof(rwkv7_saved),
     .probe = probe,
     .shape = shape,
-    .check = check,
+    .finish = finish,
     .state_size = state_size,
     .state_init = state_init,
     .forward = wkv_rwkv7_forward,

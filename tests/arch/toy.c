@@ -138,8 +138,9 @@ static void shape(wkv_config *cfg)
     cfg->dim[WKV_DIM_A] = 0; /* no width of its own for time mixing */
 }
 
-static wkv_status check(const wkv_config *cfg, wkv_error *err)
+static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
+    (void)file;
     if (cfg->dim[WKV_DIM_C] > MAX_WIDTH)
         WKV_FAIL(err, WKV_E_LIMIT, "width: expected at most %d", MAX_WIDTH);
     return WKV_OK;
@@ -155,7 +156,7 @@ const wkv_arch toy_arch = {
     .saved_layer = sizeof(layer_saved),
     .probe = probe,
     .shape = shape,
-    .check = check,
+    .finish = finish,
     .state_size = state_size,
     .state_init = state_init,
     .forward = forward,

@@ -1,0 +1,112 @@
+/* arch/eagle.c - see eagle.h. */
+#include "arch/eagle.h"
+
+#include <math.h>
+#include <string.h>
+
+static wkv_wkv6_in recurrence_of(const wkv_pass *p, const wkv_eagle_in *in)
+{
+    return (wkv_wkv6_in){
+        .r = in->r,
+        .w = in->w,
+        .k = in->k,
+        .v = in->v,
+        .u = in->u,
+        .N = p->cfg->dim[WKV_DIM_N],
+        .stride = p->cfg->dim[WKV_DIM_A],
+        .w_stride = in->w_stride,
+    };
+}
+
+static wkv_gn_gate gate_of(const wkv_pass *p, const wkv_eagle_saved *s, const wkv_eagle_in *in)
+{
+    return (wkv_gn_gate){
+        .y = s->y, .g = in->g, .z = s->z, .stat = s->stat, .eps = (real)p->cfg->gn_eps};
+}
+
+void wkv_eagle_fwd(wkv_pass *p, wkv_eagle_saved *s, const wkv_eagle_in *in, int l)
+{
+    int rows = wkv_pass_rows(p), A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
+    bool training = p->tape != NULL;
+    s->y = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_keep(p, WKV_DIM_A);
+    s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
+    s->stat = training ? wkv_pass_keep(p, 2 * (size_t)rows * (size_t)(A / N)) : NULL;
+    wkv_wkv6_in recurrence = recurrence_of(p, in);
+    wkv_gn_gate gate = gate_of(p, s, in);
+    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_MEMORY);
+    p->exec.dev->wkv6(&p->exec, s->y, s->keep, &recurrence, &p->seqs, &slot);
+    p->exec.dev->gn_gate(&p->exec, &gate, in->ln_w, in->ln_b, rows, A, N);
+}
+
+void wkv_eagle_bwd(wkv_pass *p, wkv_eagle_grad *g, const wkv_eagle_saved *s, const wkv_eagle_in *in,
+                   const real *dz, int l)
+{
+    int rows = wkv_pass_rows(p), A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
+    g->dr = wkv_temp(p, WKV_DIM_A);
+    g->dk = wkv_temp(p, WKV_DIM_A);
+    g->dv = wkv_temp(p, WKV_DIM_A);
+    g->dw = wkv_temp(p, WKV_DIM_A);
+    g->du = wkv_pass_temp(p, (size_t)A);
+    g->dg = in->g != NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
+    real *dy = wkv_temp(p, WKV_DIM_A);
+    wkv_gn_gate gate = gate_of(p, s, in);
+    wkv_gn_gate_grad gate_grad = {.dz = dz, .dy = dy, .dg = g->dg};
+    p->exec.dev->gn_gate_bwd(&p->exec, &gate_grad, &gate, in->ln_w, in->ln_b, rows, A, N);
+    wkv_wkv6_in recurrence = recurrence_of(p, in);
+    wkv_wkv6_grad grad = {g->dr, g->dw, g->dk, g->dv, g->du};
+    wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_MEMORY);
+    p->exec.dev->wkv6_bwd(&p->exec, &grad, dy, s->keep, &recurrence, &p->seqs, &dslot);
+}
+
+/* ---- initial values ------------------------------------------------------------------ */
+
+/* c/(C-1) */
+static double place(const wkv_init *i, int c)
+{
+    return i->cols > 1 ? (double)c / (i->cols - 1) : 0.0;
+}
+
+wkv_status wkv_init_eagle_decay(real *w, const wkv_init *i)
+{
+    double power = 0.7 + 1.3 * wkv_init_ratio_0_to_1(i);
+    for (int c = 0; c < i->cols; c++)
+        w[c] = (real)(-6.0 + 5.0 * pow(place(i, c), power));
+    return WKV_OK;
+}
+
+wkv_status wkv_init_eagle_bonus(real *w, const wkv_init *i)
+{
+    for (int c = 0; c < i->cols; c++)
+        w[c] = (real)(wkv_init_ratio_0_to_1(i) * (1.0 - place(i, c)) + 0.1 * ((c + 1) % 3 - 1));
+    return WKV_OK;
+}
+
+int wkv_eagle_ffn(int C)
+{
+    int F = (int)(3.5 * C) / 32 * 32;
+    return F > 0 ? F : 32;
+}
+
+/* ---- shape and state -------------------------------------------------------------------- */
+
+wkv_status wkv_eagle_check(const wkv_config *cfg, wkv_error *err)
+{
+    int H = cfg->dim[WKV_DIM_H], N = cfg->dim[WKV_DIM_N], A = cfg->dim[WKV_DIM_A];
+    if ((int64_t)H * N != A)
+        WKV_FAIL(err, WKV_E_SHAPE, "%s has %d heads of %d, expected %d channels in all",
+                 cfg->arch->name, H, N, A);
+    if (N > 4096)
+        WKV_FAIL(err, WKV_E_LIMIT, "head size: expected at most 4096, found %d", N);
+    return WKV_OK;
+}
+
+size_t wkv_eagle_state_size(const wkv_config *cfg)
+{
+    return (size_t)cfg->layers * wkv_layer_state(cfg, wkv_matrix_memory(cfg));
+}
+
+void wkv_eagle_state_init(const wkv_config *cfg, real *state)
+{
+    memset(state, 0, wkv_eagle_state_size(cfg) * sizeof *state);
+}
