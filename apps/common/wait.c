@@ -14,7 +14,7 @@ void wkv_wait_gently(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") != NULL || getenv("GOMP_SPINCOUNT") != NULL)
         return;
-    if (setenv("GOMP_SPINCOUNT", "2000", 1) != 0)
+    if (setenv("GOMP_SPINCOUNT", "1000", 1) != 0)
         return;
     execv("/proc/self/exe", argv);
     /* Could not start again: go on as we are, only less gently. */
