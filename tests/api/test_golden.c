@@ -80,6 +80,16 @@ static void test_4v0_fp32(void **state)
     check_model("4v0-660K-FP32", "4v0-660K", 5e-6);
 }
 
+static void test_5v2_fp32(void **state)
+{
+    check_model("5v2-730K-FP32", "5v2-730K", 5e-6);
+}
+
+static void test_6v0_fp32(void **state)
+{
+    check_model("6v0-1m-FP32", "6v0-1m", 5e-6);
+}
+
 static void test_7v0_fp32(void **state)
 {
     check_model("7v0-834K-FP32", "7v0-834K", 5e-6);
@@ -109,6 +119,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_4v0_fp32),
         cmocka_unit_test(test_7v0_fp32),
+        cmocka_unit_test(test_5v2_fp32),
+        cmocka_unit_test(test_6v0_fp32),
         cmocka_unit_test(test_4v0_fp16),
         cmocka_unit_test(test_4v0_q5_1),
     };

@@ -1,6 +1,6 @@
 # The models that an independent program has computed, as it computed them.
 need_data tiny-rwkv
-for version in 4v0-660K 7v0-834K; do
+for version in 4v0-660K 5v2-730K 6v0-1m 7v0-834K; do
     od -An -v -tf4 -w4 "$DATA/tiny-rwkv/expected-logits-$version.bin" >want
     for how in '' --step; do
         "$WKV" logits "$DATA/tiny-rwkv/tiny-rwkv-$version-FP32.bin" --ids 34,105,110 $how >got
