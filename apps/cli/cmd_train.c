@@ -59,7 +59,7 @@ static const wkv_arg_option table[] = {
     {.name = "arch",
      .type = WKV_ARG_CHOICE,
      .offset = offsetof(options, t.arch),
-     .choices = "rwkv4|rwkv7",
+     .choices_of = wkv_arch_names,
      .help = "architecture of a new model"},
     INT("layers", t.layers, 1, 4096, "layers of a new model"),
     INT("width", t.width, 1, 1 << 20, "width of a new model"),

@@ -20,7 +20,7 @@ static const char *expected(const wkv_arg_option *o)
     bool whole = o->type == WKV_ARG_INT || o->type == WKV_ARG_LONG || o->type == WKV_ARG_SEED;
     const char *kind = whole ? "a whole number" : "a number";
     if (o->type == WKV_ARG_CHOICE)
-        snprintf(text, sizeof text, "one of %s", o->choices);
+        snprintf(text, sizeof text, "one of %s", wkv_arg_choices(o));
     else if (o->type == WKV_ARG_SEED)
         snprintf(text, sizeof text, "%s from 0 to 18446744073709551615", kind);
     else if (o->above && isinf(o->max))
@@ -75,11 +75,11 @@ static bool set_real(const wkv_arg_option *o, void *options, const char *text)
     return true;
 }
 
-/* The choice that text names, inside o->choices; its length in *n.  NULL: none. */
+/* The choice that text names, inside its choices; its length in *n.  NULL: none. */
 static const char *find_choice(const wkv_arg_option *o, const char *text)
 {
     size_t n = strlen(text);
-    for (const char *p = o->choices; n > 0 && p != NULL; p = strchr(p, '|')) {
+    for (const char *p = wkv_arg_choices(o); n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0'))
             return p;

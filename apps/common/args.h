@@ -43,8 +43,15 @@ typedef struct wkv_arg_option {
     char letter; /* short form, or 0 */
     bool above;
     double min, max;
-    const char *choices; /* "random|sequential" */
+    const char *choices;             /* "random|sequential" */
+    const char *(*choices_of)(void); /* where the library knows them, instead of choices */
 } wkv_arg_option;
+
+/* What a WKV_ARG_CHOICE may be, "a|b|c". */
+static inline const char *wkv_arg_choices(const wkv_arg_option *o)
+{
+    return o->choices_of != NULL ? o->choices_of() : o->choices;
+}
 
 typedef struct wkv_arg_operand {
     const char *name;

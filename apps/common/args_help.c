@@ -60,7 +60,7 @@ static void synopsis(FILE *out, const wkv_command *c)
 
 static const char *value_of(const wkv_arg_option *o)
 {
-    return o->type == WKV_ARG_CHOICE ? o->choices : o->value;
+    return o->type == WKV_ARG_CHOICE ? wkv_arg_choices(o) : o->value;
 }
 
 static void help_option(FILE *out, const wkv_arg_option *o, const void *options)

@@ -26,6 +26,9 @@ WKV_API wkv_status wkv_model_open(wkv_model **out, const char *path, const wkv_m
                                   wkv_error *err);
 WKV_API void wkv_model_close(wkv_model **m);
 
+/* The architectures this library knows, as text: "rwkv4|rwkv5|...". */
+WKV_API const char *wkv_arch_names(void);
+
 typedef struct wkv_model_info {
     const char *arch;      /* "rwkv7" */
     const char *format;    /* "safetensors", "pth", "rwkv.cpp" */

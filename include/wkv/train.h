@@ -22,7 +22,7 @@ typedef struct wkv_train_opts {
     /* The model: a new one of this shape, or one to start from.  With init, the
      * architecture, the shapes and, where it has one, the vocabulary come from the file. */
     const char *init;  /* path of a model, or NULL */
-    const char *arch;  /* "rwkv4", "rwkv7" */
+    const char *arch;  /* one of wkv_arch_names, "rwkv7" */
     int32_t layers;    /* L */
     int32_t width;     /* C */
     int32_t head_size; /* N, for architectures that have heads */

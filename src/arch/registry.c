@@ -1,6 +1,8 @@
 /* arch/registry.c - the list of model versions. */
 #include <string.h>
 
+#include <wkv/model.h>
+
 #include "arch/arch.h"
 
 static const wkv_arch *const all[] = {
@@ -20,4 +22,14 @@ const wkv_arch *wkv_arch_find(const char *name)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];
     return NULL;
+}
+
+const char *wkv_arch_names(void)
+{
+    static const char names[] =
+#define ARCH(id) "|" #id
+#include "arch/arch.def"
+#undef ARCH
+        ;
+    return names + 1; /* past the first bar */
 }
