@@ -5,24 +5,6 @@
 
 #include "checkkern.h"
 
-typedef struct shape {
-    int rows, C, N;
-    size_t all, cols;
-} shape;
-
-static shape draw(check *c)
-{
-    int N = (int)(c->n % 70) + 1, H = pick(c, 1, 3), rows = pick(c, 1, 4);
-    return (shape){rows, H * N, N, (size_t)(rows * H * N), (size_t)(H * N)};
-}
-
-/* Head by head, so that a NaN or an outlier in one hides nothing in another. */
-static void within_heads(const char *what, const real *got, const real *want, shape s, double tol)
-{
-    for (size_t i = 0; i < s.all; i += (size_t)s.N)
-        within_scale(what, got + i, want + i, (size_t)s.N, tol);
-}
-
 static wkv_rwkv7_prep prep_inputs(check *c, shape s)
 {
     bool first = pick(c, 0, 1) == 0;
@@ -44,7 +26,7 @@ void check_rwkv7_prep(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    shape s = draw(c);
+    shape s = draw_shape(c);
     wkv_rwkv7_prep p[2] = {prep_inputs(c, s)};
     p[1] = p[0];
     for (int i = 0; i < 2; i++) {
@@ -87,7 +69,7 @@ void check_rwkv7_prep_bwd(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    shape s = draw(c);
+    shape s = draw_shape(c);
     wkv_rwkv7_prep p = prep_inputs(c, s);
     wkv_rwkv7_prep_grad g[2] = {{.dw = input_of(c, s.all, NORMAL),
                                  .dk = input_of(c, s.all, NORMAL),
@@ -135,7 +117,7 @@ void check_rwkv7_out(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    shape s = draw(c);
+    shape s = draw_shape(c);
     size_t heads = s.all / (size_t)s.N;
     wkv_rwkv7_out o[2] = {out_inputs(c, s)};
     o[1] = o[0];
@@ -179,7 +161,7 @@ void check_rwkv7_out_bwd(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    shape s = draw(c);
+    shape s = draw_shape(c);
     wkv_rwkv7_out o = out_inputs(c, s);
     o.z = output(c, s.all);
     o.stat = output(c, 2 * s.all / (size_t)s.N);

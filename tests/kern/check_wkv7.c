@@ -23,7 +23,7 @@ static real *unit_rows(check *c, int T, int N, int stride)
 
 static wkv_wkv7_in draw(check *c, int T)
 {
-    int N = (int)(c->n % 70) + 1, stride = N + pick(c, 0, 2);
+    int N = head_size(c), stride = N + pick(c, 0, 2);
     size_t all = (size_t)T * (size_t)stride;
     real *a = unit_rows(c, T, N, stride), *b = inout(c, a, all);
     for (size_t i = 0; i < all; i++) {
@@ -34,21 +34,11 @@ static wkv_wkv7_in draw(check *c, int T)
     return (wkv_wkv7_in){input(c, all), w, k, input(c, all), a, b, T, N, stride};
 }
 
-static int steps(check *c)
-{
-    return c->kind == NORMAL && c->n == 63 ? 4096 : pick(c, 1, 40);
-}
-
-static size_t chunks(int T)
-{
-    return (size_t)((T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK);
-}
-
 void check_wkv7(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    wkv_wkv7_in in = draw(c, steps(c));
+    wkv_wkv7_in in = draw(c, draw_steps(c));
     size_t NN = (size_t)(in.N * in.N), all = (size_t)in.T * (size_t)in.stride;
     const real *start = input_of(c, NN, NORMAL);
     real *S[3], *y[3], *keep[2];
@@ -57,13 +47,13 @@ void check_wkv7(check *c)
         y[i] = inout(c, in.v, all);
     }
     for (int i = 0; i < 2; i++)
-        keep[i] = output(c, NN * chunks(in.T));
+        keep[i] = output(c, NN * count_chunks(in.T));
     wkv_wkv7_ref(y[0], S[0], keep[0], &in);
     c->k->wkv7(y[1], S[1], keep[1], &in);
     c->k->wkv7(y[2], S[2], NULL, &in);
     within_scale("y", y[1], y[0], all, 2e-5);
     within_scale("S", S[1], S[0], NN, 2e-5);
-    within_scale("keep", keep[1], keep[0], NN * chunks(in.T), 2e-5);
+    within_scale("keep", keep[1], keep[0], NN * count_chunks(in.T), 2e-5);
     same("y without keep", y[2], y[1], all);
     same("S without keep", S[2], S[1], NN);
 }
@@ -72,11 +62,11 @@ void check_wkv7_bwd(check *c)
 {
     if (c->kind == EXTREME)
         return;
-    wkv_wkv7_in in = draw(c, steps(c));
+    wkv_wkv7_in in = draw(c, draw_steps(c));
     size_t NN = (size_t)(in.N * in.N), all = (size_t)in.T * (size_t)in.stride;
     const real *start = input_of(c, NN, NORMAL), *end = input_of(c, NN, NORMAL);
     const real *dy = input_of(c, all, NORMAL), *zero = input_of(c, all, ZERO);
-    real *S = inout(c, start, NN), *y = output(c, all), *keep = output(c, NN * chunks(in.T));
+    real *S = inout(c, start, NN), *y = output(c, all), *keep = output(c, NN * count_chunks(in.T));
     wkv_wkv7_ref(y, S, keep, &in);
     real *d[2][6], *dS[2];
     for (int i = 0; i < 2; i++) {

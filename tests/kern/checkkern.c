@@ -182,6 +182,35 @@ void close_to(const char *what, double got, double want, double tolerance)
         fail_msg("%s is %.17g, reference %.17g", what, got, want);
 }
 
+/* ---- heads ---------------------------------------------------------------------------------- */
+
+int head_size(const check *c)
+{
+    return (int)(c->n % 70) + 1;
+}
+
+shape draw_shape(check *c)
+{
+    int N = head_size(c), H = pick(c, 1, 3), rows = pick(c, 1, 4);
+    return (shape){rows, H * N, N, (size_t)(rows * H * N), (size_t)(H * N)};
+}
+
+void within_heads(const char *what, const real *got, const real *want, shape s, double tolerance)
+{
+    for (size_t i = 0; i < s.all; i += (size_t)s.N)
+        within_scale(what, got + i, want + i, (size_t)s.N, tolerance);
+}
+
+int draw_steps(check *c)
+{
+    return c->kind == NORMAL && c->n == 63 ? 4096 : pick(c, 1, 40);
+}
+
+size_t count_chunks(int T)
+{
+    return (size_t)((T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK);
+}
+
 /* ---- running ------------------------------------------------------------------------------------
  */
 

@@ -80,4 +80,23 @@ void within_sum(const char *what, const real *got, const real *want, const real 
                 size_t n, double factor);
 void close_to(const char *what, double got, double want, double tolerance);
 
+/* ---- heads ----------------------------------------------------------------------------------- */
+
+/* Rows of C channels in heads of N; all = rows * C. */
+typedef struct shape {
+    int rows, C, N;
+    size_t all, cols;
+} shape;
+
+/* N for a call: 1 to 70, by its size. */
+int head_size(const check *c);
+shape draw_shape(check *c);
+/* within_scale, head by head, so that a NaN or an outlier in one hides nothing in another. */
+void within_heads(const char *what, const real *got, const real *want, shape s, double tolerance);
+
+/* Steps of a recurrence: few, or for one size 4,096, where an error that grows would show. */
+int draw_steps(check *c);
+/* States that a recurrence of T steps keeps. */
+size_t count_chunks(int T);
+
 #endif
