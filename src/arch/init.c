@@ -78,16 +78,57 @@ static real length_of(const wkv_dev *dev, const real *v, size_t m)
     return (real)sqrt(dev->kern->sumsq(v, m));
 }
 
-/* q[j] -= its part along q[0 .. j-1], each of m values.  c has room for j, t for m. */
-static void make_orthogonal(wkv_exec *x, real *q, int j, int m, real *c, real *t)
+/* Vectors are made orthogonal to those before their block by dense products, and to those
+ * inside it one by one. */
+enum { BLOCK = 64 };
+
+/* n vectors v lose their parts along the j vectors q, all of m values.  c has room for n j
+ * values, t for n m. */
+static void project_out(wkv_exec *x, real *v, int n, const real *q, int j, int m, real *c, real *t)
 {
     wkv_weight before = {.data = q, .dtype = WKV_DTYPE_REAL, .rows = j, .cols = m};
-    real *mine = q + (size_t)j * (size_t)m;
-    x->dev->matmul(x, c, mine, &before, 1, false);
+    x->dev->matmul(x, c, v, &before, n, false);
     before.in_out = true;
-    x->dev->matmul(x, t, c, &before, 1, false);
-    for (int k = 0; k < m; k++)
-        mine[k] -= t[k];
+    x->dev->matmul(x, t, c, &before, n, false);
+    if (wkv_exec_measuring(x))
+        return;
+    for (size_t k = 0; k < (size_t)n * (size_t)m; k++)
+        v[k] -= t[k];
+}
+
+/* The n vectors of a block, already orthogonal to all before it: each loses its parts along
+ * those before it and gets length 1. */
+static void finish_block(wkv_exec *x, real *v, int n, int m, real *c, real *t)
+{
+    for (int j = 0; j < n; j++) {
+        real *mine = v + (size_t)j * (size_t)m;
+        for (int pass = 0; pass < 2 && j > 0; pass++)
+            project_out(x, mine, 1, v, j, m, c, t);
+        real scale = 1 / length_of(x->dev, mine, (size_t)m);
+        for (int k = 0; k < m; k++)
+            mine[k] *= scale;
+    }
+}
+
+static void orthonormal_rows(wkv_exec *x, real *q, int n, int m, wkv_rng *rng)
+{
+    size_t mark = wkv_arena_mark(x->scratch);
+    real *c = wkv_arena_reals(x->scratch, (size_t)BLOCK * (size_t)n);
+    real *t = wkv_arena_reals(x->scratch, (size_t)BLOCK * (size_t)m);
+    for (int j = 0; j < n; j += BLOCK) {
+        int count = n - j < BLOCK ? n - j : BLOCK;
+        real *block = q + (size_t)j * (size_t)m;
+        if (wkv_exec_measuring(x)) { /* the one product that takes scratch */
+            project_out(x, block, 1, q, count, m, c, t);
+            break;
+        }
+        for (size_t k = 0; k < (size_t)count * (size_t)m; k++)
+            block[k] = (real)wkv_rng_normal(rng);
+        for (int pass = 0; pass < 2 && j > 0; pass++)
+            project_out(x, block, count, q, j, m, c, t);
+        finish_block(x, block, count, m, c, t);
+    }
+    wkv_arena_reset(x->scratch, mark);
 }
 
 /* n <= m orthonormal vectors of m values, uniformly distributed: Gram and Schmidt on
@@ -95,21 +136,12 @@ static void make_orthogonal(wkv_exec *x, real *q, int j, int m, real *c, real *t
 static wkv_status orthonormal(real *q, int n, int m, const wkv_init *i)
 {
     wkv_arena scratch;
-    size_t bytes = ((size_t)i->dev->threads * (size_t)m + 4096) * sizeof(real) + 4096;
-    if (!wkv_arena_init(&scratch, bytes + ((size_t)n + 2 * (size_t)m) * sizeof(real)))
-        return WKV_E_MEMORY;
+    wkv_arena_measure(&scratch);
     wkv_exec x = {i->dev, &scratch};
-    real *c = wkv_arena_reals(&scratch, (size_t)n), *t = wkv_arena_reals(&scratch, (size_t)m);
-    for (int j = 0; j < n; j++) {
-        real *mine = q + (size_t)j * (size_t)m;
-        for (int k = 0; k < m; k++)
-            mine[k] = (real)wkv_rng_normal(i->rng);
-        for (int pass = 0; pass < 2 && j > 0; pass++)
-            make_orthogonal(&x, q, j, m, c, t);
-        real scale = 1 / length_of(i->dev, mine, (size_t)m);
-        for (int k = 0; k < m; k++)
-            mine[k] *= scale;
-    }
+    orthonormal_rows(&x, q, n, m, i->rng);
+    if (!wkv_arena_init(&scratch, scratch.peak))
+        return WKV_E_MEMORY;
+    orthonormal_rows(&x, q, n, m, i->rng);
     wkv_arena_deinit(&scratch);
     return WKV_OK;
 }
