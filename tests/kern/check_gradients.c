@@ -1,96 +1,8 @@
-/* tests/kern/check_gradients.c - every backward kernel against finite differences.
- *
- * Only in the double build.  The loss is a fixed random weighting of a kernel's outputs,
- * so its gradient with respect to them is those weights.  A five-point difference with
- * step 1e-3 has truncation and rounding errors near 1e-12; gradients must agree to 1e-8
- * of the largest in the same array. */
+/* tests/kern/check_gradients.c - the backward kernels of what all versions share, and of
+ * RWKV-4 and 7, against differences. */
 #include <math.h>
 
-#include "base/rng.h"
-#include "kern/kern.h"
-#include "test.h"
-
-enum { MAX_VARS = 16, POOL = 1 << 16 };
-
-/* An array that the loss depends on, and the gradient that the kernel claims. */
-typedef struct var {
-    const char *name;
-    real *x;
-    const real *grad;
-    size_t n;
-} var;
-
-static real pool[POOL];
-static size_t used;
-static wkv_rng rng;
-
-static int setup(void **state)
-{
-    used = 0;
-    wkv_rng_seed(&rng, 7);
-    return 0;
-}
-
-/* n zeros that live until the end of the test. */
-static real *zeros(size_t n)
-{
-    real *p = pool + used;
-    used += n;
-    assert_true(used <= POOL);
-    memset(p, 0, n * sizeof *p);
-    return p;
-}
-
-static real *normals(size_t n, double scale)
-{
-    real *p = zeros(n);
-    for (size_t i = 0; i < n; i++)
-        p[i] = scale * wkv_rng_normal(&rng);
-    return p;
-}
-
-static real *copy_of(const real *x, size_t n)
-{
-    real *p = zeros(n);
-    memcpy(p, x, n * sizeof *p);
-    return p;
-}
-
-static double dot(const real *a, const real *b, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-static double difference(double (*loss)(const void *), const void *ctx, real *x)
-{
-    const double h = 1e-3, at = *x;
-    double f[4], step[4] = {-2, -1, 1, 2};
-    for (int i = 0; i < 4; i++) {
-        *x = at + step[i] * h;
-        f[i] = loss(ctx);
-    }
-    *x = at;
-    return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
-}
-
-static void check(double (*loss)(const void *), const void *ctx, const var *vars, int n_vars)
-{
-    for (int j = 0; j < n_vars; j++) {
-        const var *v = &vars[j];
-        double largest = 0;
-        for (size_t i = 0; i < v->n; i++)
-            largest = fmax(largest, fabs(v->grad[i]));
-        assert_true(largest > 1e-6); /* a gradient of zeros would check nothing */
-        for (size_t i = 0; i < v->n; i++) {
-            double d = difference(loss, ctx, &v->x[i]);
-            if (!(fabs(d - v->grad[i]) <= 1e-8 * largest))
-                fail_msg("%s[%zu]: gradient %.12g, difference %.12g", v->name, i, v->grad[i], d);
-        }
-    }
-}
+#include "gradcheck.h"
 
 /* ---- elementwise ---------------------------------------------------------------------- */
 
@@ -119,7 +31,7 @@ static void check_unary(void (*f)(real *, const real *, size_t),
     real *dx = zeros(n);
     f(u.y, u.x, n);
     bwd(dx, u.weight, saves_y ? u.y : u.x, n);
-    check(unary_loss, &u, &(var){"x", u.x, dx, n}, 1);
+    check_grad(unary_loss, &u, &(var){"x", u.x, dx, n}, 1);
 }
 
 static void test_activations(void **state)
@@ -149,7 +61,7 @@ static void test_gate(void **state)
     real *dr = zeros(n), *dx = zeros(n);
     wkv_gate_bwd_ref(dr, dx, g.weight, g.r, g.x, n);
     var vars[] = {{"r", g.r, dr, n}, {"x", g.x, dx, n}};
-    check(gate_loss, &g, vars, 2);
+    check_grad(gate_loss, &g, vars, 2);
 }
 
 /* ---- layer norm ------------------------------------------------------------------------- */
@@ -180,7 +92,7 @@ static void test_layernorm(void **state)
     wkv_layernorm_bwd_param_ref(dw, db, m.weight, m.x, stat, rows, n, 6);
     wkv_layernorm_bwd_param_ref(dw + 6, db + 6, m.weight + 6, m.x + 6, stat, rows, n, n - 6);
     var vars[] = {{"x", m.x, dx, all}, {"w", m.w, dw, cols}, {"b", m.b, db, cols}};
-    check(norm_loss, &m, vars, 3);
+    check_grad(norm_loss, &m, vars, 3);
 }
 
 /* ---- token shift -------------------------------------------------------------------------- */
@@ -229,7 +141,7 @@ static void check_shift(wkv_shift_mode mode)
     const real *const *mu = (const real *const *)s.mu;
     wkv_shift_mix_bwd_ref(dx, dy, mu, s.last, MIXES, rows, n, mode);
     wkv_shift_mix_bwd_mu_ref(dmu, dy, s.x, s.prev, MIXES, rows, n, n, mode);
-    check(shift_loss, &s, vars, MIXES + 1);
+    check_grad(shift_loss, &s, vars, MIXES + 1);
 
     /* Rows in two calls: the first finds what follows it in dy. */
     const real *rest[MIXES];
@@ -295,7 +207,7 @@ static void check_wkv4(int T, bool fresh)
                   {"decay", r.decay, ddecay, cols},
                   {"u", r.u, du, cols},
                   {"state", r.state, dstate, 3 * cols}};
-    check(rec4_loss, &r, vars, fresh ? 4 : 5);
+    check_grad(rec4_loss, &r, vars, fresh ? 4 : 5);
     for (size_t i = 0; i < 3 * cols; i++)
         assert_true(isfinite(dstate[i]));
 }
@@ -349,14 +261,14 @@ static void check_wkv7(int T)
         vars[j] = (var){names[j], r.in[j], d[j], all};
     }
     for (size_t i = 0; i < all; i++)
-        r.in[1][i] = 0.55 + 0.44 * wkv_rng_uniform(&rng);
+        r.in[1][i] = 0.55 + 0.44 * uniform();
     vars[6] = (var){"S", r.S, dS, NN};
     wkv_wkv7_in in = rec7_in(&r);
     real *S = copy_of(r.S, NN);
     wkv_wkv7_ref(r.y, S, keep, &in);
     wkv_wkv7_grad grad = {d[0], d[1], d[2], d[3], d[4], d[5]};
     wkv_wkv7_bwd_ref(&grad, dS, r.weight, keep, &in, zeros(WKV_WKV7_SCRATCH(N)));
-    check(rec7_loss, &r, vars, 7);
+    check_grad(rec7_loss, &r, vars, 7);
 }
 
 static void test_wkv7(void **state)
@@ -425,7 +337,7 @@ static void check_prep(bool first)
         {"a_raw", in[4], d[3], ALL},   {"w0", par[0], dpar[0], C},  {"a0", par[1], dpar[1], C},
         {"k_k", par[3], dpar[3], C},   {"k_a", par[4], dpar[4], C}, {"v_raw", in[5], d[4], ALL},
         {"v_first", in[2], d[5], ALL}, {"v0", par[2], dpar[2], C}};
-    check(prep_loss, &q, vars, first ? 8 : 11);
+    check_grad(prep_loss, &q, vars, first ? 8 : 11);
 }
 
 static void test_prep(void **state)
@@ -471,7 +383,7 @@ static void test_out(void **state)
                   {"k", in[2], d[2], ALL},      {"v", in[3], d[3], ALL},
                   {"g", in[4], d[4], ALL},      {"ln_w", par[0], dpar[0], C},
                   {"ln_b", par[1], dpar[1], C}, {"r_k", par[2], dpar[2], C}};
-    check(out_loss, &q, vars, 8);
+    check_grad(out_loss, &q, vars, 8);
 }
 
 /* ---- loss and optimiser
@@ -497,7 +409,7 @@ static void test_softmax_ce(void **state)
     real *grad = copy_of(l.x, n), *wrapped = copy_of(l.x, n);
     double loss = wkv_softmax_ce_ref(grad, 19, 4, 1, 0);
     assert_true(loss == wkv_cross_entropy_ref(l.x, 19, 4));
-    check(logits_loss, &l, &(var){"x", l.x, grad, n}, 1);
+    check_grad(logits_loss, &l, &(var){"x", l.x, grad, n}, 1);
 
     wkv_softmax_ce_ref(wrapped, 19, 4, 0.5, 1e-2);
     for (size_t i = 0; i < n; i++) {
@@ -524,16 +436,16 @@ static void test_adamw(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_activations, setup),
-        cmocka_unit_test_setup(test_gate, setup),
-        cmocka_unit_test_setup(test_layernorm, setup),
-        cmocka_unit_test_setup(test_shift_mix, setup),
-        cmocka_unit_test_setup(test_wkv4, setup),
-        cmocka_unit_test_setup(test_wkv7, setup),
-        cmocka_unit_test_setup(test_prep, setup),
-        cmocka_unit_test_setup(test_out, setup),
-        cmocka_unit_test_setup(test_softmax_ce, setup),
-        cmocka_unit_test_setup(test_adamw, setup),
+        cmocka_unit_test_setup(test_activations, fresh_pool),
+        cmocka_unit_test_setup(test_gate, fresh_pool),
+        cmocka_unit_test_setup(test_layernorm, fresh_pool),
+        cmocka_unit_test_setup(test_shift_mix, fresh_pool),
+        cmocka_unit_test_setup(test_wkv4, fresh_pool),
+        cmocka_unit_test_setup(test_wkv7, fresh_pool),
+        cmocka_unit_test_setup(test_prep, fresh_pool),
+        cmocka_unit_test_setup(test_out, fresh_pool),
+        cmocka_unit_test_setup(test_softmax_ce, fresh_pool),
+        cmocka_unit_test_setup(test_adamw, fresh_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
