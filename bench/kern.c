@@ -162,6 +162,26 @@ BENCH(shift_mix_bwd_mu)
     return moved(1 + MIXES, ALL);
 }
 
+enum { LERPS = 5 };
+
+BENCH(shift_lerp)
+{
+    const real *const *mu = (const real *const *)&array[5];
+    const real *const *delta = (const real *const *)&array[10];
+    k->shift_lerp(array, array[15], array[16], mu, delta, LERPS, ROWS, C);
+    return moved(1 + 2 * LERPS, ALL);
+}
+
+BENCH(shift_lerp_bwd)
+{
+    const real *const *dy = (const real *const *)&array[5];
+    const real *const *mu = (const real *const *)&array[10];
+    const real *const *delta = (const real *const *)&array[15];
+    k->shift_lerp_bwd(array[20], array, dy, array[21], array[22], mu, delta, array[23], LERPS, ROWS,
+                      C);
+    return moved(2 + 3 * LERPS, ALL);
+}
+
 BENCH(wkv4)
 {
     k->wkv4(array[0], array[1], C, array[2], array[3], array[4], array[5], T, C, C);
@@ -198,6 +218,64 @@ BENCH(wkv7_bwd)
     wkv_wkv7_grad grad = {array[10], array[11], array[12], array[13], array[14], array[15]};
     k->wkv7_bwd(&grad, array[0], array[1], array[8], &in, scratch);
     return computed(2.0 * 15 * T * N * N);
+}
+
+/* One head of RWKV-6, whose decays are made to lie in (0, 1). */
+static wkv_wkv6_in eagle_head(void)
+{
+    static real *decays;
+    if (decays == NULL)
+        decays = filled((size_t)T * N, 0.5, 0);
+    return (wkv_wkv6_in){array[2], decays, array[3], array[4], array[5], T, N, N, N};
+}
+
+BENCH(wkv6)
+{
+    wkv_wkv6_in in = eagle_head();
+    k->wkv6(array[0], array[1], array[8], &in);
+    return computed(2.0 * 3 * T * N * N);
+}
+
+BENCH(wkv6_bwd)
+{
+    wkv_wkv6_in in = eagle_head();
+    wkv_wkv6_grad grad = {array[10], array[11], array[12], array[13], array[14]};
+    k->wkv6_bwd(&grad, array[0], array[1], array[8], &in, scratch);
+    return computed(2.0 * 9 * T * N * N);
+}
+
+BENCH(decay)
+{
+    k->decay(array[0], array[1], array[2], ROWS, C);
+    return moved(2, ALL);
+}
+
+BENCH(decay_bwd)
+{
+    k->decay_bwd(array[0], array[1], array[2], array[3], array[4], ROWS, C);
+    return moved(4, ALL);
+}
+
+static wkv_gn_gate gate_out(void)
+{
+    real **a = array;
+    return (wkv_gn_gate){a[0], a[1], a[2], a[3], a[4], a[5], (real)64e-5};
+}
+
+BENCH(gn_gate)
+{
+    wkv_gn_gate o = gate_out();
+    k->gn_gate(&o, ROWS, C, N);
+    return moved(3, ALL);
+}
+
+BENCH(gn_gate_bwd)
+{
+    wkv_gn_gate o = gate_out();
+    real **a = array;
+    wkv_gn_gate_grad g = {a[6], a[7], a[8], a[9], a[10]};
+    k->gn_gate_bwd(&g, &o, ROWS, C, N);
+    return moved(7, ALL);
 }
 
 static wkv_rwkv7_prep prep(void)
