@@ -85,6 +85,52 @@ static inline wkv_low rwkv7_low_g(const rwkv7_layer *w)
     return (wkv_low){&w->g1, &w->g2, true, WKV_ACT_SIGMOID};
 }
 
+/* The arguments of the fused row-wise ops, the same forward and backward. */
+static inline wkv_rwkv7_prep rwkv7_prep_of(const rwkv7_saved *s, const real *v_first)
+{
+    return (wkv_rwkv7_prep){
+        .k_in = s->k_in,
+        .v_in = s->v_in,
+        .v_first = v_first,
+        .w_raw = s->w_raw,
+        .a_raw = s->a_raw,
+        .v_raw = s->v_raw,
+        .w = s->w,
+        .k = s->k,
+        .v = s->v,
+        .a = s->a,
+        .b = s->b,
+    };
+}
+
+static inline wkv_rwkv7_prep_weights rwkv7_prep_weights(const rwkv7_layer *w)
+{
+    return (wkv_rwkv7_prep_weights){&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
+}
+
+static inline wkv_wkv7_in rwkv7_recurrence(const wkv_pass *p, const rwkv7_saved *s)
+{
+    return (wkv_wkv7_in){
+        s->r, s->w, s->k, s->v, s->a, s->b, 0, p->cfg->dim[WKV_DIM_N], p->cfg->dim[WKV_DIM_A]};
+}
+
+static inline wkv_rwkv7_out rwkv7_out_of(const wkv_pass *p, const rwkv7_saved *s)
+{
+    return (wkv_rwkv7_out){.y = s->y,
+                           .r = s->r,
+                           .k = s->k,
+                           .v = s->v,
+                           .g = s->g,
+                           .z = s->z,
+                           .stat = s->stat,
+                           .eps = (real)p->cfg->gn_eps};
+}
+
+static inline wkv_rwkv7_out_weights rwkv7_out_weights(const rwkv7_layer *w)
+{
+    return (wkv_rwkv7_out_weights){&w->ln_x_w, &w->ln_x_b, &w->r_k};
+}
+
 static inline const rwkv7_layer *rwkv7_layer_at(const wkv_pass *p, int l)
 {
     return (const rwkv7_layer *)(const void *)p->weights->layer + l;

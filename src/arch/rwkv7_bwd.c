@@ -26,20 +26,13 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
 
     size_t mark = wkv_arena_mark(p->exec.scratch);
     real *dy = wkv_temp(p, WKV_DIM_A);
-    wkv_rwkv7_out out = {.y = s->y,
-                         .r = s->r,
-                         .k = s->k,
-                         .v = s->v,
-                         .g = s->g,
-                         .z = s->z,
-                         .stat = s->stat,
-                         .eps = (real)p->cfg->gn_eps};
-    wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
+    wkv_rwkv7_out out = rwkv7_out_of(p, s);
+    wkv_rwkv7_out_weights ow = rwkv7_out_weights(w);
     wkv_rwkv7_out_grad og = {
         .dz = dz, .dy = dy, .dr = g->dr, .dk = g->dk, .dv = g->dv, .dg = g->dg};
     d->rwkv7_out_bwd(&p->exec, &og, &out, &ow, wkv_pass_rows(p), A, N);
 
-    wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
+    wkv_wkv7_in in = rwkv7_recurrence(p, s);
     wkv_wkv7_grad wg = {wkv_temp(p, WKV_DIM_A), g->dw, wkv_temp(p, WKV_DIM_A),
                         wkv_temp(p, WKV_DIM_A), g->da, g->db};
     wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_MEMORY);
@@ -60,20 +53,8 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
     g->dw_raw = wkv_temp(p, WKV_DIM_A);
     g->da_raw = wkv_temp(p, WKV_DIM_A);
     g->dv_raw = v_first != NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
-    wkv_rwkv7_prep prep = {
-        .k_in = s->k_in,
-        .v_in = s->v_in,
-        .v_first = v_first,
-        .w_raw = s->w_raw,
-        .a_raw = s->a_raw,
-        .v_raw = s->v_raw,
-        .w = s->w,
-        .k = s->k,
-        .v = s->v,
-        .a = s->a,
-        .b = s->b,
-    };
-    wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
+    wkv_rwkv7_prep prep = rwkv7_prep_of(s, v_first);
+    wkv_rwkv7_prep_weights pw = rwkv7_prep_weights(w);
     wkv_rwkv7_prep_grad pg = {
         .dw = g->dw,
         .dk = g->dk,

@@ -33,20 +33,8 @@ static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const rea
     s->v = wkv_keep(p, WKV_DIM_A);
     s->a = wkv_keep(p, WKV_DIM_A);
     s->b = wkv_keep(p, WKV_DIM_A);
-    wkv_rwkv7_prep prep = {
-        .k_in = s->k_in,
-        .v_in = s->v_in,
-        .v_first = v_first,
-        .w_raw = s->w_raw,
-        .a_raw = s->a_raw,
-        .v_raw = s->v_raw,
-        .w = s->w,
-        .k = s->k,
-        .v = s->v,
-        .a = s->a,
-        .b = s->b,
-    };
-    wkv_rwkv7_prep_weights pw = {&w->w0, &w->a0, &w->v0, &w->k_k, &w->k_a};
+    wkv_rwkv7_prep prep = rwkv7_prep_of(s, v_first);
+    wkv_rwkv7_prep_weights pw = rwkv7_prep_weights(w);
     p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, wkv_pass_rows(p), p->cfg->dim[WKV_DIM_A],
                             p->cfg->dim[WKV_DIM_N]);
 }
@@ -55,7 +43,7 @@ static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const rea
 static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
 {
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
-    wkv_wkv7_in in = {s->r, s->w, s->k, s->v, s->a, s->b, 0, N, A};
+    wkv_wkv7_in in = rwkv7_recurrence(p, s);
     wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_MEMORY);
     bool training = p->tape != NULL;
     s->y = wkv_keep(p, WKV_DIM_A);
@@ -63,15 +51,8 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
     s->stat = training ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p) * (size_t)(A / N)) : NULL;
     p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
-    wkv_rwkv7_out out = {.y = s->y,
-                         .r = s->r,
-                         .k = s->k,
-                         .v = s->v,
-                         .g = s->g,
-                         .z = s->z,
-                         .stat = s->stat,
-                         .eps = (real)p->cfg->gn_eps};
-    wkv_rwkv7_out_weights ow = {&w->ln_x_w, &w->ln_x_b, &w->r_k};
+    wkv_rwkv7_out out = rwkv7_out_of(p, s);
+    wkv_rwkv7_out_weights ow = rwkv7_out_weights(w);
     p->exec.dev->rwkv7_out(&p->exec, &out, &ow, wkv_pass_rows(p), A, N);
 }
 

@@ -1,31 +1,12 @@
-/* dev/cpu/wkv6.c - the recurrence of RWKV-5 and 6 over a batch.  Every (sequence, head) is
- * a task of its own.  The bonus is shared by the sequences: each task leaves its gradient
- * in a row of its sequence, and the rows are summed in order. */
+/* dev/cpu/wkv6.c - the recurrence of RWKV-5 and 6 over a batch, head by head.  The bonus is
+ * shared by the sequences: each task leaves its gradient in a row of its sequence, and the
+ * rows are summed in order. */
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/heads.h"
 
-/* One head of one sequence: its place in the activations, the state and `keep`. */
-typedef struct task {
-    int seq, T;
-    size_t row0;    /* offset of its first value in (rows, C) */
-    size_t channel; /* offset of the head in (C) */
-    size_t state, keep;
-} task;
-
-static task task_at(size_t i, int H, int N, const wkv_seqs *q)
-{
-    size_t h = i % (size_t)H, square = (size_t)N * (size_t)N;
-    task t = {.seq = (int)(i / (size_t)H), .channel = h * (size_t)N, .state = h * square};
-    wkv_seqs before = {t.seq, q->start};
-    t.T = q->start[t.seq + 1] - q->start[t.seq];
-    t.row0 = (size_t)q->start[t.seq] * (size_t)H * (size_t)N + t.channel;
-    size_t chunks = (size_t)(t.T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK;
-    t.keep = wkv_wkv7_keep_size(&before, H, N) + h * chunks * square;
-    return t;
-}
-
-static wkv_wkv6_in inputs_of(const wkv_wkv6_in *in, const task *t)
+static wkv_wkv6_in inputs_of(const wkv_wkv6_in *in, const wkv_head_task *t)
 {
     return (wkv_wkv6_in){
         .r = in->r + t->row0,
@@ -51,7 +32,7 @@ void wkv_cpu_wkv6(wkv_exec *x, real *y, real *keep, const wkv_wkv6_in *in, const
     int parts = wkv_cpu_parts(x, tasks, steps / 2);
 #pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
     for (size_t i = 0; i < tasks; i++) {
-        task t = task_at(i, H, in->N, q);
+        wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
         wkv_wkv6_in mine = inputs_of(in, &t);
         x->dev->kern->wkv6(y + t.row0, slot->state[t.seq] + slot->offset + t.state,
                            keep != NULL ? keep + t.keep : NULL, &mine);
@@ -75,15 +56,11 @@ void wkv_cpu_wkv6_bwd(wkv_exec *x, const wkv_wkv6_grad *grad, const real *dy, co
             real *mine = scratch + (size_t)p * each;
             wkv_span s = wkv_span_of(tasks, parts, p, 1);
             for (size_t i = s.begin; i < s.begin + s.n; i++) {
-                task t = task_at(i, H, in->N, q);
+                wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
                 wkv_wkv6_in inputs = inputs_of(in, &t);
                 wkv_wkv6_grad g = {grad->dr + t.row0, grad->dw + t.row0, grad->dk + t.row0,
                                    grad->dv + t.row0, du + (size_t)t.seq * C + t.channel};
-                real *dS = mine;
-                if (dslot->state != NULL)
-                    dS = dslot->state[t.seq] + dslot->offset + t.state;
-                else
-                    memset(dS, 0, square * sizeof *dS);
+                real *dS = wkv_head_dstate(&t, dslot, mine, in->N);
                 x->dev->kern->wkv6_bwd(&g, dS, dy + t.row0, keep + t.keep, &inputs, mine + square);
             }
         }

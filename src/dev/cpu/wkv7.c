@@ -1,32 +1,8 @@
-/* dev/cpu/wkv7.c - the RWKV-7 recurrence over a batch.  Every (sequence, head) is a task
- * of its own; nothing is shared between tasks. */
-#include <string.h>
-
+/* dev/cpu/wkv7.c - the RWKV-7 recurrence over a batch, head by head. */
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/heads.h"
 
-/* One head of one sequence: its place in the activations, the state and `keep`. */
-typedef struct task {
-    int seq;
-    size_t row0;  /* offset of its first value in (rows, C) */
-    size_t state; /* offset in the sequence's slot */
-    size_t keep;  /* offset of its kept states */
-    int T;
-} task;
-
-static task task_at(size_t i, int H, int N, const wkv_seqs *q)
-{
-    size_t h = i % (size_t)H, square = (size_t)N * (size_t)N;
-    task t = {.seq = (int)(i / (size_t)H)};
-    wkv_seqs before = {t.seq, q->start};
-    t.T = q->start[t.seq + 1] - q->start[t.seq];
-    t.row0 = ((size_t)q->start[t.seq] * (size_t)H + h) * (size_t)N;
-    t.state = h * square;
-    size_t chunks = (size_t)(t.T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK;
-    t.keep = wkv_wkv7_keep_size(&before, H, N) + h * chunks * square;
-    return t;
-}
-
-static wkv_wkv7_in inputs_of(const wkv_wkv7_in *in, const task *t)
+static wkv_wkv7_in inputs_of(const wkv_wkv7_in *in, const wkv_head_task *t)
 {
     return (wkv_wkv7_in){in->r + t->row0,
                          in->w + t->row0,
@@ -39,7 +15,7 @@ static wkv_wkv7_in inputs_of(const wkv_wkv7_in *in, const task *t)
                          in->stride};
 }
 
-static wkv_wkv7_grad gradients_of(const wkv_wkv7_grad *g, const task *t)
+static wkv_wkv7_grad gradients_of(const wkv_wkv7_grad *g, const wkv_head_task *t)
 {
     return (wkv_wkv7_grad){g->dr + t->row0, g->dw + t->row0, g->dk + t->row0,
                            g->dv + t->row0, g->da + t->row0, g->db + t->row0};
@@ -56,7 +32,7 @@ void wkv_cpu_wkv7(wkv_exec *x, real *y, real *keep, const wkv_wkv7_in *in, const
     int parts = wkv_cpu_parts(x, tasks, steps / 2);
 #pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
     for (size_t i = 0; i < tasks; i++) {
-        task t = task_at(i, H, in->N, q);
+        wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
         wkv_wkv7_in mine = inputs_of(in, &t);
         x->dev->kern->wkv7(y + t.row0, slot->state[t.seq] + slot->offset + t.state,
                            keep != NULL ? keep + t.keep : NULL, &mine);
@@ -80,14 +56,10 @@ void wkv_cpu_wkv7_bwd(wkv_exec *x, const wkv_wkv7_grad *grad, const real *dy, co
             real *mine = scratch + (size_t)p * each;
             wkv_span s = wkv_span_of(tasks, parts, p, 1);
             for (size_t i = s.begin; i < s.begin + s.n; i++) {
-                task t = task_at(i, H, in->N, q);
+                wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
                 wkv_wkv7_in inputs = inputs_of(in, &t);
                 wkv_wkv7_grad g = gradients_of(grad, &t);
-                real *dS = mine;
-                if (dslot->state != NULL)
-                    dS = dslot->state[t.seq] + dslot->offset + t.state;
-                else
-                    memset(dS, 0, square * sizeof *dS);
+                real *dS = wkv_head_dstate(&t, dslot, mine, in->N);
                 x->dev->kern->wkv7_bwd(&g, dS, dy + t.row0, keep + t.keep, &inputs, mine + square);
             }
         }
