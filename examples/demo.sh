@@ -6,13 +6,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 wkv=build/release/wkv
-out=wkv-demo
+out="wkv-demo"
 
 mkdir -p $out
 text=${1:-$out/text.txt}
 if [ $# -eq 0 ]; then
     find src include apps tests docs README.md CONTRIBUTING.md -name '*.[ch]' -o -name '*.md' |
-        LC_ALL=C sort | xargs cat >$text
+        LC_ALL=C sort | xargs cat >"$text"
 fi
 
 echo "A small RWKV-7 learns $text ($(wc -c <"$text") bytes)."
