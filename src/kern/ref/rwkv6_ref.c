@@ -1,6 +1,7 @@
 /* kern/ref/rwkv6_ref.c - the row-wise parts around the recurrence of RWKV-5 and 6: the
  * decay, the norm of each head with its gate, and the token shift whose weights depend on
  * the token (formulas in kern.h and kern.def). */
+#include <float.h>
 #include <tgmath.h>
 
 #include "kern/kern.h"
@@ -12,13 +13,15 @@ void wkv_decay_ref(real *w, const real *raw, const real *base, int rows, int n)
             w[t * (size_t)n + i] = exp(-exp(base[i] + raw[t * (size_t)n + i]));
 }
 
+/* The rate is held finite, so that a decay of 0 has the gradient 0. */
 void wkv_decay_bwd_ref(real *draw, const real *dw, const real *w, const real *raw, const real *base,
                        int rows, int n)
 {
     for (size_t t = 0; t < (size_t)rows; t++)
         for (size_t i = 0; i < (size_t)n; i++) {
             size_t at = t * (size_t)n + i;
-            draw[at] = -dw[at] * w[at] * exp(base[i] + raw[at]);
+            real rate = fmin(exp(base[i] + raw[at]), (real)FLT_MAX);
+            draw[at] = -dw[at] * w[at] * rate;
         }
 }
 
