@@ -3,7 +3,7 @@
  *
  * A head is swept twice: once for its sums, once for the results; between the two it
  * stays in L1.  `at` counts within the rows, `c` within the parameters. */
-#include <math.h>
+#include "kern/simd/heads.h"
 
 static const float NORM_FLOOR = 1e-12f;
 static const float DECAY_SCALE = 0.60653065971263342f; /* e^{-1/2} */
@@ -159,29 +159,10 @@ static float bonus_of(const wkv_rwkv7_out *o, size_t at, size_t c, size_t N)
     return vf_sum(sum);
 }
 
-/* Mean and 1 / sqrt(var + eps) of a head. */
-static void moments(const real *y, size_t N, float eps, float *mean, float *rstd)
-{
-    vf sum = vf_zero(), squares = vf_zero();
-    for (size_t i = 0; i < N; i += VF_N)
-        sum = vf_add(sum, load_some(y + i, N - i));
-    *mean = vf_sum(sum) / (float)N;
-    vf m = vf_set1(*mean);
-    size_t i = 0;
-    for (; i + VF_N <= N; i += VF_N) {
-        vf d = vf_sub(vf_load(y + i), m);
-        squares = vf_fma(d, d, squares);
-    }
-    float var = vf_sum(squares);
-    for (; i < N; i++)
-        var += (y[i] - *mean) * (y[i] - *mean);
-    *rstd = 1 / sqrtf(var / (float)N + eps);
-}
-
-WKV_INLINE void out_at(const wkv_rwkv7_out *o, vf mean, vf rstd, vf bonus, size_t at, size_t c,
+WKV_INLINE void out_at(const wkv_rwkv7_out *o, moments q, vf bonus, size_t at, size_t c,
                        size_t lanes)
 {
-    vf h = vf_mul(vf_sub(load_some(o->y + at, lanes), mean), rstd);
+    vf h = normed(q, o->y + at, lanes);
     vf x = vf_fma(h, load_some(o->ln_w + c, lanes), load_some(o->ln_b + c, lanes));
     x = vf_fma(load_some(o->v + at, lanes), bonus, x);
     store_some(o->z + at, vf_mul(x, load_some(o->g + at, lanes)), lanes);
@@ -189,15 +170,10 @@ WKV_INLINE void out_at(const wkv_rwkv7_out *o, vf mean, vf rstd, vf bonus, size_
 
 static void out_head(const wkv_rwkv7_out *o, real *stat, size_t at, size_t c, size_t N)
 {
-    float mean, rstd;
-    moments(o->y + at, N, o->eps, &mean, &rstd);
-    if (stat != NULL) {
-        stat[0] = mean;
-        stat[1] = rstd;
-    }
-    vf m = vf_set1(mean), s = vf_set1(rstd), bonus = vf_set1(bonus_of(o, at, c, N));
+    moments q = moments_of(o->y + at, N, o->eps, stat);
+    vf bonus = vf_set1(bonus_of(o, at, c, N));
     for (size_t i = 0; i < N; i += VF_N)
-        out_at(o, m, s, bonus, at + i, c + i, N - i);
+        out_at(o, q, bonus, at + i, c + i, N - i);
 }
 
 static void rwkv7_out(const wkv_rwkv7_out *o, int rows, int C, int N)
@@ -213,20 +189,21 @@ static void rwkv7_out(const wkv_rwkv7_out *o, int rows, int C, int N)
 
 /* What a head's sums give to each of its elements. */
 typedef struct head_sums {
-    vf mean, rstd, bonus;
-    vf mean_dh, mean_dhh, dbonus; /* of dh, of dh h, and the bonus' own gradient */
+    moments norm;
+    vf bonus, dbonus;     /* the bonus and its own gradient */
+    vf mean_dh, mean_dhh; /* of dh and of dh h */
 } head_sums;
 
 static head_sums out_bwd_sums(const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o, const real *stat,
                               size_t at, size_t c, size_t N)
 {
-    head_sums q = {.mean = vf_set1(stat[0]), .rstd = vf_set1(stat[1])};
+    head_sums q = {.norm = {vf_set1(stat[0]), vf_set1(stat[1])}};
     vf sum = vf_zero(), sum_h = vf_zero(), sum_v = vf_zero(), inverse = vf_set1(1 / (float)N);
     for (size_t i = 0; i < N; i += VF_N) {
         size_t lanes = N - i;
         vf d = vf_mul(load_some(g->dz + at + i, lanes), load_some(o->g + at + i, lanes));
         vf dh = vf_mul(d, load_some(o->ln_w + c + i, lanes));
-        vf h = vf_mul(vf_sub(load_some(o->y + at + i, lanes), q.mean), q.rstd);
+        vf h = normed(q.norm, o->y + at + i, lanes);
         sum = vf_add(sum, dh);
         sum_h = vf_fma(dh, h, sum_h);
         sum_v = vf_fma(d, load_some(o->v + at + i, lanes), sum_v);
@@ -244,13 +221,13 @@ WKV_INLINE void out_bwd_at(const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o, 
     vf r = load_some(o->r + at, lanes), k = load_some(o->k + at, lanes);
     vf v = load_some(o->v + at, lanes), r_k = load_some(o->r_k + c, lanes);
     vf ln_w = load_some(o->ln_w + c, lanes), dz = load_some(g->dz + at, lanes);
-    vf h = vf_mul(vf_sub(load_some(o->y + at, lanes), q->mean), q->rstd);
+    vf h = normed(q->norm, o->y + at, lanes);
     vf d = vf_mul(dz, load_some(o->g + at, lanes));
     vf inner = vf_fma(v, q->bonus, vf_fma(h, ln_w, load_some(o->ln_b + c, lanes)));
-    vf dy = vf_fnma(h, q->mean_dhh, vf_sub(vf_mul(d, ln_w), q->mean_dh));
+    vf dy = normed_back(q->norm, vf_mul(d, ln_w), h, q->mean_dh, q->mean_dhh);
     vf dr = vf_mul(q->dbonus, r);
     store_some(g->dg + at, vf_mul(dz, inner), lanes);
-    store_some(g->dy + at, vf_mul(q->rstd, dy), lanes);
+    store_some(g->dy + at, dy, lanes);
     store_some(g->dr + at, vf_mul(vf_mul(q->dbonus, k), r_k), lanes);
     store_some(g->dk + at, vf_mul(dr, r_k), lanes);
     store_some(g->dv + at, vf_mul(q->bonus, d), lanes);

@@ -9,7 +9,9 @@
  * first half of step t - 1.  Sums over values are left as vectors of partial sums and
  * folded for VF_N rows at once, outside the inner loop. */
 
-enum { BLOCK = 4, ROWS = 2 }; /* vectors of a column block; rows that share column loads */
+#include "kern/simd/blocks.h"
+
+enum { ROWS = 2 }; /* rows that share column loads */
 
 static size_t row_of(const wkv_wkv7_in *in, int t)
 {
@@ -67,91 +69,64 @@ WKV_INLINE void step_block(block *c, real *out, const real *S, const wkv_wkv7_in
 
 /* ---- forward ------------------------------------------------------------------------------- */
 
-WKV_INLINE void copy_block(real *to, const real *from, size_t N, size_t J, size_t lanes)
-{
-    for (size_t i = 0; i < N; i++)
-        for (size_t j = 0; j < J; j++)
-            store_some(to + i * N + j * VF_N, load_some(from + i * N + j * VF_N, lanes), lanes);
-}
+typedef struct forward {
+    real *y, *S, *keep;
+    wkv_wkv7_in in;
+} forward;
 
 /* All steps of the columns from `col` on. */
-WKV_INLINE void forward_block(real *y, real *S, real *keep, const wkv_wkv7_in *in, size_t col,
-                              size_t J, size_t lanes)
+WKV_INLINE void forward_block(void *ctx, size_t col, size_t J, size_t lanes)
 {
+    const forward f = *(const forward *)ctx;
+    const wkv_wkv7_in *in = &f.in;
     size_t N = (size_t)in->N;
+    real *S = f.S + col;
     block c;
-    S += col;
     first_s(&c, S, in->a, N, J, lanes);
     for (int t = 0; t < in->T; t++) {
-        if (keep != NULL && t % WKV_WKV7_CHUNK == 0)
-            copy_block(keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
+        if (f.keep != NULL && t % WKV_WKV7_CHUNK == 0)
+            copy_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
         if (t + 1 < in->T)
             step_block(&c, S, S, in, t, col, J, lanes, true);
         else
             step_block(&c, S, S, in, t, col, J, lanes, false);
         for (size_t j = 0; j < J; j++)
-            store_some(y + row_of(in, t) + col + j * VF_N, c.y[j], lanes);
+            store_some(f.y + row_of(in, t) + col + j * VF_N, c.y[j], lanes);
     }
 }
 
 static void wkv7(real *y, real *S, real *keep, const wkv_wkv7_in *in)
 {
-    size_t N = (size_t)in->N, col = 0;
-    if (in->T == 0)
-        return;
-    for (; col + BLOCK * VF_N <= N; col += BLOCK * VF_N)
-        forward_block(y, S, keep, in, col, BLOCK, VF_N);
-    for (; col + 2 * VF_N <= N; col += 2 * VF_N)
-        forward_block(y, S, keep, in, col, 2, VF_N);
-    for (; col + VF_N <= N; col += VF_N)
-        forward_block(y, S, keep, in, col, 1, VF_N);
-    if (col < N)
-        forward_block(y, S, keep, in, col, 1, N - col);
+    forward f = {y, S, keep, *in};
+    if (in->T > 0)
+        by_blocks((size_t)in->N, forward_block, &f);
 }
 
 /* ---- the states of one chunk, computed anew ------------------------------------------------- */
 
-/* Step i of the chunk starts from state(i); the first is the one that was kept. */
-typedef struct chunk {
-    const real *first;
-    real *states, *s; /* states[i] (N, N), s[i] (N) */
-    int start, len;   /* its steps */
-    bool last;        /* of the sequence: the state after its last step is wanted too */
-} chunk;
+typedef struct replay {
+    chunk q;
+    real *s;   /* of each step, (N) */
+    bool last; /* of the sequence: the state after its last step is wanted too */
+    wkv_wkv7_in in;
+} replay;
 
-static const real *state(const chunk *q, int i, size_t N)
+WKV_INLINE void replay_block(void *ctx, size_t col, size_t J, size_t lanes)
 {
-    return i == 0 ? q->first : q->states + (size_t)i * N * N;
-}
-
-WKV_INLINE void replay_block(const chunk *q, const wkv_wkv7_in *in, size_t col, size_t J,
-                             size_t lanes)
-{
-    size_t N = (size_t)in->N;
+    const replay p = *(const replay *)ctx;
+    size_t N = (size_t)p.in.N;
     block c;
-    first_s(&c, q->first + col, in->a + row_of(in, q->start), N, J, lanes);
-    for (int i = 0; i < q->len; i++) {
-        real *next = q->states + (size_t)(i + 1) * N * N + col;
+    first_s(&c, p.q.first + col, p.in.a + row_of(&p.in, p.q.start), N, J, lanes);
+    for (int i = 0; i < p.q.len; i++) {
+        const real *S = state_of(&p.q, i, N) + col;
+        real *next = p.q.states + (size_t)(i + 1) * N * N + col;
         for (size_t j = 0; j < J; j++)
-            store_some(q->s + (size_t)i * N + col + j * VF_N, c.s[j], lanes);
-        if (i + 1 < q->len)
-            step_block(&c, next, state(q, i, N) + col, in, q->start + i, col, J, lanes, true);
-        else if (q->last)
-            step_block(&c, next, state(q, i, N) + col, in, q->start + i, col, J, lanes, false);
+            store_some(p.s + (size_t)i * N + col + j * VF_N, c.s[j], lanes);
+        if (i + 1 < p.q.len)
+            step_block(&c, next, S, &p.in, p.q.start + i, col, J, lanes, true);
+        else if (p.last)
+            step_block(&c, next, S, &p.in, p.q.start + i, col, J, lanes, false);
     }
-}
-
-static void replay(const chunk *q, const wkv_wkv7_in *in)
-{
-    size_t N = (size_t)in->N, col = 0;
-    for (; col + BLOCK * VF_N <= N; col += BLOCK * VF_N)
-        replay_block(q, in, col, BLOCK, VF_N);
-    for (; col + 2 * VF_N <= N; col += 2 * VF_N)
-        replay_block(q, in, col, 2, VF_N);
-    for (; col + VF_N <= N; col += VF_N)
-        replay_block(q, in, col, 1, VF_N);
-    if (col < N)
-        replay_block(q, in, col, 1, N - col);
 }
 
 /* ---- backward ----------------------------------------------------------------------------------
@@ -327,23 +302,20 @@ static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const 
     size_t N = (size_t)in->N, NN = N * N;
     real *s = scratch + (WKV_WKV7_CHUNK + 1) * NN, *ds[2] = {s + WKV_WKV7_CHUNK * N};
     ds[1] = ds[0] + N;
-    chunk q = {.states = scratch, .s = s, .last = true};
     sweep p = {.N = N, .D = dS};
     row_sums out = {0};
-    for (int n = (in->T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK; n-- > 0; q.last = false) {
-        q.start = n * WKV_WKV7_CHUNK;
-        q.len = in->T - q.start < WKV_WKV7_CHUNK ? in->T - q.start : WKV_WKV7_CHUNK;
-        q.first = keep + (size_t)n * NN;
-        replay(&q, in);
-        if (q.last) {
+    for (int n = count_chunks(in->T), last = n - 1; n-- > 0;) {
+        replay c = {chunk_of(keep, scratch, n, in->T, N), s, n == last, *in};
+        by_blocks(N, replay_block, &c);
+        if (c.last) {
             aim_before(&p, &out, grad, dy, in, in->T - 1, ds[(in->T - 1) % 2]);
-            p.S = state(&q, q.len, N);
+            p.S = state_of(&c.q, c.q.len, N);
             sweep_last(&p, &out);
         }
-        for (int i = q.len - 1; i >= 0; i--) {
-            int t = q.start + i;
+        for (int i = c.q.len - 1; i >= 0; i--) {
+            int t = c.q.start + i;
             aim_now(&p, &out, grad, in, t, s + (size_t)i * N);
-            p.S = state(&q, i, N);
+            p.S = state_of(&c.q, i, N);
             if (t > 0) {
                 aim_before(&p, &out, grad, dy, in, t - 1, ds[(t - 1) % 2]);
                 sweep_middle(&p, &out);
