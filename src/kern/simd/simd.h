@@ -10,7 +10,7 @@
 
 #ifdef WKV_KERN_X86
 #define WKV_KERN_FAMILIES(X) \
-    X(vec) X(norm) X(mix) X(wkv4) X(wkv7) X(gemv) X(gemm) X(rwkv7) X(loss) X(adamw)
+    X(vec) X(norm) X(mix) X(wkv4) X(wkv6) X(wkv7) X(gemv) X(gemm) X(rwkv6) X(rwkv7) X(loss) X(adamw)
 #else
 #define WKV_KERN_FAMILIES(X)
 #endif
