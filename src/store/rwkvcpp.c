@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "store/bytes.h"
-#include "store/format.h"
+#include "store/canon.h"
 
 enum { HEADER_SIZE = 24, MAX_KEY = 1 << 10 };
 #define MAGIC 0x67676d66u
@@ -128,16 +128,10 @@ static wkv_status read_tensor(reading *r, uint64_t *at, wkv_error *err)
 
 /* ---- the canonical form ------------------------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && memcmp(s + n - m, end, m) == 0;
-}
-
 static bool has_any(const reading *r, const char *end)
 {
     for (size_t i = 0; i < r->n_raw; i++)
-        if (ends_with(r->raw[i].name, end))
+        if (wkv_ends_with(r->raw[i].name, end))
             return true;
     return false;
 }
@@ -148,29 +142,6 @@ static generation recognise(const reading *r)
            : has_any(r, ".att.time_maa_x")  ? V6
            : has_any(r, ".att.ln_x.weight") ? V5
                                             : V4;
-}
-
-/* Gives a contiguous tensor another shape with the same number of elements. */
-static void reshape(wkv_tensor *t, int ndim, int64_t d0, int64_t d1, int64_t d2)
-{
-    const int64_t dim[3] = {d0, d1, d2};
-    memcpy(t->dim, dim, sizeof dim);
-    t->ndim = ndim;
-    wkv_tensor_set_strides(t);
-}
-
-/* Replaces the elements of t by F32 ones of its own on the heap. */
-static wkv_status to_floats(wkv_store *s, wkv_tensor *t, float **out, wkv_error *err)
-{
-    const size_t n = (size_t)wkv_tensor_count(t);
-    float *values = n <= SIZE_MAX / sizeof *values ? wkv_store_alloc(s, n * sizeof *values) : NULL;
-    if (values == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for tensor '%s'", t->name);
-    wkv_tensor_copy(values, t, WKV_DTYPE_F32);
-    t->dtype = WKV_DTYPE_F32;
-    t->data = (const uint8_t *)values;
-    *out = values;
-    return WKV_OK;
 }
 
 /* The inverses of what the converter did. */
@@ -192,7 +163,7 @@ static double undo_exp(double v)
 static wkv_status undo(wkv_store *s, wkv_tensor *t, double (*inverse)(double), wkv_error *err)
 {
     float *values;
-    WKV_TRY(to_floats(s, t, &values, err));
+    WKV_TRY(wkv_canon_floats(s, t, &values, err));
     const int64_t n = wkv_tensor_count(t);
     for (int64_t i = 0; i < n; i++) {
         double raw = inverse((double)values[i]);
@@ -206,44 +177,14 @@ static wkv_status undo(wkv_store *s, wkv_tensor *t, double (*inverse)(double), w
     return WKV_OK;
 }
 
-/* Swaps the last two dimensions; block types, which have no strides, become F32. */
-static wkv_status transpose(wkv_store *s, wkv_tensor *t, wkv_error *err)
-{
-    float *values;
-    if (t->ndim < 2)
-        WKV_FAIL(err, WKV_E_SHAPE, "tensor '%s' should have two dimensions", t->name);
-    if (wkv_dtype_of(t->dtype)->block > 1)
-        WKV_TRY(to_floats(s, t, &values, err));
-    const int a = t->ndim - 2, b = t->ndim - 1;
-    const int64_t dim = t->dim[a], stride = t->stride[a];
-    t->dim[a] = t->dim[b];
-    t->stride[a] = t->stride[b];
-    t->dim[b] = dim;
-    t->stride[b] = stride;
-    return WKV_OK;
-}
-
-/* [6, 1, C] becomes x_r, x_w, x_k, x_v, x_a, x_g of [1, 1, C]. */
+/* [6, 1, C] under x_rwkvag becomes x_r, x_w, x_k, x_v, x_a, x_g. */
 static wkv_status add_split(wkv_store *s, const wkv_tensor *joined, wkv_error *err)
 {
-    const int64_t width = wkv_tensor_count(joined) / 6;
-    uint64_t bytes;
-    if (wkv_tensor_count(joined) % 6 != 0 ||
-        !wkv_dtype_bytes(joined->dtype, (uint64_t)width, &bytes))
-        WKV_FAIL(err, WKV_E_SHAPE, "tensor '%s' cannot be split in six", joined->name);
-    const size_t stem = strlen(joined->name) - strlen("rwkvag");
-    for (int i = 0; i < 6; i++) {
-        wkv_tensor t = *joined;
-        char *name = wkv_store_strndup(s, joined->name, stem + 1);
-        if (name == NULL)
-            WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the name of a tensor");
-        name[stem] = "rwkvag"[i];
-        t.name = name;
-        t.data = joined->data + (uint64_t)i * bytes;
-        reshape(&t, 3, 1, 1, width);
-        WKV_TRY(wkv_store_add(s, &t, err));
-    }
-    return WKV_OK;
+    static const char letters[] = "rwkvag";
+    char *stem = wkv_store_strndup(s, joined->name, strlen(joined->name) - strlen(letters));
+    if (stem == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the name of a tensor");
+    return wkv_canon_add_split(s, joined, stem, letters, err);
 }
 
 /* Heads' tensors carry a trailing 1: [H, N, 1], or [H, 1, 1] with one value per head. */
@@ -262,7 +203,7 @@ static bool is_low_rank(const char *name, generation g)
                                      ".att.v2", ".att.g1", ".att.g2", NULL};
     const char *const *list = g == V6 ? v6 : v7;
     for (; g >= V6 && *list != NULL; list++)
-        if (ends_with(name, *list))
+        if (wkv_ends_with(name, *list))
             return true;
     return false;
 }
@@ -275,22 +216,22 @@ static bool is_mix(const char *name)
 static wkv_status add_canonical(wkv_store *s, const wkv_tensor *raw, generation g, wkv_error *err)
 {
     wkv_tensor t = *raw;
-    if (ends_with(t.name, ".att.x_rwkvag"))
+    if (wkv_ends_with(t.name, ".att.x_rwkvag"))
         return add_split(s, raw, err);
     if (is_low_rank(t.name, g))
-        WKV_TRY(transpose(s, &t, err));
+        WKV_TRY(wkv_canon_transpose(s, &t, err));
     else if (is_mix(t.name) && t.ndim == 1)
-        reshape(&t, 3, 1, 1, t.dim[0]);
-    else if (ends_with(t.name, ".att.time_faaaa"))
+        wkv_canon_reshape(&t, 3, 1, 1, t.dim[0]);
+    else if (wkv_ends_with(t.name, ".att.time_faaaa"))
         drop_trailing_ones(&t);
-    else if (ends_with(t.name, ".att.time_decay") && g == V4)
+    else if (wkv_ends_with(t.name, ".att.time_decay") && g == V4)
         WKV_TRY(undo(s, &t, undo_minus_exp, err));
-    else if (ends_with(t.name, ".att.time_decay") && g == V6)
-        reshape(&t, 3, 1, 1, wkv_tensor_count(&t));
-    else if (ends_with(t.name, ".att.time_decay") && g == V5) {
+    else if (wkv_ends_with(t.name, ".att.time_decay") && g == V6)
+        wkv_canon_reshape(&t, 3, 1, 1, wkv_tensor_count(&t));
+    else if (wkv_ends_with(t.name, ".att.time_decay") && g == V5) {
         drop_trailing_ones(&t);
         WKV_TRY(undo(s, &t, undo_exp_minus_exp, err));
-    } else if (ends_with(t.name, ".att.time_first") && g == V5) {
+    } else if (wkv_ends_with(t.name, ".att.time_first") && g == V5) {
         drop_trailing_ones(&t);
         WKV_TRY(undo(s, &t, undo_exp, err));
     }

@@ -241,7 +241,7 @@ static void wrong_shapes_of_special_tensors_are_refused(void **state)
     wkv_strbuf b = model("r_k");
     head(&b, "blocks.0.att.x_rwkvag", 0, 2, 4, 2, 0);
     floats(&b, values, 8);
-    refuse(&b, WKV_E_SHAPE, "cannot be split in six");
+    refuse(&b, WKV_E_SHAPE, "cannot be split in 6");
     b = model("r_k");
     head(&b, "blocks.0.att.w1", 0, 1, 8, 0, 0);
     floats(&b, values, 8);
