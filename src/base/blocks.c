@@ -6,6 +6,8 @@
  * offsets) are small integers that a scale of the whole block makes real. */
 #include "base/blocks.h"
 
+#include <string.h>
+
 #include "base/half.h"
 
 enum { GROUP = 32, SUPER = 256 };
@@ -169,4 +171,59 @@ void wkv_block_decode(float *y, const uint8_t *p, wkv_dtype t)
         decode_q8(y, p);
         break;
     }
+}
+
+/* Where the reals of a block lie, both F16; -1 for none. */
+static void find_scales(wkv_dtype t, int at[2])
+{
+    at[1] = -1;
+    switch (t) {
+    case WKV_DTYPE_Q2_K:
+        at[0] = 80;
+        at[1] = 82;
+        break;
+    case WKV_DTYPE_Q3_K:
+        at[0] = 108;
+        break;
+    case WKV_DTYPE_Q6_K:
+        at[0] = 208;
+        break;
+    case WKV_DTYPE_Q4_1:
+    case WKV_DTYPE_Q5_1:
+    case WKV_DTYPE_Q4_K:
+    case WKV_DTYPE_Q5_K:
+        at[0] = 0;
+        at[1] = 2;
+        break;
+    default: /* Q4_0 Q5_0 Q8_0 */
+        at[0] = 0;
+        break;
+    }
+}
+
+static void scale_plain(uint8_t *p, wkv_dtype t, float factor)
+{
+    if (t == WKV_DTYPE_F64) {
+        double v;
+        memcpy(&v, p, sizeof v);
+        v *= (double)factor;
+        memcpy(p, &v, sizeof v);
+        return;
+    }
+    float v;
+    wkv_dtype_to_f32(&v, p, t, 1);
+    v *= factor;
+    wkv_dtype_from_f32(p, &v, t, 1);
+}
+
+void wkv_block_scale(uint8_t *p, wkv_dtype t, float factor)
+{
+    if (wkv_dtype_of(t)->block == 1) {
+        scale_plain(p, t, factor);
+        return;
+    }
+    int at[2];
+    find_scales(t, at);
+    for (int i = 0; i < 2 && at[i] >= 0; i++)
+        scale_plain(p + at[i], WKV_DTYPE_F16, factor);
 }

@@ -24,7 +24,7 @@ static wkv_status recognise(wkv_store *s, wkv_error *err)
     if (s->map.size == 0)
         WKV_FAIL(err, WKV_E_FORMAT, "the file is empty");
     WKV_FAIL(err, WKV_E_FORMAT,
-             "not a model file of a known form (safetensors, PyTorch .pth, rwkv.cpp .bin)");
+             "not a model file of a known form (GGUF, safetensors, PyTorch .pth, rwkv.cpp .bin)");
 }
 
 static int by_name(const void *a, const void *b)
