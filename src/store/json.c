@@ -4,35 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/json_bound.h"
 #include "store/utf8.h"
-
-enum { MAX_VALUES = 1 << 20 }; /* about 120,000 tensors */
-
-/* A parsed value costs a hundred times the byte or two that it takes as text. */
-static wkv_status scan(const char *what, const char *text, uint64_t n, int max_depth,
-                       wkv_error *err)
-{
-    int depth = 0, values = 0;
-    bool quoted = false;
-    for (uint64_t i = 0; i < n; i++) {
-        const char c = text[i];
-        if (quoted && c == '\\')
-            i++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            depth++, values++;
-        else if (!quoted && (c == '}' || c == ']'))
-            depth--;
-        else if (!quoted && c == ',')
-            values++;
-        if (depth > max_depth)
-            WKV_FAIL(err, WKV_E_FORMAT, "%s is nested too deeply at byte %" PRIu64, what, i);
-        if (values > MAX_VALUES)
-            WKV_FAIL(err, WKV_E_LIMIT, "%s holds more than %d values", what, MAX_VALUES);
-    }
-    return WKV_OK;
-}
 
 wkv_status wkv_json_parse(json_t **out, const char *what, const void *text, uint64_t n,
                           int max_depth, wkv_error *err)
@@ -41,7 +14,7 @@ wkv_status wkv_json_parse(json_t **out, const char *what, const void *text, uint
     if (n > WKV_JSON_MAX_BYTES)
         WKV_FAIL(err, WKV_E_LIMIT, "%s has %" PRIu64 " bytes; at most %d are allowed", what, n,
                  WKV_JSON_MAX_BYTES);
-    WKV_TRY(scan(what, text, n, max_depth, err));
+    WKV_TRY(wkv_json_bound(what, text, n, max_depth, err));
     json_error_t why;
     *out = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &why);
     if (*out == NULL)
