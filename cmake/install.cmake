@@ -21,6 +21,13 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/wkvConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/wkvConfig.cmake ${PROJECT_BINARY_DIR}/wkvConfigVersion.cmake
   cmake/FindDNNL.cmake DESTINATION ${WKV_CMAKE_DIR})
 
+set(WKV_PC_REQUIRES_BPE)
+if(WKV_HAVE_PCRE2)
+  string(APPEND WKV_PC_REQUIRES_BPE ", libpcre2-8 >= 10.32")
+endif()
+if(WKV_HAVE_UTF8PROC)
+  string(APPEND WKV_PC_REQUIRES_BPE ", libutf8proc >= 2.5")
+endif()
 # pkg-config reads "Libs.private" for a static link only.
 set(WKV_PC_LIBS_PRIVATE "-lm ${CMAKE_THREAD_LIBS_INIT}")
 if(OpenMP_C_FOUND)

@@ -39,6 +39,10 @@ look_for_build() {
     have pkg-config || need pkg-config "finds the libraries"
     pkg-config --exists 'jansson >= 2.12' 2>/dev/null ||
         need libjansson-dev "reads and writes JSON (heads of model files, metrics)"
+    pkg-config --exists 'libpcre2-8 >= 10.32' 2>/dev/null ||
+        need libpcre2-dev "byte-level BPE vocabularies: words (optional at build time)"
+    pkg-config --exists 'libutf8proc >= 2.5' 2>/dev/null ||
+        need libutf8proc-dev "byte-level BPE vocabularies: normal form (optional at build time)"
     has_library dnnl dnnl.h || need libdnnl-dev "fast dense products (optional at build time)"
 }
 
@@ -113,7 +117,9 @@ install_packages() {
     done
     refuse_old_cmake
     # What is optional must not stop the rest where the system does not have it.
-    [ -n "$(candidate libdnnl-dev)" ] || packages=$(echo "$packages" | sed 's/ libdnnl-dev//')
+    for package in libdnnl-dev libpcre2-dev libutf8proc-dev; do
+        [ -n "$(candidate $package)" ] || packages=$(echo "$packages" | sed "s/ $package//")
+    done
     [ -n "$packages" ] || return 0
     # Splitting the list into words is meant.
     # shellcheck disable=SC2086

@@ -112,31 +112,39 @@ bool wkv_cli_read_ids(const char *command, FILE *in, const char *name,
 
 /* ---- text ------------------------------------------------------------------------- */
 
-/* The stream, seen through a window that slides over it.  A token is final when even the
- * longest one beginning with it would lie inside the window: the longest match at a place
- * depends on nothing else. */
+/* The stream, seen through a window that slides over it, and grows where the tokenizer
+ * wants to see more. */
 typedef struct window {
     char *bytes;
     int32_t *ids;
-    size_t size, fill;
+    size_t size, fill, n_ids;
     uint64_t offset; /* of bytes[0] in the stream */
-    size_t longest;  /* bytes of the longest token */
 } window;
 
-static bool window_init(window *w, const wkv_tokenizer *t)
+static bool grow(void **p, size_t *n, size_t wanted, size_t size)
 {
-    *w = (window){.longest = 1};
-    for (int32_t id = 0; id < wkv_tokenizer_vocab_size(t); id++) {
-        size_t n;
-        if (wkv_tokenizer_token(t, id, &n) != NULL && n > w->longest)
-            w->longest = n;
+    if (wanted <= *n)
+        return true;
+    void *larger = wanted <= SIZE_MAX / size ? realloc(*p, wanted * size) : NULL;
+    if (larger == NULL)
+        return false;
+    *p = larger;
+    *n = wanted;
+    return true;
+}
+
+/* Encodes what is final in the window; false when out of memory. */
+static bool encode(window *w, const wkv_tokenizer *t, bool last, size_t *count, size_t *used)
+{
+    for (;;) {
+        *used = w->fill;
+        *count = last ? wkv_tokenizer_encode(t, w->bytes, w->fill, w->ids, w->n_ids)
+                      : wkv_tokenizer_encode_part(t, w->bytes, w->fill, w->ids, w->n_ids, used);
+        if (*count <= w->n_ids)
+            return true;
+        if (!grow((void **)&w->ids, &w->n_ids, *count, sizeof *w->ids))
+            return false;
     }
-    w->size = (size_t)1 << 18;
-    while (w->size < 4 * w->longest)
-        w->size *= 2;
-    w->bytes = malloc(w->size);
-    w->ids = malloc(w->size * sizeof *w->ids);
-    return w->bytes != NULL && w->ids != NULL;
 }
 
 /* Hands on the final tokens of the window and slides it.  NULL when all is well; else
@@ -145,41 +153,40 @@ static const char *advance(window *w, const wkv_tokenizer *t, bool last,
                            bool (*sink)(void *user, const int32_t *ids, size_t n), void *user)
 {
     static char message[96];
-    size_t count = wkv_tokenizer_encode(t, w->bytes, w->fill, w->ids, w->size);
-    size_t at = 0, final = 0;
-    for (; final < count && (last || at + w->longest <= w->fill); final++) {
-        size_t n;
-        const char *bytes = wkv_tokenizer_token(t, w->ids[final], &n);
-        if (at + n > w->fill || memcmp(bytes, w->bytes + at, n) != 0)
-            break; /* the tokenizer left out a byte that no token begins with */
-        at += n;
-    }
-    if (final > 0 && !sink(user, w->ids, final))
-        return "";
-    if (at < w->fill && (last || at + w->longest <= w->fill)) {
+    size_t count, used;
+    if (!encode(w, t, last, &count, &used))
+        return "out of memory";
+    size_t at = wkv_tokenizer_covered(t, w->bytes, used, w->ids, count);
+    if (at < used) {
         snprintf(message, sizeof message, "byte 0x%02x at offset %llu is not in the vocabulary",
                  (unsigned)(unsigned char)w->bytes[at], (unsigned long long)(w->offset + at));
         return message;
     }
-    memmove(w->bytes, w->bytes + at, w->fill - at);
-    w->fill -= at;
-    w->offset += at;
+    if (count > 0 && !sink(user, w->ids, count))
+        return "";
+    memmove(w->bytes, w->bytes + used, w->fill - used);
+    w->fill -= used;
+    w->offset += used;
     return NULL;
 }
 
 bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const char *name,
                     bool (*sink)(void *user, const int32_t *ids, size_t n), void *user)
 {
-    window w;
-    const char *wrong = window_init(&w, t) ? NULL : "out of memory";
+    enum { FIRST = 1 << 18 };
+    window w = {0};
+    const char *wrong = NULL;
     for (bool last = false; !last && wrong == NULL;) {
+        size_t wanted = w.size == 0 ? FIRST : w.fill == w.size ? 2 * w.size : w.size;
+        if (!grow((void **)&w.bytes, &w.size, wanted, 1) ||
+            !grow((void **)&w.ids, &w.n_ids, wanted, sizeof *w.ids)) {
+            wrong = "out of memory";
+            break;
+        }
         size_t room = w.size - w.fill, got = fread(w.bytes + w.fill, 1, room, in);
         w.fill += got;
         last = got < room;
-        if (ferror(in))
-            wrong = strerror(errno);
-        else
-            wrong = advance(&w, t, last, sink, user);
+        wrong = ferror(in) ? strerror(errno) : advance(&w, t, last, sink, user);
     }
     free(w.bytes);
     free(w.ids);

@@ -18,6 +18,13 @@ static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *o
     return n;
 }
 
+static size_t encode_part(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap,
+                          size_t *used)
+{
+    *used = n;
+    return encode(t, text, n, out, cap);
+}
+
 #define ROW4(b) b, b + 1, b + 2, b + 3
 #define ROW16(b) ROW4(b), ROW4(b + 4), ROW4(b + 8), ROW4(b + 12)
 #define ROW64(b) ROW16(b), ROW16(b + 16), ROW16(b + 32), ROW16(b + 48)
@@ -30,7 +37,13 @@ static const uint8_t *token(const wkv_tok *t, int32_t id, size_t *n)
     return known ? &bytes[id] : NULL;
 }
 
-const wkv_tok_kind wkv_tok_bytes = {"bytes", close_bytes, encode, token};
+const wkv_tok_kind wkv_tok_bytes = {
+    .name = "bytes",
+    .close = close_bytes,
+    .encode = encode,
+    .encode_part = encode_part,
+    .token = token,
+};
 
 wkv_status wkv_tok_open_bytes(wkv_tok **out, wkv_error *err)
 {

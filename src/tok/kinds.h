@@ -4,6 +4,6 @@
 
 #include "tok/tok.h"
 
-extern const wkv_tok_kind wkv_tok_bytes, wkv_tok_world;
+extern const wkv_tok_kind wkv_tok_bytes, wkv_tok_world, wkv_tok_bpe;
 
 #endif

@@ -15,11 +15,18 @@ typedef struct wkv_tok wkv_tok;
 
 /* What a kind of tokenizer provides; struct wkv_tok begins with a pointer to it. */
 typedef struct wkv_tok_kind {
-    const char *name; /* "bytes", "world" */
+    const char *name; /* "bytes", "world", "bpe" */
     void (*close)(wkv_tok *t);
     /* Appends the ids of text to out while they fit in cap; returns how many ids the
      * whole text has. */
     size_t (*encode)(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap);
+    /* The same for the beginning of a text that goes on behind its n bytes: the ids that
+     * nothing behind can change.  They stand for the first *used bytes, which may be
+     * none; encoding goes on there. */
+    size_t (*encode_part)(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap,
+                          size_t *used);
+    /* As wkv_tok_covered; NULL for kinds whose ids stand for the text byte for byte. */
+    size_t (*covered)(const wkv_tok *t, const uint8_t *text, size_t n);
     /* The bytes of one id (*n = 0 for ids that stand for nothing); NULL when id is
      * outside the vocabulary. */
     const uint8_t *(*token)(const wkv_tok *t, int32_t id, size_t *n);
@@ -46,6 +53,11 @@ wkv_status wkv_tok_open_bytes(wkv_tok **out, wkv_error *err);
 wkv_status wkv_tok_open_world(wkv_tok **out, const char *where, const char *text, size_t n,
                               wkv_error *err);
 
+/* From the text of a Hugging Face tokenizer.json with byte-level BPE.  The vocabulary
+ * that a model file gets is the same JSON without the space between its parts. */
+wkv_status wkv_tok_open_bpe(wkv_tok **out, const char *where, const char *text, size_t n,
+                            wkv_error *err);
+
 /* By kind name, as stored in a model file. */
 wkv_status wkv_tok_open(wkv_tok **out, const char *kind, const char *where, const char *vocab,
                         size_t vocab_len, wkv_error *err);
@@ -54,7 +66,7 @@ wkv_status wkv_tok_open(wkv_tok **out, const char *kind, const char *where, cons
 wkv_status wkv_tok_open_spec(wkv_tok **out, const char *spec, wkv_error *err);
 
 /* The offset of the first byte of text that ids, its encoding, leaves out; n when they
- * stand for all of it. */
+ * stand for all of it.  Text in another normal form is not left out. */
 size_t wkv_tok_covered(const wkv_tok *t, const uint8_t *text, size_t n, const int32_t *ids,
                        size_t count);
 

@@ -29,6 +29,18 @@ size_t wkv_tokenizer_encode(const wkv_tokenizer *t, const char *text, size_t n, 
     return t->tok->kind->encode(t->tok, (const uint8_t *)text, n, out, cap);
 }
 
+size_t wkv_tokenizer_encode_part(const wkv_tokenizer *t, const char *text, size_t n, int32_t *out,
+                                 size_t cap, size_t *used)
+{
+    return t->tok->kind->encode_part(t->tok, (const uint8_t *)text, n, out, cap, used);
+}
+
+size_t wkv_tokenizer_covered(const wkv_tokenizer *t, const char *text, size_t n, const int32_t *ids,
+                             size_t count)
+{
+    return wkv_tok_covered(t->tok, (const uint8_t *)text, n, ids, count);
+}
+
 const char *wkv_tokenizer_token(const wkv_tokenizer *t, int32_t id, size_t *n)
 {
     return (const char *)t->tok->kind->token(t->tok, id, n);

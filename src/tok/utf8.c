@@ -8,6 +8,8 @@
 
 #include <wkv/tokenizer.h>
 
+#include "tok/utf8.h"
+
 /* Bytes of the character that `lead` begins; 1 when it begins none. */
 static size_t char_length(unsigned char lead)
 {
@@ -60,4 +62,44 @@ size_t wkv_utf8_flush(wkv_utf8 *u, char *out)
     memcpy(out, u->tail, n);
     u->n = 0;
     return n;
+}
+
+/* The length of the whole, well-formed character at s (n >= 1 bytes); 0 when none is. */
+static size_t whole(const unsigned char *s, size_t n)
+{
+    size_t len = char_length(s[0]);
+    if (len == 1)
+        return s[0] < 0x80;
+    if (len > n || !second_ok(s[0], s[1]))
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+size_t wkv_utf8_valid(const uint8_t *s, size_t n)
+{
+    static const uint64_t high = 0x8080808080808080u;
+    size_t at = 0, len;
+    while (at < n) {
+        uint64_t eight = high;
+        if (n - at >= sizeof eight)
+            memcpy(&eight, s + at, sizeof eight);
+        if ((eight & high) == 0)
+            at += sizeof eight;
+        else if ((len = whole(s + at, n - at)) > 0)
+            at += len;
+        else
+            break;
+    }
+    return at;
+}
+
+size_t wkv_utf8_invalid(const uint8_t *s, size_t n)
+{
+    size_t at = 1;
+    while (at < n && whole(s + at, n - at) == 0)
+        at++;
+    return at;
 }

@@ -21,16 +21,18 @@ typedef struct world {
     uint8_t *pool;    /* the tokens' bytes, one after the other */
     uint32_t *offset; /* id's bytes are pool[offset[id]] to pool[offset[id + 1]] */
     uint8_t *known;   /* one bit an id: in the vocabulary; 0 always is */
+    uint32_t longest; /* bytes of the longest token */
     wkv_trie trie;
 } world;
 
 /* ---- encoding and decoding --------------------------------------------------------- */
 
-static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap)
+/* The ids of the tokens that begin before `stop`; *used is where the last of them ends. */
+static size_t encode_until(const world *w, const uint8_t *text, size_t n, size_t stop, int32_t *out,
+                           size_t cap, size_t *used)
 {
-    const world *w = (const world *)t;
-    size_t count = 0;
-    for (size_t i = 0; i < n;) {
+    size_t count = 0, i = 0;
+    while (i < stop) {
         size_t len;
         int32_t id = wkv_trie_match(&w->trie, text + i, n - i, &len);
         if (id < 0) {
@@ -42,7 +44,23 @@ static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *o
         count++;
         i += len;
     }
+    *used = i;
     return count;
+}
+
+static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap)
+{
+    size_t used;
+    return encode_until((const world *)t, text, n, n, out, cap, &used);
+}
+
+/* A token is final when even the longest one that could begin there lies in the text. */
+static size_t encode_part(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap,
+                          size_t *used)
+{
+    const world *w = (const world *)t;
+    size_t stop = n >= w->longest ? n - w->longest + 1 : 0;
+    return encode_until(w, text, n, stop, out, cap, used);
 }
 
 static const uint8_t *token(const wkv_tok *t, int32_t id, size_t *n)
@@ -66,7 +84,13 @@ static void close_world(wkv_tok *t)
     wkv_free(w);
 }
 
-const wkv_tok_kind wkv_tok_world = {"world", close_world, encode, token};
+const wkv_tok_kind wkv_tok_world = {
+    .name = "world",
+    .close = close_world,
+    .encode = encode,
+    .encode_part = encode_part,
+    .token = token,
+};
 
 /* ---- reading the file ---------------------------------------------------------------- */
 
@@ -178,6 +202,7 @@ static bool fill_tables(world *w, const reader *r)
             w->offset[id++] = at;
         w->known[own / 8] |= (uint8_t)(1u << (own % 8));
         at += r->entries[i].len;
+        w->longest = r->entries[i].len > w->longest ? r->entries[i].len : w->longest;
     }
     w->offset[ids] = at;
     return true;

@@ -1,8 +1,7 @@
 /* Every type that weights come in, decoded from blocks that ggml made and held against
- * the values that ggml got out of them, bit for bit; then scaled by a power of two. */
+ * the values that ggml got out of them, bit for bit. */
 #include "test.h"
 
-#include "base/blocks.h"
 #include "base/dtype.h"
 #include "base/mem.h"
 
@@ -38,12 +37,6 @@ static void check_type(wkv_dtype t, const char *name)
     assert_memory_equal(narrow, expected, VALUES * sizeof *narrow);
     for (int i = 0; i < VALUES; i++)
         assert_true(wide[i] == (double)narrow[i]);
-    uint8_t *p = blocks;
-    for (uint64_t at = 0; at < bytes; at += (uint64_t)wkv_dtype_of(t)->bytes)
-        wkv_block_scale(p + at, t, 4.0f);
-    wkv_dtype_to_f32(narrow, blocks, t, VALUES);
-    for (int i = 0; i < VALUES; i++)
-        assert_true(narrow[i] == 4.0f * expected[i]);
     wkv_free(wide);
     wkv_free(narrow);
     wkv_free(expected);

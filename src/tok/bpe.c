@@ -1,0 +1,460 @@
+/* tok/bpe.c - byte-level BPE: the text's words fall into bytes, and of the pairs in a
+ * word the one with the lowest rank merges, again and again.
+ *
+ * Before that come, in this order: added tokens of the raw text, the normal form, added
+ * tokens of the normal text, words (pretok.h).  A byte that is not UTF-8 takes part in
+ * none of these; a run of them is a word.  Memory is bounded because the text goes
+ * through in chunks, cut where a word ends whatever follows: before white space.  Only
+ * where 64 KiB have no such place is the cut made elsewhere, at the end of a character.
+ *
+ * All that encoding writes to lies in a scratch.  The tokenizer keeps one, whose words
+ * stay known from call to call; a thread that finds it in use makes its own. */
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tok/bpe_vocab.h"
+#include "tok/kinds.h"
+#include "tok/nfc.h"
+#include "tok/pretok.h"
+#include "tok/utf8.h"
+
+enum {
+    CHUNK = 1 << 16,
+    WORD_MAX = CHUNK * WKV_NFC_GROWTH,
+    KNOWN_BITS = 14,
+    KNOWN_BYTES = 22,
+    KNOWN_IDS = 10
+};
+#define NO_RANK UINT32_MAX
+
+/* A short word that was seen and its ids: one line of cache. */
+typedef struct known_word {
+    uint8_t len, n; /* len 0: a free place */
+    uint8_t bytes[KNOWN_BYTES];
+    int32_t ids[KNOWN_IDS];
+} known_word;
+
+/* A part of the word in work, in a list in the order of the text. */
+typedef struct symbol {
+    int32_t id;
+    uint32_t rank; /* of the merge with the next one */
+    uint32_t prev, next;
+} symbol;
+
+typedef struct scratch {
+    known_word known[1 << KNOWN_BITS];
+    symbol symbols[WORD_MAX];
+    /* Possible merges, rank << 32 | symbol, the lowest first.  A word of n symbols puts in
+     * n - 1, and each of its merges at most two. */
+    uint64_t heap[3 * WORD_MAX];
+    size_t heap_len;
+    uint8_t normal[WORD_MAX];
+    wkv_pretok_match *match;
+} scratch;
+
+typedef struct bpe {
+    wkv_tok tok;
+    char *text; /* behind tok.vocab */
+    wkv_bpe_vocab v;
+    wkv_pretok *pretok;
+    scratch *own;
+    atomic_flag busy; /* own is in use */
+} bpe;
+
+/* One call of encode. */
+typedef struct run {
+    const bpe *b;
+    scratch *s;
+    int32_t *out;
+    size_t cap, count;
+} run;
+
+static void put(run *r, int32_t id)
+{
+    if (r->count < r->cap)
+        r->out[r->count] = id;
+    r->count++;
+}
+
+/* ---- merging ------------------------------------------------------------------------ */
+
+static void heap_push(scratch *s, uint64_t item)
+{
+    size_t i = s->heap_len++;
+    for (; i > 0 && s->heap[(i - 1) / 2] > item; i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
+    s->heap[i] = item;
+}
+
+static uint64_t heap_pop(scratch *s)
+{
+    uint64_t top = s->heap[0], last = s->heap[--s->heap_len];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < s->heap_len; i = child) {
+        if (child + 1 < s->heap_len && s->heap[child + 1] < s->heap[child])
+            child++;
+        if (s->heap[child] >= last)
+            break;
+        s->heap[i] = s->heap[child];
+    }
+    s->heap[i] = last;
+    return top;
+}
+
+/* Looks up the merge of symbol i with the one after it. */
+static void offer(const bpe *b, scratch *s, uint32_t i)
+{
+    symbol *sym = &s->symbols[i];
+    sym->rank = NO_RANK;
+    if (sym->next == NO_RANK)
+        return;
+    const wkv_bpe_pair *pair = wkv_bpe_find(&b->v, sym->id, s->symbols[sym->next].id);
+    if (pair->key == 0)
+        return;
+    sym->rank = pair->rank;
+    heap_push(s, (uint64_t)pair->rank << 32 | i);
+}
+
+/* Symbol i takes in the next one. */
+static void merge(const bpe *b, scratch *s, uint32_t i)
+{
+    symbol *left = &s->symbols[i], *right = &s->symbols[left->next];
+    left->id = b->v.merged[left->rank];
+    left->next = right->next;
+    right->rank = NO_RANK;
+    if (left->next != NO_RANK)
+        s->symbols[left->next].prev = i;
+    offer(b, s, i);
+    if (left->prev != NO_RANK)
+        offer(b, s, left->prev);
+}
+
+/* A word that is not known.  A byte without an id is left out. */
+static void encode_word(run *r, const uint8_t *word, size_t len)
+{
+    scratch *s = r->s;
+    uint32_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        int32_t id = r->b->v.of_byte[word[i]];
+        if (id < 0)
+            continue;
+        s->symbols[n] = (symbol){id, NO_RANK, n - 1, n + 1}; /* 0 - 1 is NO_RANK */
+        n++;
+    }
+    if (n == 0)
+        return;
+    s->symbols[n - 1].next = NO_RANK;
+    for (uint32_t i = 0; i < n; i++)
+        offer(r->b, s, i);
+    while (s->heap_len > 0) {
+        uint64_t item = heap_pop(s);
+        uint32_t i = (uint32_t)item;
+        if (s->symbols[i].rank == item >> 32) /* else one of the two has merged since */
+            merge(r->b, s, i);
+    }
+    for (uint32_t i = 0; i != NO_RANK; i = s->symbols[i].next)
+        put(r, s->symbols[i].id);
+}
+
+/* ---- words that were seen -------------------------------------------------------------- */
+
+static uint64_t load(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static uint64_t load8(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Of 1 to KNOWN_BYTES bytes. */
+static size_t place_of(const uint8_t *word, size_t len)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15u;
+    uint64_t h;
+    if (len < 8) {
+        h = load(word, len) ^ (uint64_t)len << 56;
+    } else {
+        h = load8(word) * odd ^ load8(word + len - 8) ^ (uint64_t)len;
+        if (len > 16)
+            h = (h ^ h >> 29) * odd ^ load8(word + 8);
+    }
+    h = (h ^ h >> 32) * odd;
+    return (size_t)(h >> (64 - KNOWN_BITS));
+}
+
+static void word(run *r, const uint8_t *text, size_t len)
+{
+    if (len > KNOWN_BYTES) {
+        encode_word(r, text, len);
+        return;
+    }
+    known_word *k = &r->s->known[place_of(text, len)];
+    if (k->len == len && memcmp(k->bytes, text, len) == 0) {
+        for (uint8_t i = 0; i < k->n; i++)
+            put(r, k->ids[i]);
+        return;
+    }
+    run one = {.b = r->b, .s = r->s, .out = k->ids, .cap = KNOWN_IDS};
+    encode_word(&one, text, len);
+    if (one.count > KNOWN_IDS) {
+        k->len = 0; /* its ids are overwritten */
+        encode_word(r, text, len);
+        return;
+    }
+    k->len = (uint8_t)len;
+    k->n = (uint8_t)one.count;
+    memcpy(k->bytes, text, len);
+    for (uint8_t i = 0; i < k->n; i++)
+        put(r, k->ids[i]);
+}
+
+/* ---- from text to words ---------------------------------------------------------------- */
+
+/* The longest added token that the n >= 1 bytes begin with; -1 when there is none. */
+static int32_t added_at(const wkv_bpe_added *added, const uint8_t *text, size_t n, size_t *len)
+{
+    return added->begins[text[0]] ? wkv_trie_match(&added->trie, text, n, len) : -1;
+}
+
+/* Takes the added tokens out of the text and hands what is between them on. */
+static void split(run *r, const wkv_bpe_added *added, const uint8_t *text, size_t n,
+                  void (*between)(run *r, const uint8_t *text, size_t n))
+{
+    size_t from = 0, i = 0;
+    while (i < n) {
+        size_t len;
+        int32_t id = added_at(added, text + i, n - i, &len);
+        if (id < 0) {
+            i++;
+            continue;
+        }
+        if (i > from)
+            between(r, text + from, i - from);
+        put(r, id);
+        i += len;
+        from = i;
+    }
+    if (n > from)
+        between(r, text + from, n - from);
+}
+
+static void words(run *r, const uint8_t *text, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t end = wkv_pretok_next(r->b->pretok, r->s->match, text, n, at);
+        word(r, text + at, end - at);
+        at = end;
+    }
+}
+
+/* Text that may hold bytes that are not UTF-8. */
+static void stretches(run *r, const uint8_t *text, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t len = wkv_utf8_valid(text + at, n - at), normal_len = len;
+        if (len == 0) {
+            len = wkv_utf8_invalid(text + at, n - at);
+            word(r, text + at, len);
+        } else {
+            const uint8_t *normal = text + at;
+            if (r->b->v.nfc)
+                normal = wkv_nfc(normal, len, r->s->normal, &normal_len);
+            split(r, &r->b->v.normal, normal, normal_len, words);
+        }
+        at += len;
+    }
+}
+
+/* ---- chunks -------------------------------------------------------------------------- */
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* True when the character that ends before text[p], p >= 3, is no white space.  False in
+ * doubt: of the characters beyond ASCII, those that share their first bytes with white
+ * space count as such. */
+static bool ends_word(const uint8_t *text, size_t p)
+{
+    uint8_t c = text[p - 1], b = text[p - 2], a = text[p - 3];
+    if (c < 0x80)
+        return c > 0x20 && c < 0x7f;
+    return b != 0xc2 && !(a == 0xe1 && b == 0x9a) && !(a == 0xe2 && (b == 0x80 || b == 0x81)) &&
+           !(a == 0xe3 && b == 0x80);
+}
+
+/* Where the chunk ends with which n > CHUNK bytes begin; depends on nothing behind it
+ * but the first byte. */
+static size_t chunk_end(const uint8_t *text)
+{
+    for (size_t p = CHUNK; p > CHUNK / 2; p--)
+        if (is_space(text[p]) && ends_word(text, p))
+            return p;
+    size_t p = CHUNK;
+    while (p > CHUNK - 3 && (text[p] & 0xc0) == 0x80)
+        p--;
+    return p;
+}
+
+static scratch *new_scratch(const bpe *b)
+{
+    scratch *s = wkv_malloc(sizeof *s);
+    if (s == NULL)
+        return NULL;
+    memset(s->known, 0, sizeof s->known);
+    s->heap_len = 0;
+    s->match = wkv_pretok_match_new(b->pretok);
+    if (s->match == NULL) {
+        wkv_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void free_scratch(scratch *s)
+{
+    if (s == NULL)
+        return;
+    wkv_pretok_match_free(s->match);
+    wkv_free(s);
+}
+
+/* The tokenizer's own scratch or, while another thread has it, a new one.  Encoding
+ * never fails: without memory for that, wait. */
+static scratch *take_scratch(bpe *b)
+{
+    while (atomic_flag_test_and_set_explicit(&b->busy, memory_order_acquire)) {
+        scratch *s = new_scratch(b);
+        if (s != NULL)
+            return s;
+    }
+    return b->own;
+}
+
+static void give_scratch(bpe *b, scratch *s)
+{
+    if (s == b->own)
+        atomic_flag_clear_explicit(&b->busy, memory_order_release);
+    else
+        free_scratch(s);
+}
+
+/* The chunks of the text, the one at its end only when nothing goes on behind it. */
+static size_t encode_chunks(const wkv_tok *t, const uint8_t *text, size_t n, bool to_end,
+                            int32_t *out, size_t cap, size_t *used)
+{
+    /* The tokenizer looks the same before and after; only the scratch is written to. */
+    bpe *b = (bpe *)(uintptr_t)t;
+    run r = {.b = b, .s = take_scratch(b), .out = out, .cap = cap};
+    size_t at = 0;
+    while (n - at > CHUNK || (to_end && at < n)) {
+        size_t len = n - at > CHUNK ? chunk_end(text + at) : n - at;
+        split(&r, &b->v.raw, text + at, len, stretches);
+        at += len;
+    }
+    give_scratch(b, r.s);
+    *used = at;
+    return r.count;
+}
+
+static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap)
+{
+    size_t used;
+    return encode_chunks(t, text, n, true, out, cap, &used);
+}
+
+static size_t encode_part(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap,
+                          size_t *used)
+{
+    return encode_chunks(t, text, n, false, out, cap, used);
+}
+
+/* Only a byte that is no token by itself, outside the added tokens, is ever left out. */
+static size_t covered(const wkv_tok *t, const uint8_t *text, size_t n)
+{
+    const wkv_bpe_vocab *v = &((const bpe *)t)->v;
+    size_t at = 0;
+    while (at < n) {
+        size_t len;
+        if (added_at(&v->raw, text + at, n - at, &len) < 0 &&
+            added_at(&v->normal, text + at, n - at, &len) < 0) {
+            if (v->of_byte[text[at]] < 0)
+                return at;
+            len = 1;
+        }
+        at += len;
+    }
+    return n;
+}
+
+/* ---- the kind ------------------------------------------------------------------------ */
+
+static const uint8_t *token(const wkv_tok *t, int32_t id, size_t *n)
+{
+    const wkv_bpe_vocab *v = &((const bpe *)t)->v;
+    *n = 0;
+    if (id < 0 || id >= t->vocab_size || v->spans[id].len == 0)
+        return NULL;
+    *n = v->spans[id].len;
+    return v->pool + v->spans[id].at;
+}
+
+static void close_bpe(wkv_tok *t)
+{
+    bpe *b = (bpe *)t;
+    free_scratch(b->own);
+    wkv_pretok_close(b->pretok);
+    wkv_bpe_vocab_deinit(&b->v);
+    wkv_free(b->text);
+    wkv_free(b);
+}
+
+const wkv_tok_kind wkv_tok_bpe = {
+    .name = "bpe",
+    .close = close_bpe,
+    .encode = encode,
+    .encode_part = encode_part,
+    .covered = covered,
+    .token = token,
+};
+
+static wkv_status open_parts(bpe *b, const char *where, const char *text, size_t n, wkv_error *err)
+{
+    WKV_TRY(wkv_pretok_open(&b->pretok, where, err));
+    WKV_TRY(wkv_bpe_vocab_init(&b->v, &b->text, where, text, n, err));
+    b->own = new_scratch(b);
+    if (b->own == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", where);
+    b->tok.vocab_size = b->v.size;
+    b->tok.vocab = b->text;
+    b->tok.vocab_len = strlen(b->text);
+    return WKV_OK;
+}
+
+wkv_status wkv_tok_open_bpe(wkv_tok **out, const char *where, const char *text, size_t n,
+                            wkv_error *err)
+{
+    *out = NULL;
+    bpe *b = wkv_calloc(1, sizeof *b);
+    if (b == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", where);
+    b->tok.kind = &wkv_tok_bpe;
+    atomic_flag_clear(&b->busy);
+    wkv_status s = open_parts(b, where, text, n, err);
+    if (s != WKV_OK) {
+        close_bpe(&b->tok);
+        return s;
+    }
+    *out = &b->tok;
+    return WKV_OK;
+}
