@@ -1,5 +1,5 @@
 /* tok/bpe.c - byte-level BPE: the text's words fall into bytes, and of the pairs in a
- * word the one with the lowest rank merges, again and again.
+ * word the one with the lowest rank merges, again and again (bpe_word.c).
  *
  * Before that come, in this order: added tokens of the raw text, the normal form, added
  * tokens of the normal text, words (pretok.h).  A byte that is not UTF-8 takes part in
@@ -9,49 +9,22 @@
  *
  * All that encoding writes to lies in a scratch.  The tokenizer keeps one, whose words
  * stay known from call to call; a thread that finds it in use makes its own. */
-#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "tok/bpe_vocab.h"
+#include "tok/bpe_word.h"
 #include "tok/kinds.h"
 #include "tok/nfc.h"
 #include "tok/pretok.h"
 #include "tok/utf8.h"
 
-enum {
-    CHUNK = 1 << 16,
-    WORD_MAX = CHUNK * WKV_NFC_GROWTH,
-    KNOWN_BITS = 14,
-    KNOWN_BYTES = 22,
-    KNOWN_IDS = 10
-};
-#define NO_RANK UINT32_MAX
-
-/* A short word that was seen and its ids: one line of cache. */
-typedef struct known_word {
-    uint8_t len, n; /* len 0: a free place */
-    uint8_t bytes[KNOWN_BYTES];
-    int32_t ids[KNOWN_IDS];
-} known_word;
-
-/* A part of the word in work, in a list in the order of the text. */
-typedef struct symbol {
-    int32_t id;
-    uint32_t rank; /* of the merge with the next one */
-    uint32_t prev, next;
-} symbol;
+enum { CHUNK = WKV_BPE_WORD_MAX / WKV_NFC_GROWTH };
 
 typedef struct scratch {
-    known_word known[1 << KNOWN_BITS];
-    symbol symbols[WORD_MAX];
-    /* Possible merges, rank << 32 | symbol, the lowest first.  A word of n symbols puts in
-     * n - 1, and each of its merges at most two. */
-    uint64_t heap[3 * WORD_MAX];
-    size_t heap_len;
-    uint8_t normal[WORD_MAX];
+    wkv_bpe_words *words;
     wkv_pretok_match *match;
+    uint8_t normal[WKV_BPE_WORD_MAX];
 } scratch;
 
 typedef struct bpe {
@@ -67,155 +40,8 @@ typedef struct bpe {
 typedef struct run {
     const bpe *b;
     scratch *s;
-    int32_t *out;
-    size_t cap, count;
+    wkv_bpe_sink sink;
 } run;
-
-static void put(run *r, int32_t id)
-{
-    if (r->count < r->cap)
-        r->out[r->count] = id;
-    r->count++;
-}
-
-/* ---- merging ------------------------------------------------------------------------ */
-
-static void heap_push(scratch *s, uint64_t item)
-{
-    size_t i = s->heap_len++;
-    for (; i > 0 && s->heap[(i - 1) / 2] > item; i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[i] = item;
-}
-
-static uint64_t heap_pop(scratch *s)
-{
-    uint64_t top = s->heap[0], last = s->heap[--s->heap_len];
-    size_t i = 0;
-    for (size_t child; (child = 2 * i + 1) < s->heap_len; i = child) {
-        if (child + 1 < s->heap_len && s->heap[child + 1] < s->heap[child])
-            child++;
-        if (s->heap[child] >= last)
-            break;
-        s->heap[i] = s->heap[child];
-    }
-    s->heap[i] = last;
-    return top;
-}
-
-/* Looks up the merge of symbol i with the one after it. */
-static void offer(const bpe *b, scratch *s, uint32_t i)
-{
-    symbol *sym = &s->symbols[i];
-    sym->rank = NO_RANK;
-    if (sym->next == NO_RANK)
-        return;
-    const wkv_bpe_pair *pair = wkv_bpe_find(&b->v, sym->id, s->symbols[sym->next].id);
-    if (pair->key == 0)
-        return;
-    sym->rank = pair->rank;
-    heap_push(s, (uint64_t)pair->rank << 32 | i);
-}
-
-/* Symbol i takes in the next one. */
-static void merge(const bpe *b, scratch *s, uint32_t i)
-{
-    symbol *left = &s->symbols[i], *right = &s->symbols[left->next];
-    left->id = b->v.merged[left->rank];
-    left->next = right->next;
-    right->rank = NO_RANK;
-    if (left->next != NO_RANK)
-        s->symbols[left->next].prev = i;
-    offer(b, s, i);
-    if (left->prev != NO_RANK)
-        offer(b, s, left->prev);
-}
-
-/* A word that is not known.  A byte without an id is left out. */
-static void encode_word(run *r, const uint8_t *word, size_t len)
-{
-    scratch *s = r->s;
-    uint32_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        int32_t id = r->b->v.of_byte[word[i]];
-        if (id < 0)
-            continue;
-        s->symbols[n] = (symbol){id, NO_RANK, n - 1, n + 1}; /* 0 - 1 is NO_RANK */
-        n++;
-    }
-    if (n == 0)
-        return;
-    s->symbols[n - 1].next = NO_RANK;
-    for (uint32_t i = 0; i < n; i++)
-        offer(r->b, s, i);
-    while (s->heap_len > 0) {
-        uint64_t item = heap_pop(s);
-        uint32_t i = (uint32_t)item;
-        if (s->symbols[i].rank == item >> 32) /* else one of the two has merged since */
-            merge(r->b, s, i);
-    }
-    for (uint32_t i = 0; i != NO_RANK; i = s->symbols[i].next)
-        put(r, s->symbols[i].id);
-}
-
-/* ---- words that were seen -------------------------------------------------------------- */
-
-static uint64_t load(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static uint64_t load8(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-/* Of 1 to KNOWN_BYTES bytes. */
-static size_t place_of(const uint8_t *word, size_t len)
-{
-    const uint64_t odd = 0x9e3779b97f4a7c15u;
-    uint64_t h;
-    if (len < 8) {
-        h = load(word, len) ^ (uint64_t)len << 56;
-    } else {
-        h = load8(word) * odd ^ load8(word + len - 8) ^ (uint64_t)len;
-        if (len > 16)
-            h = (h ^ h >> 29) * odd ^ load8(word + 8);
-    }
-    h = (h ^ h >> 32) * odd;
-    return (size_t)(h >> (64 - KNOWN_BITS));
-}
-
-static void word(run *r, const uint8_t *text, size_t len)
-{
-    if (len > KNOWN_BYTES) {
-        encode_word(r, text, len);
-        return;
-    }
-    known_word *k = &r->s->known[place_of(text, len)];
-    if (k->len == len && memcmp(k->bytes, text, len) == 0) {
-        for (uint8_t i = 0; i < k->n; i++)
-            put(r, k->ids[i]);
-        return;
-    }
-    run one = {.b = r->b, .s = r->s, .out = k->ids, .cap = KNOWN_IDS};
-    encode_word(&one, text, len);
-    if (one.count > KNOWN_IDS) {
-        k->len = 0; /* its ids are overwritten */
-        encode_word(r, text, len);
-        return;
-    }
-    k->len = (uint8_t)len;
-    k->n = (uint8_t)one.count;
-    memcpy(k->bytes, text, len);
-    for (uint8_t i = 0; i < k->n; i++)
-        put(r, k->ids[i]);
-}
 
 /* ---- from text to words ---------------------------------------------------------------- */
 
@@ -239,12 +65,17 @@ static void split(run *r, const wkv_bpe_added *added, const uint8_t *text, size_
         }
         if (i > from)
             between(r, text + from, i - from);
-        put(r, id);
+        wkv_bpe_put(&r->sink, id);
         i += len;
         from = i;
     }
     if (n > from)
         between(r, text + from, n - from);
+}
+
+static void word(run *r, const uint8_t *text, size_t n)
+{
+    wkv_bpe_word(&r->b->v, r->s->words, text, n, &r->sink);
 }
 
 static void words(run *r, const uint8_t *text, size_t n)
@@ -306,27 +137,26 @@ static size_t chunk_end(const uint8_t *text)
     return p;
 }
 
-static scratch *new_scratch(const bpe *b)
-{
-    scratch *s = wkv_malloc(sizeof *s);
-    if (s == NULL)
-        return NULL;
-    memset(s->known, 0, sizeof s->known);
-    s->heap_len = 0;
-    s->match = wkv_pretok_match_new(b->pretok);
-    if (s->match == NULL) {
-        wkv_free(s);
-        return NULL;
-    }
-    return s;
-}
-
 static void free_scratch(scratch *s)
 {
     if (s == NULL)
         return;
     wkv_pretok_match_free(s->match);
+    wkv_bpe_words_free(s->words);
     wkv_free(s);
+}
+
+static scratch *new_scratch(const bpe *b)
+{
+    scratch *s = wkv_malloc(sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->words = wkv_bpe_words_new();
+    s->match = wkv_pretok_match_new(b->pretok);
+    if (s->words != NULL && s->match != NULL)
+        return s;
+    free_scratch(s);
+    return NULL;
 }
 
 /* The tokenizer's own scratch or, while another thread has it, a new one.  Encoding
@@ -355,7 +185,7 @@ static size_t encode_chunks(const wkv_tok *t, const uint8_t *text, size_t n, boo
 {
     /* The tokenizer looks the same before and after; only the scratch is written to. */
     bpe *b = (bpe *)(uintptr_t)t;
-    run r = {.b = b, .s = take_scratch(b), .out = out, .cap = cap};
+    run r = {.b = b, .s = take_scratch(b), .sink = {.out = out, .cap = cap}};
     size_t at = 0;
     while (n - at > CHUNK || (to_end && at < n)) {
         size_t len = n - at > CHUNK ? chunk_end(text + at) : n - at;
@@ -364,7 +194,7 @@ static size_t encode_chunks(const wkv_tok *t, const uint8_t *text, size_t n, boo
     }
     give_scratch(b, r.s);
     *used = at;
-    return r.count;
+    return r.sink.count;
 }
 
 static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap)
