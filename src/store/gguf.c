@@ -17,7 +17,6 @@
 
 enum {
     HEADER_SIZE = 24,
-    MAX_DIMS = 4,
     MAX_VALUES = 1 << 16,
     MAX_TENSORS = 1 << 20,
     MAX_KEY = (1 << 16) - 1,
@@ -196,17 +195,25 @@ wkv_status wkv_gguf_natural(const wkv_gguf *g, const char *key, uint64_t *out, w
 
 /* ---- tensors ------------------------------------------------------------------------------- */
 
+static const struct {
+    uint32_t number;
+    wkv_dtype dtype;
+} types[] = {{0, WKV_DTYPE_F32},   {1, WKV_DTYPE_F16},   {2, WKV_DTYPE_Q4_0},  {3, WKV_DTYPE_Q4_1},
+             {6, WKV_DTYPE_Q5_0},  {7, WKV_DTYPE_Q5_1},  {8, WKV_DTYPE_Q8_0},  {10, WKV_DTYPE_Q2_K},
+             {11, WKV_DTYPE_Q3_K}, {12, WKV_DTYPE_Q4_K}, {13, WKV_DTYPE_Q5_K}, {14, WKV_DTYPE_Q6_K},
+             {24, WKV_DTYPE_I8},   {25, WKV_DTYPE_I16},  {26, WKV_DTYPE_I32},  {27, WKV_DTYPE_I64},
+             {28, WKV_DTYPE_F64},  {30, WKV_DTYPE_BF16}};
+
+int wkv_gguf_dtype_number(wkv_dtype t)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].dtype == t)
+            return (int)types[i].number;
+    return -1;
+}
+
 static wkv_status read_dtype(wkv_tensor *t, uint32_t number, wkv_error *err)
 {
-    static const struct {
-        uint32_t number;
-        wkv_dtype dtype;
-    } types[] = {{0, WKV_DTYPE_F32},   {1, WKV_DTYPE_F16},   {2, WKV_DTYPE_Q4_0},
-                 {3, WKV_DTYPE_Q4_1},  {6, WKV_DTYPE_Q5_0},  {7, WKV_DTYPE_Q5_1},
-                 {8, WKV_DTYPE_Q8_0},  {10, WKV_DTYPE_Q2_K}, {11, WKV_DTYPE_Q3_K},
-                 {12, WKV_DTYPE_Q4_K}, {13, WKV_DTYPE_Q5_K}, {14, WKV_DTYPE_Q6_K},
-                 {24, WKV_DTYPE_I8},   {25, WKV_DTYPE_I16},  {26, WKV_DTYPE_I32},
-                 {27, WKV_DTYPE_I64},  {28, WKV_DTYPE_F64},  {30, WKV_DTYPE_BF16}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (types[i].number == number) {
             t->dtype = types[i].dtype;
@@ -243,9 +250,9 @@ static wkv_status read_entry(wkv_gguf *g, wkv_tensor *t, uint64_t *offset, uint6
     WKV_TRY(read_name(g, "name of a tensor", &t->name, err));
     const uint8_t *p = take(g, 4);
     const uint32_t ndim = p != NULL ? wkv_get_u32(p) : 0;
-    if (ndim > MAX_DIMS)
+    if (ndim > WKV_GGUF_MAX_DIMS)
         WKV_FAIL(err, WKV_E_FORMAT, "tensor '%s' claims %" PRIu32 " dimensions; GGUF has %d",
-                 t->name, ndim, MAX_DIMS);
+                 t->name, ndim, WKV_GGUF_MAX_DIMS);
     p = p != NULL ? take(g, 8 * (uint64_t)ndim + 12) : NULL;
     if (p == NULL)
         WKV_FAIL(err, WKV_E_FORMAT, "the file ends inside the entry of tensor '%s'", t->name);
@@ -353,4 +360,5 @@ const wkv_format wkv_format_gguf = {
     .suffixes = ".gguf",
     .probe = probe,
     .read = read,
+    .write = wkv_gguf_write,
 };

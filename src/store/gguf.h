@@ -63,4 +63,38 @@ wkv_status wkv_gguf_add_tensors(const wkv_gguf *g, wkv_error *err);
 /* gguf_meta.c: adds the metadata, and the vocabulary as our own. */
 wkv_status wkv_gguf_add_meta(const wkv_gguf *g, wkv_error *err);
 
+/* ---- for writing ------------------------------------------------------------------- */
+
+enum { WKV_GGUF_MAX_DIMS = 4, WKV_GGUF_MAX_PARTS = 6 };
+
+/* One tensor of a file to be written. */
+typedef struct wkv_gguf_entry {
+    char known[64];   /* room for a name of ours */
+    const char *name; /* known, or the source's own */
+    wkv_dtype dtype;
+    int ndim;
+    int64_t dim[WKV_GGUF_MAX_DIMS]; /* outermost first */
+    int n_parts;                    /* the sources, one after the other */
+    wkv_tensor part[WKV_GGUF_MAX_PARTS];
+} wkv_gguf_entry;
+
+/* The tensors to be written, to be found by name. */
+typedef struct wkv_gguf_source {
+    const wkv_store_out *what;
+    const wkv_tensor **by_name;
+    const char *arch; /* "rwkv6", "rwkv7": llama.cpp's names; NULL: the canonical ones */
+} wkv_gguf_source;
+
+const wkv_tensor *wkv_gguf_source_find(const wkv_gguf_source *src, const char *name);
+
+/* The number of a type in the format; -1 when it has none. */
+int wkv_gguf_dtype_number(wkv_dtype t);
+
+/* gguf_names.c: what the source's tensors are in the file.  *out is the caller's to free. */
+wkv_status wkv_gguf_entries(wkv_gguf_entry **out, size_t *n, const wkv_gguf_source *src,
+                            wkv_error *err);
+
+/* gguf_write.c */
+wkv_status wkv_gguf_write(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
+
 #endif

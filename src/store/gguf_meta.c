@@ -279,7 +279,8 @@ static bool begins_with(const char *s, const char *start)
 static bool is_expressed(const char *key)
 {
     static const char *const containers[] = {"general.architecture", "general.alignment",
-                                             "general.file_type", "general.quantization_version"};
+                                             "general.file_type", "general.quantization_version",
+                                             "tokenizer.ggml.model"};
     for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++)
         if (strcmp(key, containers[i]) == 0)
             return true;

@@ -1,0 +1,276 @@
+/* store/gguf_write.c - writing GGUF, version 3.  RWKV-6 and 7 get the names, the shapes
+ * and the metadata that llama.cpp expects; everything else goes in as it is.
+ *
+ * The vocabulary stays under our own keys: a program that looks for one of its own finds
+ * that there is none, and runs the model on ids. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "store/bytes.h"
+#include "store/gguf.h"
+
+enum { ALIGNMENT = 32, VERSION = 3 };
+
+/* ---- finding the sources ------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    const wkv_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static int name_against(const void *key, const void *entry)
+{
+    const wkv_tensor *const *t = entry;
+    return strcmp(key, (*t)->name);
+}
+
+const wkv_tensor *wkv_gguf_source_find(const wkv_gguf_source *src, const char *name)
+{
+    const wkv_tensor **t =
+        bsearch(name, src->by_name, src->what->n_tensors, sizeof *src->by_name, name_against);
+    return t != NULL ? *t : NULL;
+}
+
+static wkv_status index_source(wkv_gguf_source *src, wkv_error *err)
+{
+    const wkv_store_out *what = src->what;
+    src->by_name = wkv_calloc(what->n_tensors + 1, sizeof *src->by_name);
+    if (src->by_name == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the list of tensors");
+    for (size_t i = 0; i < what->n_tensors; i++)
+        src->by_name[i] = &what->tensors[i];
+    qsort(src->by_name, what->n_tensors, sizeof *src->by_name, by_name);
+    if (wkv_gguf_source_find(src, "blocks.0.att.r_k") != NULL)
+        src->arch = "rwkv7";
+    else if (wkv_gguf_source_find(src, "blocks.0.att.time_maa_x") != NULL)
+        src->arch = "rwkv6";
+    return WKV_OK;
+}
+
+/* ---- metadata ------------------------------------------------------------------------------- */
+
+typedef struct header {
+    wkv_strbuf text;
+    uint64_t values;
+} header;
+
+static void put(wkv_strbuf *b, uint64_t v, size_t n)
+{
+    uint8_t bytes[8];
+    wkv_put_u64(bytes, v);
+    wkv_strbuf_add(b, bytes, n);
+}
+
+static void put_string(wkv_strbuf *b, const char *s, size_t n)
+{
+    put(b, n, 8);
+    wkv_strbuf_add(b, s, n);
+}
+
+static void put_key(header *h, const char *prefix, const char *key, wkv_gguf_type type)
+{
+    const size_t n = strlen(prefix), m = strlen(key);
+    put(&h->text, n + m, 8);
+    wkv_strbuf_add(&h->text, prefix, n);
+    wkv_strbuf_add(&h->text, key, m);
+    put(&h->text, (uint64_t)type, 4);
+    h->values++;
+}
+
+static void put_text(header *h, const char *key, const char *s, size_t n)
+{
+    put_key(h, "", key, WKV_GGUF_STRING);
+    put_string(&h->text, s, n);
+}
+
+static void put_count(header *h, const char *arch, const char *key, int64_t v)
+{
+    put_key(h, arch, key, WKV_GGUF_U32);
+    put(&h->text, (uint64_t)v, 4);
+}
+
+static const char *find_meta(const wkv_store_out *what, const char *key)
+{
+    for (size_t i = 0; i < what->n_meta; i++)
+        if (strcmp(what->meta[i].key, key) == 0)
+            return what->meta[i].value;
+    return NULL;
+}
+
+static void put_epsilon(header *h, const wkv_store_out *what, const char *arch, const char *key,
+                        const char *ours, double otherwise)
+{
+    const char *text = find_meta(what, ours);
+    float v = (float)(text != NULL ? strtod(text, NULL) : otherwise);
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    put_key(h, arch, key, WKV_GGUF_F32);
+    put(&h->text, bits, 4);
+}
+
+/* Dimension d of a tensor, from the last on; 0 when there is none. */
+static int64_t dim_of(const wkv_gguf_source *src, const char *name, int d)
+{
+    const wkv_tensor *t = wkv_gguf_source_find(src, name);
+    return t != NULL && t->ndim > d ? t->dim[t->ndim - 1 - d] : 0;
+}
+
+static int64_t count_layers(const wkv_gguf_source *src)
+{
+    char name[64];
+    int64_t n = 0;
+    do
+        snprintf(name, sizeof name, "blocks.%" PRId64 ".ln1.weight", n++);
+    while (wkv_gguf_source_find(src, name) != NULL);
+    return n - 1;
+}
+
+static void put_shape(header *h, const wkv_gguf_source *src)
+{
+    const bool v7 = strcmp(src->arch, "rwkv7") == 0;
+    const char *prefix = v7 ? "rwkv7." : "rwkv6.";
+    /* The form has a field for a length that these models do not have. */
+    put_count(h, prefix, "context_length", 1 << 20);
+    put_count(h, prefix, "embedding_length", dim_of(src, "emb.weight", 0));
+    put_count(h, prefix, "vocab_size", dim_of(src, "emb.weight", 1));
+    put_count(h, prefix, "block_count", count_layers(src));
+    put_count(h, prefix, "feed_forward_length", dim_of(src, "blocks.0.ffn.key.weight", 1));
+    put_count(h, prefix, "attention.head_count", 0);
+    put_count(h, prefix, "wkv.head_size",
+              dim_of(src, v7 ? "blocks.0.att.r_k" : "blocks.0.att.time_faaaa", 0));
+    if (v7) {
+        put_count(h, prefix, "attention.decay_lora_rank", dim_of(src, "blocks.0.att.w1", 0));
+        put_count(h, prefix, "attention.iclr_lora_rank", dim_of(src, "blocks.0.att.a1", 0));
+        put_count(h, prefix, "attention.value_residual_mix_lora_rank",
+                  dim_of(src, "blocks.1.att.v1", 0));
+        put_count(h, prefix, "attention.gate_lora_rank", dim_of(src, "blocks.0.att.g1", 0));
+    } else {
+        put_count(h, prefix, "rescale_every_n_layers", 0);
+        put_count(h, prefix, "time_mix_extra_dim", dim_of(src, "blocks.0.att.time_maa_w2", 1));
+        put_count(h, prefix, "time_decay_extra_dim", dim_of(src, "blocks.0.att.time_decay_w1", 0));
+    }
+    put_epsilon(h, src->what, prefix, "attention.layer_norm_epsilon", "wkv.ln_eps", 1e-5);
+    put_epsilon(h, src->what, prefix, "attention.group_norm_epsilon", "wkv.gn_eps", 64e-5);
+}
+
+/* True for keys that the file has a place of its own for. */
+static bool is_generated(const wkv_gguf_source *src, const char *key)
+{
+    return strcmp(key, "general.architecture") == 0 || strcmp(key, "general.alignment") == 0 ||
+           strcmp(key, "tokenizer.ggml.model") == 0 ||
+           (src->arch != NULL && strncmp(key, src->arch, 5) == 0) ||
+           (src->arch != NULL &&
+            (strcmp(key, "wkv.ln_eps") == 0 || strcmp(key, "wkv.gn_eps") == 0));
+}
+
+static void put_meta(header *h, const wkv_gguf_source *src)
+{
+    const wkv_store_out *what = src->what;
+    const char *arch = src->arch != NULL ? src->arch : find_meta(what, "wkv.arch");
+    arch = arch != NULL ? arch : "unknown";
+    put_text(h, "general.architecture", arch, strlen(arch));
+    if (src->arch != NULL)
+        put_shape(h, src);
+    put_text(h, "tokenizer.ggml.model", "none", 4);
+    for (size_t i = 0; i < what->n_meta; i++)
+        if (!is_generated(src, what->meta[i].key))
+            put_text(h, what->meta[i].key, what->meta[i].value, what->meta[i].value_len);
+}
+
+/* ---- tensors ----------------------------------------------------------------------------------
+ */
+
+static uint64_t padding(uint64_t n)
+{
+    return (ALIGNMENT - n % ALIGNMENT) % ALIGNMENT;
+}
+
+static wkv_status put_entry(header *h, const wkv_gguf_entry *e, uint64_t *offset, wkv_error *err)
+{
+    const int number = wkv_gguf_dtype_number(e->dtype), block = wkv_dtype_of(e->dtype)->block;
+    uint64_t count = 1, bytes, end;
+    if (number < 0)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "tensor '%s' is of type %s, which GGUF does not know",
+                 e->name, wkv_dtype_of(e->dtype)->name);
+    put_string(&h->text, e->name, strlen(e->name));
+    put(&h->text, (uint64_t)e->ndim, 4);
+    for (int d = e->ndim - 1; d >= 0; d--) {
+        put(&h->text, (uint64_t)e->dim[d], 8);
+        count *= (uint64_t)e->dim[d];
+    }
+    put(&h->text, (uint64_t)number, 4);
+    put(&h->text, *offset, 8);
+    if ((block > 1 && (e->ndim == 0 || e->dim[e->ndim - 1] % block != 0)) ||
+        !wkv_dtype_bytes(e->dtype, count, &bytes) || !wkv_add_ok(*offset, bytes, &end) ||
+        end > INT64_MAX - ALIGNMENT)
+        WKV_FAIL(err, WKV_E_LIMIT, "tensor '%s' is too large or no whole number of blocks",
+                 e->name);
+    *offset = end + padding(end);
+    return WKV_OK;
+}
+
+static wkv_status put_header(header *h, const wkv_gguf_source *src, const wkv_gguf_entry *list,
+                             size_t n, wkv_error *err)
+{
+    uint64_t offset = 0;
+    put_meta(h, src);
+    for (size_t i = 0; i < n; i++)
+        WKV_TRY(put_entry(h, &list[i], &offset, err));
+    if (!wkv_strbuf_ok(&h->text))
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the header");
+    return WKV_OK;
+}
+
+static wkv_status write_padding(wkv_writer *w, wkv_error *err)
+{
+    static const uint8_t zeros[ALIGNMENT] = {0};
+    return wkv_writer_write(w, zeros, (size_t)padding(wkv_writer_offset(w)), err);
+}
+
+static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
+{
+    return wkv_writer_write(user, data, n, err);
+}
+
+static wkv_status write_all(wkv_writer *w, header *h, const wkv_gguf_source *src,
+                            const wkv_gguf_entry *list, size_t n, wkv_error *err)
+{
+    uint8_t start[24] = "GGUF";
+    WKV_TRY(put_header(h, src, list, n, err));
+    wkv_put_u32(start + 4, VERSION);
+    wkv_put_u64(start + 8, n);
+    wkv_put_u64(start + 16, h->values);
+    WKV_TRY(wkv_writer_write(w, start, sizeof start, err));
+    WKV_TRY(wkv_writer_write(w, h->text.data, h->text.len, err));
+    WKV_TRY(write_padding(w, err));
+    for (size_t i = 0; i < n; i++) {
+        for (int p = 0; p < list[i].n_parts; p++)
+            WKV_TRY(wkv_store_stream(&list[i].part[p], list[i].dtype, to_writer, w, err));
+        WKV_TRY(write_padding(w, err));
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_gguf_write(wkv_writer *w, const wkv_store_out *what, wkv_error *err)
+{
+    wkv_gguf_source src = {.what = what};
+    wkv_gguf_entry *list = NULL;
+    size_t n = 0;
+    header h = {0};
+    wkv_strbuf_init(&h.text);
+    wkv_status status = index_source(&src, err);
+    if (status == WKV_OK)
+        status = wkv_gguf_entries(&list, &n, &src, err);
+    if (status == WKV_OK)
+        status = write_all(w, &h, &src, list, n, err);
+    wkv_strbuf_deinit(&h.text);
+    wkv_free(list);
+    wkv_free(src.by_name);
+    return status;
+}
