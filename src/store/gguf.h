@@ -3,6 +3,7 @@
 #ifndef WKV_STORE_GGUF_H
 #define WKV_STORE_GGUF_H
 
+#include "base/strbuf.h"
 #include "store/format.h"
 
 typedef enum wkv_gguf_type {
@@ -93,6 +94,11 @@ int wkv_gguf_dtype_number(wkv_dtype t);
 /* gguf_names.c: what the source's tensors are in the file.  *out is the caller's to free. */
 wkv_status wkv_gguf_entries(wkv_gguf_entry **out, size_t *n, const wkv_gguf_source *src,
                             wkv_error *err);
+
+/* gguf_tokens.c: appends the elements of the arrays of tokens and of their types (I32),
+ * `count` each, for the text of a World vocabulary. */
+wkv_status wkv_gguf_tokens(wkv_strbuf *tokens, wkv_strbuf *types, const char *text, size_t n,
+                           uint64_t count, wkv_error *err);
 
 /* gguf_write.c */
 wkv_status wkv_gguf_write(wkv_writer *w, const wkv_store_out *what, wkv_error *err);

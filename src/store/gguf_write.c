@@ -1,8 +1,8 @@
 /* store/gguf_write.c - writing GGUF, version 3.  RWKV-6 and 7 get the names, the shapes
  * and the metadata that llama.cpp expects; everything else goes in as it is.
  *
- * The vocabulary stays under our own keys: a program that looks for one of its own finds
- * that there is none, and runs the model on ids. */
+ * So does a World vocabulary.  Any other stays under our own keys: a program that looks for
+ * one of its own finds that there is none, and runs the model on ids. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,12 +95,18 @@ static void put_count(header *h, const char *arch, const char *key, int64_t v)
     put(&h->text, (uint64_t)v, 4);
 }
 
-static const char *find_meta(const wkv_store_out *what, const char *key)
+static const wkv_meta *find_pair(const wkv_store_out *what, const char *key)
 {
     for (size_t i = 0; i < what->n_meta; i++)
         if (strcmp(what->meta[i].key, key) == 0)
-            return what->meta[i].value;
+            return &what->meta[i];
     return NULL;
+}
+
+static const char *find_meta(const wkv_store_out *what, const char *key)
+{
+    const wkv_meta *m = find_pair(what, key);
+    return m != NULL ? m->value : NULL;
 }
 
 static void put_epsilon(header *h, const wkv_store_out *what, const char *arch, const char *key,
@@ -159,17 +165,83 @@ static void put_shape(header *h, const wkv_gguf_source *src)
     put_epsilon(h, src->what, prefix, "attention.group_norm_epsilon", "wkv.gn_eps", 64e-5);
 }
 
+/* The vocabulary, when llama.cpp has a place for it. */
+static const wkv_meta *world_vocab(const wkv_gguf_source *src)
+{
+    const char *kind = find_meta(src->what, "wkv.tokenizer");
+    const bool world = kind != NULL && strcmp(kind, "world") == 0;
+    return src->arch != NULL && world ? find_pair(src->what, "wkv.vocab") : NULL;
+}
+
+static void put_array(header *h, const char *key, wkv_gguf_type type, uint64_t count,
+                      const wkv_strbuf *elements)
+{
+    put_key(h, "", key, WKV_GGUF_ARRAY);
+    put(&h->text, (uint64_t)type, 4);
+    put(&h->text, count, 8);
+    wkv_strbuf_add(&h->text, elements->data, elements->len);
+}
+
+static wkv_status put_vocabulary(header *h, const wkv_gguf_source *src, wkv_error *err)
+{
+    const wkv_meta *vocab = world_vocab(src);
+    if (vocab == NULL) {
+        put_text(h, "tokenizer.ggml.model", "none", 4);
+        return WKV_OK;
+    }
+    const uint64_t count = (uint64_t)dim_of(src, "emb.weight", 1);
+    wkv_strbuf tokens, types;
+    wkv_strbuf_init(&tokens);
+    wkv_strbuf_init(&types);
+    wkv_status status =
+        wkv_gguf_tokens(&tokens, &types, vocab->value, vocab->value_len, count, err);
+    if (status == WKV_OK) {
+        put_text(h, "tokenizer.ggml.model", "rwkv", 4);
+        put_array(h, "tokenizer.ggml.tokens", WKV_GGUF_STRING, count, &tokens);
+        put_array(h, "tokenizer.ggml.token_type", WKV_GGUF_I32, count, &types);
+    }
+    wkv_strbuf_deinit(&tokens);
+    wkv_strbuf_deinit(&types);
+    return status;
+}
+
+static bool is_one_of(const char *key, const char *const *list)
+{
+    while (*list != NULL && strcmp(key, *list) != 0)
+        list++;
+    return *list != NULL;
+}
+
 /* True for keys that the file has a place of its own for. */
 static bool is_generated(const wkv_gguf_source *src, const char *key)
 {
-    return strcmp(key, "general.architecture") == 0 || strcmp(key, "general.alignment") == 0 ||
-           strcmp(key, "tokenizer.ggml.model") == 0 ||
-           (src->arch != NULL && strncmp(key, src->arch, 5) == 0) ||
+    static const char *const always[] = {"general.architecture", "general.alignment",
+                                         "tokenizer.ggml.model", NULL};
+    static const char *const epsilons[] = {"wkv.ln_eps", "wkv.gn_eps", NULL};
+    static const char *const vocabulary[] = {"wkv.tokenizer", "wkv.vocab", "tokenizer.ggml.tokens",
+                                             "tokenizer.ggml.token_type", NULL};
+    return is_one_of(key, always) || (world_vocab(src) != NULL && is_one_of(key, vocabulary)) ||
            (src->arch != NULL &&
-            (strcmp(key, "wkv.ln_eps") == 0 || strcmp(key, "wkv.gn_eps") == 0));
+            (is_one_of(key, epsilons) || strncmp(key, src->arch, strlen(src->arch)) == 0));
 }
 
-static void put_meta(header *h, const wkv_gguf_source *src)
+/* Of the tokenizer's metadata, ids are numbers and switches are boolean. */
+static void put_pair(header *h, const wkv_meta *m)
+{
+    const bool tokenizer = strncmp(m->key, "tokenizer.ggml.", 15) == 0;
+    const bool yes = strcmp(m->value, "true") == 0;
+    const size_t digits = strspn(m->value, "0123456789");
+    if (tokenizer && digits > 0 && digits < 10 && m->value[digits] == '\0') {
+        put_count(h, "", m->key, strtol(m->value, NULL, 10));
+    } else if (tokenizer && (yes || strcmp(m->value, "false") == 0)) {
+        put_key(h, "", m->key, WKV_GGUF_BOOL);
+        put(&h->text, yes, 1);
+    } else {
+        put_text(h, m->key, m->value, m->value_len);
+    }
+}
+
+static wkv_status put_meta(header *h, const wkv_gguf_source *src, wkv_error *err)
 {
     const wkv_store_out *what = src->what;
     const char *arch = src->arch != NULL ? src->arch : find_meta(what, "wkv.arch");
@@ -177,10 +249,11 @@ static void put_meta(header *h, const wkv_gguf_source *src)
     put_text(h, "general.architecture", arch, strlen(arch));
     if (src->arch != NULL)
         put_shape(h, src);
-    put_text(h, "tokenizer.ggml.model", "none", 4);
+    WKV_TRY(put_vocabulary(h, src, err));
     for (size_t i = 0; i < what->n_meta; i++)
         if (!is_generated(src, what->meta[i].key))
-            put_text(h, what->meta[i].key, what->meta[i].value, what->meta[i].value_len);
+            put_pair(h, &what->meta[i]);
+    return WKV_OK;
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------
@@ -219,7 +292,7 @@ static wkv_status put_header(header *h, const wkv_gguf_source *src, const wkv_gg
                              size_t n, wkv_error *err)
 {
     uint64_t offset = 0;
-    put_meta(h, src);
+    WKV_TRY(put_meta(h, src, err));
     for (size_t i = 0; i < n; i++)
         WKV_TRY(put_entry(h, &list[i], &offset, err));
     if (!wkv_strbuf_ok(&h->text))

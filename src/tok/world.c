@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "tok/kinds.h"
-#include "tok/literal.h"
+#include "base/literal.h"
 #include "tok/trie.h"
 
 enum { MAX_ID = (1 << 20) - 1, MAX_TEXT = 1 << 26 };

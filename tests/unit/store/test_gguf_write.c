@@ -119,12 +119,46 @@ static void metadata_and_unknown_tensors_are_kept(void **state)
     wkv_store_close(&s);
 }
 
+static void vocabulary_and_ids_go_round(void **state)
+{
+    (void)state;
+    static const float values[12] = {0};
+    static const char vocab[] = "1 '\xc3\xa9\\n\"' 4\n2 b'\\xff\\\\a' 3\n4 \"b'\" 2\n";
+    wkv_tensor list[] = {
+        {.name = "emb.weight", .dtype = WKV_DTYPE_F32, .ndim = 2, .dim = {6, 2}},
+        {.name = "blocks.0.att.r_k", .dtype = WKV_DTYPE_F32, .ndim = 2, .dim = {1, 2}}};
+    for (int i = 0; i < 2; i++) {
+        list[i].data = (const uint8_t *)values;
+        wkv_tensor_set_strides(&list[i]);
+    }
+    wkv_meta meta[] = {{"wkv.tokenizer", "world", 5},
+                       {"wkv.vocab", vocab, sizeof vocab - 1},
+                       {"tokenizer.ggml.eos_token_id", "0", 1},
+                       {"tokenizer.ggml.add_bos_token", "false", 5}};
+    wkv_store_out what = {
+        .tensors = list, .n_tensors = 2, .meta = meta, .n_meta = 4, .dtype = WKV_DTYPE_COUNT};
+    wkv_error err;
+    assert_int_equal(wkv_store_write(path, "gguf", &what, &err), WKV_OK);
+    wkv_store *s = open_ok(path);
+    assert_string_equal(wkv_store_meta(s, "wkv.tokenizer"), "world");
+    assert_string_equal(wkv_store_meta(s, "wkv.vocab"), "1 b'\\xc3\\xa9\\x0a\"' 4\n"
+                                                        "2 b'\\xff\\x5ca' 3\n"
+                                                        "4 b'b\\x27' 2\n");
+    assert_string_equal(wkv_store_meta(s, "tokenizer.ggml.eos_token_id"), "0");
+    assert_string_equal(wkv_store_meta(s, "tokenizer.ggml.add_bos_token"), "false");
+    wkv_store_close(&s);
+    meta[1] = (wkv_meta){"wkv.vocab", "6 'a' 1\n", 8};
+    assert_int_equal(wkv_store_write(path, "gguf", &what, &err), WKV_E_FORMAT);
+    assert_non_null(strstr(err.text, "line 1 of the vocabulary"));
+}
+
 int main(void)
 {
     test_need_data();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_go_round),
         cmocka_unit_test(a_mix_without_its_fellows_is_refused),
+        cmocka_unit_test(vocabulary_and_ids_go_round),
         cmocka_unit_test(metadata_and_unknown_tensors_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

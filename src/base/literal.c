@@ -1,7 +1,7 @@
-/* tok/literal.c - Python's string and bytes literals, as repr() writes them: the
+/* base/literal.c - Python's string and bytes literals, as repr() writes them: the
  * escapes \\ \' \" \n \t \r \xNN, and in strings \uNNNN and \UNNNNNNNN.  Anything else
  * is refused, so that a vocabulary is never read in a way it was not meant. */
-#include "tok/literal.h"
+#include "base/literal.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* tok/literal.h - Python's string and bytes literals, as they stand in a vocabulary. */
-#ifndef WKV_TOK_LITERAL_H
-#define WKV_TOK_LITERAL_H
+/* base/literal.h - Python's string and bytes literals, as they stand in a vocabulary. */
+#ifndef WKV_BASE_LITERAL_H
+#define WKV_BASE_LITERAL_H
 
 #include <stddef.h>
 #include <stdint.h>
