@@ -9,7 +9,7 @@
 
 static const wkv_command *const commands[] = {
     &wkv_cmd_train,  &wkv_cmd_generate, &wkv_cmd_info,  &wkv_cmd_tokenize,
-    &wkv_cmd_logits, &wkv_cmd_convert,  &wkv_cmd_bench,
+    &wkv_cmd_logits, &wkv_cmd_convert,  &wkv_cmd_bench, &wkv_cmd_random,
 };
 
 static const char about[] =
@@ -49,9 +49,9 @@ static void print_overview(FILE *out)
             "Usage: wkv COMMAND [OPTION]... [ARGUMENT]...\n\n",
             wkv_version());
     for (size_t i = 0; i < WKV_COUNT(commands); i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out,
-            "  %-10s show this text, or that of a command: wkv help COMMAND\n"
+            "  %-12s show this text, or that of a command: wkv help COMMAND\n"
             "\nwkv COMMAND --help lists a command's options, with defaults and examples.\n"
             "wkv --version prints the version.\n",
             "help");

@@ -87,11 +87,11 @@ static wkv_status gather_meta(conversion *c, wkv_error *err)
         put_meta(c, c->config.pair[i].key, c->config.pair[i].value, c->config.pair[i].value_len);
     if (c->tok == NULL)
         return WKV_OK;
-    put_meta(c, WKV_META_TOKENIZER, c->tok->kind->name, strlen(c->tok->kind->name));
-    if (c->tok->vocab != NULL)
-        put_meta(c, WKV_META_VOCAB, c->tok->vocab, c->tok->vocab_len);
-    else
-        drop_meta(c, WKV_META_VOCAB);
+    drop_meta(c, WKV_META_VOCAB);
+    wkv_meta pair[2];
+    const size_t pairs = wkv_vocab_to_meta(pair, c->tok);
+    for (size_t i = 0; i < pairs; i++)
+        put_meta(c, pair[i].key, pair[i].value, pair[i].value_len);
     return WKV_OK;
 }
 

@@ -55,3 +55,12 @@ wkv_status wkv_vocab_fits(const wkv_tok *t, int logits, const char *who, wkv_err
                  who, t->vocab_size - 1, logits);
     return WKV_OK;
 }
+
+size_t wkv_vocab_to_meta(wkv_meta out[2], const wkv_tok *t)
+{
+    out[0] = (wkv_meta){WKV_META_TOKENIZER, t->kind->name, strlen(t->kind->name)};
+    if (t->vocab == NULL)
+        return 1;
+    out[1] = (wkv_meta){WKV_META_VOCAB, t->vocab, t->vocab_len};
+    return 2;
+}

@@ -17,4 +17,8 @@ wkv_status wkv_vocab_open(wkv_tok **out, const char *spec, wkv_error *err);
  * the vocabulary in the error. */
 wkv_status wkv_vocab_fits(const wkv_tok *t, int logits, const char *who, wkv_error *err);
 
+/* The metadata that puts t into a model file: writes at most two pairs, whose text belongs
+ * to t, and returns how many. */
+size_t wkv_vocab_to_meta(wkv_meta out[2], const wkv_tok *t);
+
 #endif

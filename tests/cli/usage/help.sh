@@ -4,7 +4,7 @@
 grep -q '^Usage: wkv COMMAND' overview
 "$WKV" --help | cmp - overview
 "$WKV" help --man >man
-for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' overview); do
+for command in $(sed -n 's/^  \([a-z-]*\) .*/\1/p' overview); do
     [ "$command" != help ] || continue
     "$WKV" "$command" --help >text
     "$WKV" help "$command" | cmp - text

@@ -1,0 +1,24 @@
+# Models to measure with: every architecture, the formats that are written, the same bytes
+# from the same seed; and what cannot be made is refused.
+for arch in rwkv4 rwkv5 rwkv6 rwkv7; do
+    "$WKV" random-model "$arch.safetensors" --arch "$arch" --layers 2 --width 64 \
+        --head-size 32 --vocab 256 --ffn-sparsity 0.8 2>/dev/null
+    "$WKV" info "$arch.safetensors" | grep -q "$arch"
+    "$WKV" logits "$arch.safetensors" --ids 1,2,3 | awk '$1 > 100 || $1 < -100 { exit 1 }'
+done
+for suffix in gguf pth; do
+    "$WKV" random-model "m.$suffix" --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
+    "$WKV" logits "m.$suffix" --ids 1,2,3 >"$suffix"
+done
+cmp gguf pth
+"$WKV" random-model again.gguf --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
+cmp m.gguf again.gguf
+"$WKV" random-model other.gguf --layers 2 --width 64 --vocab 256 --dtype f16 --seed 1 2>/dev/null
+! cmp -s m.gguf other.gguf
+"$WKV" random-model m.gguf --layers 2 --width 64 --vocab 256 --tokenizer bytes 2>/dev/null
+"$WKV" info m.gguf | grep -q bytes
+expect 1 "$WKV" random-model m.bin --layers 2 --width 64
+says 'm.bin'
+expect 1 "$WKV" random-model m.gguf --layers 2 --width 65
+says 'expected a divisor of the width 65'
+expect 2 "$WKV" random-model m.gguf --ffn-sparsity 1
