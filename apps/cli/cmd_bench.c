@@ -46,7 +46,8 @@ static const wkv_arg_option table[] = {
     WKV_CLI_MODEL_OPTIONS(options, model),
 };
 
-static const wkv_arg_operand operands[] = {{"MODEL", "a model file of any known format", false}};
+static const wkv_arg_operand operands[] = {
+    {.name = "MODEL", .help = "a model file of any known format"}};
 
 static const char *const examples[] = {"wkv bench model.safetensors --threads 2",
                                        "speed with two threads", NULL};

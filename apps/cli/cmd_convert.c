@@ -30,8 +30,8 @@ static const wkv_arg_option table[] = {
 };
 
 static const wkv_arg_operand operands[] = {
-    {"IN", "a model file of any known format", false},
-    {"OUT", "the file to write; it appears whole or not at all", false},
+    {.name = "IN", .help = "a model file of any known format"},
+    {.name = "OUT", .help = "the file to write; it appears whole or not at all"},
 };
 
 static const char *const examples[] = {

@@ -18,7 +18,8 @@ static const wkv_arg_option table[] = {
     WKV_CLI_JSON_OPTION(options),
 };
 
-static const wkv_arg_operand operands[] = {{"MODEL", "a model file of any known format", false}};
+static const wkv_arg_operand operands[] = {
+    {.name = "MODEL", .help = "a model file of any known format"}};
 
 static const char *const examples[] = {"wkv info model.pth", "architecture and sizes",
                                        "wkv info model.pth --tensors", "and all tensors", NULL};

@@ -27,7 +27,8 @@ static const wkv_arg_option table[] = {
     WKV_CLI_MODEL_OPTIONS(options, model),
 };
 
-static const wkv_arg_operand operands[] = {{"MODEL", "a model file of any known format", false}};
+static const wkv_arg_operand operands[] = {
+    {.name = "MODEL", .help = "a model file of any known format"}};
 
 static const char *const examples[] = {"wkv logits model.pth --ids 34,105,110",
                                        "the logits after these three tokens", NULL};

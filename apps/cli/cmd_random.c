@@ -69,7 +69,7 @@ static const wkv_arg_option table[] = {
 };
 
 static const wkv_arg_operand operands[] = {
-    {"OUT", "the file to write; it appears whole or not at all", false},
+    {.name = "OUT", .help = "the file to write; it appears whole or not at all"},
 };
 
 static const char *const examples[] = {

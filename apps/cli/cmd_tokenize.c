@@ -21,8 +21,11 @@ static const wkv_arg_option table[] = {
 };
 
 static const wkv_arg_operand operands[] = {
-    {"MODEL|VOCAB", "a model that carries a tokenizer, a vocabulary file, or 'bytes'", false},
-    {"FILE", "the text, or with --decode the ids; standard input when absent or '-'", true},
+    {.name = "MODEL|VOCAB",
+     .help = "a model that carries a tokenizer, a vocabulary file, or 'bytes'"},
+    {.name = "FILE",
+     .help = "the text, or with --decode the ids; standard input when absent or '-'",
+     .optional = true},
 };
 
 static const char *const examples[] = {

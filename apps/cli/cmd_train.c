@@ -211,7 +211,8 @@ static bool do_step(run_state *r)
         return fail(&err);
     double tokens = (double)r->last.tokens / (double)step;
     double rate = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0;
-    if (!wkv_train_dir_log(r->dir, &r->last, rate, val_loss))
+    const wkv_train_line line = {r->last, rate, r->view.info.flops_per_token, val_loss};
+    if (!wkv_train_dir_log(r->dir, &line))
         return false;
     wkv_train_view_step(&r->view, &r->last, rate, val_loss);
     r->stopped = wkv_term_stopped();

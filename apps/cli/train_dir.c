@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/json_out.h"
+#include "common/metrics.h"
 #include "common/term.h"
 
 #define OPTIONS "options.json"
@@ -180,56 +181,40 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *
 
 /* ---- metrics ---------------------------------------------------------------------------- */
 
-/* Calls each with every whole line of the file that holds an object with a step; stops
- * when it returns false.  Returns the length of what was accepted. */
-static size_t each_line(const char *data, size_t n,
-                        bool (*each)(void *user, int64_t step, const json_t *line), void *user)
+/* Cuts metrics.jsonl back to `step`, and takes from its last line how long the run took. */
+static bool cut_metrics(wkv_train_dir *d, int64_t step)
 {
-    size_t at = 0;
-    while (at < n) {
-        const char *end = memchr(data + at, '\n', n - at);
-        if (end == NULL)
-            break;
-        json_error_t err;
-        json_t *line = json_loadb(data + at, (size_t)(end - data) - at, 0, &err);
-        const json_t *step = json_object_get(line, "step");
-        bool go_on = json_is_integer(step) && each(user, json_integer_value(step), line);
-        json_decref(line);
-        if (!go_on)
-            break;
-        at = (size_t)(end - data) + 1;
-    }
-    return at;
-}
-
-static bool not_after(void *user, int64_t step, const json_t *line)
-{
-    (void)line;
-    return step <= *(const int64_t *)user;
+    char why[WKV_WHY_MAX], *data;
+    size_t n;
+    wkv_metrics m;
+    if (!wkv_files_read(d->metrics, &data, &n, why))
+        return fail(why);
+    size_t keep = wkv_metrics_until(data, n, step);
+    bool ok = keep == n || wkv_files_replace(d->metrics, data, keep, why) || fail(why);
+    free(data);
+    if (!ok || (!wkv_metrics_read(&m, d->metrics, why) && !fail(why)))
+        return false;
+    double before = m.n > 0 ? m.column[WKV_METRIC_SECONDS][m.n - 1] : 0;
+    d->seconds = isfinite(before) ? before : 0;
+    wkv_metrics_free(&m);
+    return true;
 }
 
 bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step)
 {
-    char why[WKV_WHY_MAX], *data;
-    size_t n;
-    if (access(d->metrics, F_OK) == 0) {
-        if (!wkv_files_read(d->metrics, &data, &n, why))
-            return fail(why);
-        size_t keep = each_line(data, n, not_after, &step);
-        bool ok = keep == n || wkv_files_replace(d->metrics, data, keep, why) || fail(why);
-        free(data);
-        if (!ok)
-            return false;
-    }
+    if (access(d->metrics, F_OK) == 0 && !cut_metrics(d, step))
+        return false;
     d->log = fopen(d->metrics, "ab");
     if (d->log == NULL)
         wkv_term_error("train", "%s: cannot open: %s", d->metrics, strerror(errno));
     return d->log != NULL;
 }
 
-bool wkv_train_dir_log(wkv_train_dir *d, const wkv_step *s, double tokens_per_s, double val_loss)
+bool wkv_train_dir_log(wkv_train_dir *d, const wkv_train_line *l)
 {
+    const wkv_step *s = &l->step;
     wkv_json j;
+    d->seconds += s->seconds;
     wkv_json_init(&j, d->log);
     wkv_json_open(&j, NULL, '{');
     wkv_json_int(&j, "step", s->step);
@@ -237,9 +222,11 @@ bool wkv_train_dir_log(wkv_train_dir *d, const wkv_step *s, double tokens_per_s,
     wkv_json_number(&j, "lr", s->lr, 0);
     wkv_json_number(&j, "grad_norm", s->grad_norm, 0);
     wkv_json_uint(&j, "tokens", s->tokens);
-    wkv_json_number(&j, "tokens_per_s", tokens_per_s, 6);
-    if (!isnan(val_loss))
-        wkv_json_number(&j, "val_loss", val_loss, 0);
+    wkv_json_number(&j, "flops", (double)s->tokens * l->flops_per_token, 6);
+    wkv_json_number(&j, "seconds", d->seconds, 6);
+    wkv_json_number(&j, "tokens_per_s", l->tokens_per_s, 6);
+    if (!isnan(l->val_loss))
+        wkv_json_number(&j, "val_loss", l->val_loss, 0);
     wkv_json_close(&j, '}');
     if (fflush(d->log) == 0 && !ferror(d->log))
         return true;
@@ -253,49 +240,4 @@ bool wkv_train_dir_sync(wkv_train_dir *d)
         return true;
     wkv_term_error("train", "%s: cannot sync: %s", d->metrics, strerror(errno));
     return false;
-}
-
-/* ---- the curve ---------------------------------------------------------------------------- */
-
-static bool add_point(void *user, int64_t step, const json_t *line)
-{
-    wkv_train_curve *c = user;
-    const json_t *val = json_object_get(line, "val_loss");
-    const json_t *loss = json_object_get(line, "loss");
-    c->step[c->n] = (double)step;
-    c->loss[c->n++] = json_is_number(loss) ? json_number_value(loss) : (double)NAN;
-    if (json_is_number(val)) {
-        c->val_step[c->n_val] = (double)step;
-        c->val_loss[c->n_val++] = json_number_value(val);
-    }
-    return true;
-}
-
-bool wkv_train_dir_curve(const wkv_train_dir *d, wkv_train_curve *out)
-{
-    char why[WKV_WHY_MAX], *data;
-    size_t n, lines = 1;
-    *out = (wkv_train_curve){0};
-    if (!wkv_files_read(d->metrics, &data, &n, why))
-        return fail(why);
-    for (size_t i = 0; i < n; i++)
-        lines += data[i] == '\n';
-    out->step = malloc(lines * sizeof(double));
-    out->loss = malloc(lines * sizeof(double));
-    out->val_step = malloc(lines * sizeof(double));
-    out->val_loss = malloc(lines * sizeof(double));
-    bool ok = out->step && out->loss && out->val_step && out->val_loss;
-    if (ok)
-        each_line(data, n, add_point, out);
-    free(data);
-    return ok || fail("out of memory");
-}
-
-void wkv_train_curve_free(wkv_train_curve *c)
-{
-    free(c->step);
-    free(c->loss);
-    free(c->val_step);
-    free(c->val_loss);
-    *c = (wkv_train_curve){0};
 }

@@ -13,6 +13,7 @@ typedef struct wkv_train_dir {
         model[WKV_PATH_MAX];
     int lock;       /* held while a process is at work in the folder, or -1 */
     FILE *log;      /* metrics.jsonl, appended to */
+    double seconds; /* spent in steps, by the whole run so far */
     json_t *kept;   /* what options.json held; option texts point into it */
     char *text[64]; /* numbers of it, as text */
     int n_text;
@@ -36,20 +37,17 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *
  * `step`: lines of steps that will be done again, and a line that was cut short. */
 bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step);
 
-/* Writes one line; val_loss is left out when it is NaN.  False after a message. */
-bool wkv_train_dir_log(wkv_train_dir *d, const wkv_step *s, double tokens_per_s, double val_loss);
+/* What is written of a step. */
+typedef struct wkv_train_line {
+    wkv_step step;
+    double tokens_per_s;    /* of this step */
+    double flops_per_token; /* forward and backward */
+    double val_loss;        /* NaN: not measured after this step */
+} wkv_train_line;
+
+/* Writes one line.  False after a message. */
+bool wkv_train_dir_log(wkv_train_dir *d, const wkv_train_line *l);
 /* Puts what was written onto the disk. */
 bool wkv_train_dir_sync(wkv_train_dir *d);
-
-/* The curves of the whole run, from metrics.jsonl; the caller frees the arrays. */
-typedef struct wkv_train_curve {
-    double *step, *loss;
-    size_t n;
-    double *val_step, *val_loss;
-    size_t n_val;
-} wkv_train_curve;
-
-bool wkv_train_dir_curve(const wkv_train_dir *d, wkv_train_curve *out);
-void wkv_train_curve_free(wkv_train_curve *c);
 
 #endif

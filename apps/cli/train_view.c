@@ -5,11 +5,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/curves.h"
 #include "common/plot.h"
 #include "common/term.h"
 
-/* Losses of single batches are noise: the line shows a mean over about this many. */
-enum { SMOOTH = 32, PLOT_ROWS = 14, PLOT_COLUMNS = 100 };
+enum { PLOT_ROWS = 14, PLOT_COLUMNS = 100 };
 
 static double now(void)
 {
@@ -46,19 +46,13 @@ void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t)
     v->start = now();
 }
 
-static void smooth(double *mean, double value, int64_t n)
-{
-    double weight = n < SMOOTH ? 1.0 / (double)n : 1.0 / SMOOTH;
-    *mean = n <= 1 ? value : *mean + weight * (value - *mean);
-}
-
 void wkv_train_view_step(wkv_train_view *v, const wkv_step *s, double tokens_per_s, double val_loss)
 {
     char rate[32], left[32];
     int64_t done = s->step - v->first;
     bool terminal = wkv_term_is_terminal(stderr), measured = !isnan(val_loss);
-    smooth(&v->loss, s->loss, done);
-    smooth(&v->rate, tokens_per_s, done);
+    wkv_smooth(&v->loss, s->loss, done, WKV_CURVES_SMOOTH);
+    wkv_smooth(&v->rate, tokens_per_s, done, WKV_CURVES_SMOOTH);
     if (measured)
         v->val_loss = val_loss;
     if (!terminal && measured) {
@@ -89,18 +83,25 @@ void wkv_train_view_step(wkv_train_view *v, const wkv_step *s, double tokens_per
 
 static void draw_curve(const wkv_train_dir *d)
 {
-    wkv_train_curve c;
-    if (wkv_train_dir_curve(d, &c)) {
-        const wkv_plot_series series[] = {
-            {"training loss", c.step, c.loss, c.n, false},
-            {"validation", c.val_step, c.val_loss, c.n_val, true},
-        };
-        int width = wkv_term_width(stdout);
-        wkv_plot_draw(stdout, series, c.n_val > 0 ? 2 : 1,
-                      width < PLOT_COLUMNS ? width : PLOT_COLUMNS, PLOT_ROWS, wkv_term_has_utf8());
-        putchar('\n');
+    char why[WKV_WHY_MAX];
+    wkv_metrics m;
+    if (!wkv_metrics_read(&m, d->metrics, why)) {
+        wkv_term_error("train", "%s", why);
+        return;
     }
-    wkv_train_curve_free(&c);
+    const double *step = m.column[WKV_METRIC_STEP];
+    const wkv_plot_series series[] = {
+        {"training loss", step, m.column[WKV_METRIC_LOSS], m.n, false},
+        {"validation", step, m.column[WKV_METRIC_VAL_LOSS], m.n, true},
+    };
+    bool any = false;
+    for (size_t i = 0; i < m.n; i++)
+        any = any || !isnan(series[1].y[i]);
+    int width = wkv_term_width(stdout);
+    wkv_plot_draw(stdout, series, any ? 2 : 1, width < PLOT_COLUMNS ? width : PLOT_COLUMNS,
+                  PLOT_ROWS, wkv_term_has_utf8());
+    putchar('\n');
+    wkv_metrics_free(&m);
 }
 
 void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot)

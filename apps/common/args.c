@@ -278,11 +278,25 @@ static bool parse_option(const wkv_command *c, int argc, char **argv, int *i, vo
     return true;
 }
 
+/* Takes argv[i] as the next operand; false after a message. */
+static bool take_operand(const wkv_command *c, char **argv, int i, wkv_args *out)
+{
+    size_t n = (size_t)out->n_all;
+    bool repeated = c->n_operands > 0 && c->operands[c->n_operands - 1].repeated;
+    if (n >= c->n_operands && !repeated) {
+        fprintf(stderr, "wkv %s: unexpected argument '%s'\n", c->name, argv[i]);
+        return try_help(c);
+    }
+    if (n < c->n_operands)
+        out->operand[n] = argv[i];
+    argv[out->n_all++] = argv[i];
+    return true;
+}
+
 bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out)
 {
-    size_t n = 0;
     bool only_operands = false;
-    *out = (wkv_args){0};
+    *out = (wkv_args){.all = argv};
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
         if (!only_operands && strcmp(arg, "--") == 0) {
@@ -293,13 +307,11 @@ bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, 
         } else if (!only_operands && arg[0] == '-' && arg[1] != '\0') {
             if (!parse_option(c, argc, argv, &i, options, out))
                 return false;
-        } else if (n == c->n_operands) {
-            fprintf(stderr, "wkv %s: unexpected argument '%s'\n", c->name, arg);
-            return try_help(c);
-        } else {
-            out->operand[n++] = arg;
+        } else if (!take_operand(c, argv, i, out)) {
+            return false;
         }
     }
+    size_t n = (size_t)out->n_all;
     if (n < c->n_operands && !c->operands[n].optional) {
         fprintf(stderr, "wkv %s: %s is missing\n", c->name, c->operands[n].name);
         return try_help(c);

@@ -57,6 +57,7 @@ typedef struct wkv_arg_operand {
     const char *name;
     const char *help;
     bool optional; /* only the last may be */
+    bool repeated; /* one or more, or none where it is optional; only the last may be */
 } wkv_arg_operand;
 
 enum { WKV_ARG_OPERANDS_MAX = 2 };
@@ -64,8 +65,10 @@ enum { WKV_ARG_OPERANDS_MAX = 2 };
 /* What the user wrote.  Bit i of given: option i of the table was used. */
 typedef struct wkv_args {
     uint64_t given;
-    const char *operand[WKV_ARG_OPERANDS_MAX]; /* NULL when not given */
-    bool help;                                 /* --help: nothing else is to be looked at */
+    const char *operand[WKV_ARG_OPERANDS_MAX]; /* NULL when not given; of several, the first */
+    char **all; /* every operand, in order, where the last one may be repeated */
+    int n_all;
+    bool help; /* --help: nothing else is to be looked at */
 } wkv_args;
 
 typedef struct wkv_command {
@@ -82,8 +85,8 @@ typedef struct wkv_command {
     int (*run)(const wkv_args *args, void *options); /* an exit code */
 } wkv_command;
 
-/* Parses argv (without program and command name) over the defaults in options.  Returns
- * false after a message on stderr: a usage error. */
+/* Parses argv (without program and command name) over the defaults in options, moving the
+ * operands to its front.  Returns false after a message on stderr: a usage error. */
 bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out);
 
 /* True when option `name` of c was used. */

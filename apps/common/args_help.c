@@ -54,8 +54,10 @@ static void describe(const wkv_arg_option *o, const void *options, char *buf, si
 static void synopsis(FILE *out, const wkv_command *c)
 {
     fprintf(out, "wkv %s [OPTION]...", c->name);
-    for (size_t i = 0; i < c->n_operands; i++)
-        fprintf(out, c->operands[i].optional ? " [%s]" : " %s", c->operands[i].name);
+    for (size_t i = 0; i < c->n_operands; i++) {
+        const wkv_arg_operand *o = &c->operands[i];
+        fprintf(out, o->optional ? " [%s]%s" : " %s%s", o->name, o->repeated ? "..." : "");
+    }
 }
 
 static const char *value_of(const wkv_arg_option *o)

@@ -17,8 +17,10 @@ wait $pid || :
 "$WKV" train --resume --out cut >/dev/null 2>&1
 cmp whole/model.safetensors cut/model.safetensors
 for run in whole cut; do
-    sed 's/, "tokens_per_s": [^,}]*//' $run/metrics.jsonl >$run.metrics
+    sed 's/, "seconds": [^,}]*//; s/, "tokens_per_s": [^,}]*//' $run/metrics.jsonl >$run.metrics
 done
 cmp whole.metrics cut.metrics
 [ "$(wc -l <cut.metrics)" -eq $steps ]
+# The time that the run took goes on from where it was cut.
+sed 's/.*"seconds": \([^,]*\),.*/\1/' cut/metrics.jsonl | sort -gc
 ls cut

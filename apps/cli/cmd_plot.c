@@ -1,0 +1,163 @@
+/* apps/cli/cmd_plot.c - `wkv plot`: the curves of one run or of several, against each
+ * other, in the terminal or as SVG. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "cli/curves.h"
+#include "common/plot.h"
+#include "common/term.h"
+
+enum { ROWS = 20, COLUMNS = 110 };
+
+typedef struct options {
+    const char *out, *x, *y, *title;
+    int32_t smooth;
+    bool log_x, log_y;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "out",
+     .letter = 'o',
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, out),
+     .value = "FILE",
+     .help = "write an SVG picture there ('-': to standard output) instead of drawing in the "
+             "terminal"},
+    {.name = "x",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, x),
+     .choices = "step|tokens|seconds|flops",
+     .help = "what to draw against"},
+    {.name = "y",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, y),
+     .choices = "loss|val_loss|val_bits_per_byte|lr|grad_norm|tokens_per_s",
+     .help = "what to draw; loss has the validation losses with it"},
+    {.name = "smooth",
+     .type = WKV_ARG_INT,
+     .offset = offsetof(options, smooth),
+     .value = "N",
+     .min = 1,
+     .max = 1 << 20,
+     .help = "mean over about this many steps; 1: as it was"},
+    {.name = "log-x",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, log_x),
+     .help = "logarithmic axis"},
+    {.name = "log-y",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, log_y),
+     .help = "logarithmic axis"},
+    {.name = "title",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, title),
+     .value = "TEXT",
+     .help = "title of the picture"},
+};
+
+static const wkv_arg_operand operands[] = {
+    {.name = "RUN", .help = "the folder of a training run, or its metrics.jsonl", .repeated = true},
+};
+
+static const char *const examples[] = {
+    "wkv plot run", "the losses of a run, finished or going on, in the terminal",
+    "wkv plot run-* --x tokens --log-x -o loss.svg", "several runs in one picture", NULL};
+
+static void init(void *opts)
+{
+    options *o = opts;
+    o->x = "step";
+    o->y = "loss";
+    o->smooth = WKV_CURVES_SMOOTH;
+}
+
+/* Draws the lines of every run, without the noise behind them, which SVG alone can show. */
+static void draw_in_terminal(const wkv_curves *c)
+{
+    wkv_plot_series *series = calloc(c->n + 1, sizeof *series);
+    size_t n = 0;
+    if (series == NULL)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->series[i].form != WKV_CHART_FAINT)
+            series[n++] = (wkv_plot_series){
+                .name = c->series[i].name,
+                .x = c->series[i].x,
+                .y = c->series[i].y,
+                .n = c->series[i].n,
+                .marks = c->series[i].form == WKV_CHART_MARKS,
+            };
+    int width = wkv_term_width(stdout);
+    wkv_plot_draw(stdout, series, n, width < COLUMNS ? width : COLUMNS, ROWS, wkv_term_has_utf8());
+    free(series);
+}
+
+static int write_svg(const char *path, const wkv_chart *chart)
+{
+    char why[WKV_WHY_MAX], *data = NULL;
+    size_t n = 0;
+    if (strcmp(path, "-") == 0) {
+        wkv_chart_svg(stdout, chart);
+        return WKV_EXIT_OK;
+    }
+    FILE *f = open_memstream(&data, &n);
+    if (f == NULL)
+        return wkv_term_error("plot", "out of memory");
+    wkv_chart_svg(f, chart);
+    bool ok = !ferror(f);
+    ok = fclose(f) == 0 && ok;
+    int code = !ok                                     ? wkv_term_error("plot", "out of memory")
+               : wkv_files_replace(path, data, n, why) ? WKV_EXIT_OK
+                                                       : wkv_term_error("plot", "%s", why);
+    free(data);
+    return code;
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    const options *o = opts;
+    char why[WKV_WHY_MAX];
+    wkv_curves curves;
+    const wkv_curves_opts what = {.x = o->x, .y = o->y, .smooth = o->smooth};
+    int code = WKV_EXIT_OK;
+    if (!wkv_curves_read(&curves, (const char *const *)args->all, (size_t)args->n_all, &what, why))
+        return wkv_term_error("plot", "%s", why);
+    const wkv_chart chart = {
+        .title = o->title != NULL ? o->title : o->y,
+        .x_label = o->x,
+        .y_label = o->y,
+        .log_x = o->log_x,
+        .log_y = o->log_y,
+        .series = curves.series,
+        .n = curves.n,
+    };
+    if (!wkv_curves_any(&curves))
+        code = wkv_term_error("plot", "%s: no %s against %s there yet", args->all[0], o->y, o->x);
+    else if (o->out != NULL)
+        code = write_svg(o->out, &chart);
+    else
+        draw_in_terminal(&curves);
+    wkv_curves_free(&curves);
+    return code;
+}
+
+const wkv_command wkv_cmd_plot = {
+    .name = "plot",
+    .summary = "draw the curves of training runs",
+    .description =
+        "Draws what runs wrote into their metrics.jsonl: the loss of the training batches, "
+        "smoothed, and of the held-out data, against steps, tokens, seconds or floating point "
+        "operations. Works while the runs go on.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};

@@ -1,0 +1,49 @@
+/* apps/common/metrics.h - metrics.jsonl, what a training run wrote down: a line of JSON a
+ * step, read back as columns of numbers. */
+#ifndef WKV_APPS_METRICS_H
+#define WKV_APPS_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/files.h"
+
+/* The columns, under the names that they have in the file. */
+#define WKV_METRICS(X) \
+    X(STEP, "step")                 /* optimiser steps done */ \
+    X(TOKENS, "tokens")             /* learnt from in all */ \
+    X(SECONDS, "seconds")           /* spent in steps in all */ \
+    X(FLOPS, "flops")               /* floating point operations in all */ \
+    X(LOSS, "loss")                 /* nats per token of this step's batch */ \
+    X(LR, "lr")                     /* learning rate */ \
+    X(GRAD_NORM, "grad_norm")       /* before clipping */ \
+    X(RATE, "tokens_per_s")         /* of this step */ \
+    X(VAL_LOSS, "val_loss")         /* nats per held-out token */ \
+    X(VAL_BPB, "val_bits_per_byte") /* the same in bits per byte of text */
+
+typedef enum wkv_metric {
+#define X(id, name) WKV_METRIC_##id,
+    WKV_METRICS(X)
+#undef X
+        WKV_METRIC_COUNT
+} wkv_metric;
+
+const char *wkv_metric_name(wkv_metric m);
+
+/* n lines; what a line lacks is NaN.  Release with wkv_metrics_free. */
+typedef struct wkv_metrics {
+    double *column[WKV_METRIC_COUNT];
+    size_t n;
+} wkv_metrics;
+
+/* Reads the whole lines at the beginning of the file, up to one that is no object with a
+ * step: a run that was killed may have left half of one.  False after putting the reason
+ * into why; m is then empty. */
+bool wkv_metrics_read(wkv_metrics *m, const char *path, char why[WKV_WHY_MAX]);
+void wkv_metrics_free(wkv_metrics *m);
+
+/* The length of the whole lines at the beginning of data that belong to steps up to `step`. */
+size_t wkv_metrics_until(const char *data, size_t n, int64_t step);
+
+#endif
