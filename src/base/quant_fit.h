@@ -1,0 +1,29 @@
+/* base/quant_fit.h - the numerical heart of quant.c: integers and a scale (and perhaps an
+ * offset) for a few numbers, such that the weighted squared error is small. */
+#ifndef WKV_BASE_QUANT_FIT_H
+#define WKV_BASE_QUANT_FIT_H
+
+/* At most this many values share a scale; n is a multiple of 16. */
+enum { WKV_FIT_MAX = 32 };
+
+/* Rounds to the nearest integer, ties to even; |x| < 2^22. */
+static inline float wkv_round(float x)
+{
+    const float big = 12582912.0f; /* 1.5 * 2^23: no fraction fits beside it */
+    return (x + big) - big;
+}
+
+/* q = the integer of [lo, hi] nearest to (x + offset) / scale, 0 for a scale of 0; the weighted
+ * squared error of scale q - offset. */
+float wkv_fit_round(float *q, const float *x, const float *w, int n, float scale, float offset,
+                    float lo, float hi);
+
+/* A scale, of either sign, such that x is nearly scale * q with q in [lo, hi], lo < 0 < hi. */
+float wkv_fit_scale(const float *x, const float *w, int n, float lo, float hi);
+
+/* A scale >= 0 and an offset such that x is nearly scale * q - offset with q in [0, hi].  When
+ * `positive`, the offset is not negative. */
+void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positive, float *scale,
+                    float *offset);
+
+#endif
