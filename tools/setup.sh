@@ -46,8 +46,18 @@ look_for_build() {
     has_library dnnl dnnl.h || need libdnnl-dev "fast dense products (optional at build time)"
 }
 
+# Like tests/reference/run.sh, but without importing it, which takes a while.
+has_numpy() {
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import importlib.util as u; exit(u.find_spec("numpy") is None)' 2>/dev/null &&
+            return 0
+    done
+    return 1
+}
+
 look_for_test() {
     pkg-config --exists cmocka 2>/dev/null || need libcmocka-dev "runs the tests"
+    has_numpy || need python3-numpy "models written down a second time, to compare with"
 }
 
 look_for_fuzz() {
@@ -117,7 +127,7 @@ install_packages() {
     done
     refuse_old_cmake
     # What is optional must not stop the rest where the system does not have it.
-    for package in libdnnl-dev libpcre2-dev libutf8proc-dev; do
+    for package in libdnnl-dev libpcre2-dev libutf8proc-dev python3-numpy; do
         [ -n "$(candidate $package)" ] || packages=$(echo "$packages" | sed "s/ $package//")
     done
     [ -n "$packages" ] || return 0
