@@ -40,6 +40,22 @@ void wkv_writer_abort(wkv_writer **w);
 /* Creates the folder and its parents when absent. */
 wkv_status wkv_make_dirs(const char *path, wkv_error *err);
 bool wkv_path_exists(const char *path);
+bool wkv_path_is_folder(const char *path);
+
+/* ---- folders ------------------------------------------------------------------ */
+
+/* Calls visit with the name of every entry, in no order. */
+wkv_status wkv_folder_each(const char *path, void (*visit)(void *user, const char *name),
+                           void *user, wkv_error *err);
+
+/* Creates "<path>.<pid>.tmp", to be filled with files, and puts its name into *temp, the
+ * caller's until commit or abort.  E_ARGUMENT when path exists and is no empty folder.
+ * path does not end in a slash. */
+wkv_status wkv_folder_create(char **temp, const char *path, wkv_error *err);
+/* Syncs, renames to path; frees *temp either way. */
+wkv_status wkv_folder_commit(char **temp, const char *path, wkv_error *err);
+/* Removes the folder with its files; harmless on NULL. */
+void wkv_folder_abort(char **temp);
 
 /* ---- time and threads ---------------------------------------------------------- */
 

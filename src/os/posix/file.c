@@ -2,7 +2,6 @@
  * temporary file beside the target, fsync, rename, fsync of the folder. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "os/os.h"
+#include "os/posix/posix.h"
 
 enum { BUFFER = 1 << 18 };
 
@@ -100,21 +100,6 @@ uint64_t wkv_writer_offset(const wkv_writer *w)
     return w->offset;
 }
 
-/* Makes the rename itself durable. */
-static int sync_folder(const char *path)
-{
-    char copy[PATH_MAX];
-    if (strlen(path) >= sizeof copy)
-        return -1;
-    strcpy(copy, path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd);
-    close(fd);
-    return result;
-}
-
 wkv_status wkv_writer_commit(wkv_writer **pw, wkv_error *err)
 {
     wkv_writer *w = *pw;
@@ -125,7 +110,7 @@ wkv_status wkv_writer_commit(wkv_writer **pw, wkv_error *err)
         s = WKV_SET(err, WKV_E_IO, "%s: cannot close: %s", w->path, strerror(errno));
     if (s == WKV_OK) {
         w->fd = -1;
-        if (rename(w->temp, w->path) != 0 || sync_folder(w->path) != 0)
+        if (rename(w->temp, w->path) != 0 || wkv_sync_parent(w->path) != 0)
             s = WKV_SET(err, WKV_E_IO, "%s: cannot put in place: %s", w->path, strerror(errno));
     }
     if (s != WKV_OK) {

@@ -1,0 +1,8 @@
+/* os/posix/posix.h - what the files of this folder share. */
+#ifndef WKV_OS_POSIX_H
+#define WKV_OS_POSIX_H
+
+/* Makes a rename to path durable: syncs the folder that holds it.  0, or -1 and errno. */
+int wkv_sync_parent(const char *path);
+
+#endif
