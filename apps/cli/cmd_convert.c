@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "common/files.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
@@ -15,7 +16,8 @@ static const wkv_arg_option table[] = {
      .type = WKV_ARG_TEXT,
      .offset = offsetof(options, format),
      .value = "NAME",
-     .help = "format of OUT, e.g. safetensors; without it, by the suffix of OUT"},
+     .help = "format of OUT: safetensors, pth, gguf, or hf for a Hugging Face folder; without "
+             "it, by the suffix of OUT, hf when that is a folder or ends in /"},
     {.name = "dtype",
      .type = WKV_ARG_CHOICE,
      .offset = offsetof(options, dtype),
@@ -30,23 +32,38 @@ static const wkv_arg_option table[] = {
 };
 
 static const wkv_arg_operand operands[] = {
-    {.name = "IN", .help = "a model file of any known format"},
-    {.name = "OUT", .help = "the file to write; it appears whole or not at all"},
+    {.name = "IN", .help = "a model file of any known format, or a Hugging Face folder"},
+    {.name = "OUT", .help = "the file or folder to write; it appears whole or not at all"},
 };
 
 static const char *const examples[] = {
     "wkv convert RWKV-x070-World-0.1B.pth model.safetensors --vocab rwkv_vocab_v20230424.txt",
     "one file that carries weights and vocabulary",
-    "wkv convert model.safetensors small.safetensors --dtype bf16", "half the size", NULL};
+    "wkv convert model.safetensors small.safetensors --dtype bf16",
+    "half the size",
+    "wkv convert model.pth model-hf/",
+    "a folder that Hugging Face's libraries open",
+    NULL};
+
+/* Bytes of what was written; of a folder, of its weights. */
+static long long size_of(const char *out)
+{
+    char weights[WKV_PATH_MAX];
+    struct stat st;
+    if (stat(out, &st) != 0)
+        return 0;
+    if (S_ISDIR(st.st_mode) && stat(wkv_files_join(weights, out, "model.safetensors"), &st) != 0)
+        return 0;
+    return (long long)st.st_size;
+}
 
 static int report(const char *out, bool json)
 {
     wkv_file *f;
     wkv_error err;
-    struct stat st;
     if (wkv_file_open(&f, out, &err) != WKV_OK)
         return wkv_term_error("convert", "%s", err.text);
-    long long bytes = stat(out, &st) == 0 ? (long long)st.st_size : 0;
+    long long bytes = size_of(out);
     if (json) {
         wkv_json j;
         wkv_json_init(&j, stdout);

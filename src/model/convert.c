@@ -118,13 +118,27 @@ static wkv_status choose_dtype(wkv_dtype *dtype, const char *name, wkv_error *er
     return WKV_OK;
 }
 
+/* A folder may be written with slashes behind its name; nothing is called so. */
+static wkv_status write(const conversion *c, const char *path, const char *format, wkv_error *err)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *name = wkv_strndup(path, n);
+    if (name == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    wkv_status status = wkv_store_write(name, format, &c->out, err);
+    wkv_free(name);
+    return status;
+}
+
 static wkv_status convert(conversion *c, const char *in, const char *out, const wkv_convert_opts *o,
                           wkv_error *err)
 {
     const char *format = o->format != NULL ? o->format : wkv_store_format_of_path(out);
     if (format == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT,
-                 "%s: the suffix says no format; name one (gguf, safetensors or pth)", out);
+                 "%s: the suffix says no format; name one (gguf, safetensors, pth or hf)", out);
     WKV_TRY(choose_dtype(&c->out.dtype, o->dtype, err));
     WKV_TRY(wkv_store_open(&c->in, in, err));
     WKV_TRY(recognise(c, err));
@@ -135,7 +149,7 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     c->out.n_tensors = wkv_store_count(c->in);
     c->out.meta = c->meta;
     c->out.n_meta = c->n_meta;
-    return wkv_store_write(out, format, &c->out, err);
+    return write(c, out, format, err);
 }
 
 wkv_status wkv_convert(const char *in, const char *out, const wkv_convert_opts *opts,

@@ -17,11 +17,14 @@ wkv_status wkv_vocab_of_store(wkv_tok **out, const wkv_store *file, wkv_error *e
 }
 
 /* A vocabulary is text.  Every form of model file has a zero among its first bytes: in
- * a length, a version, a count. */
+ * a length, a version, a count; or is a folder. */
 static wkv_status looks_like_text(const char *path, bool *text, wkv_error *err)
 {
     enum { LOOK = 8 };
     wkv_map map;
+    *text = false;
+    if (wkv_path_is_folder(path))
+        return WKV_OK;
     WKV_TRY(wkv_map_open(&map, path, err));
     size_t n = map.size < LOOK ? (size_t)map.size : LOOK;
     *text = memchr(map.data, '\0', n) == NULL;

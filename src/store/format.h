@@ -12,10 +12,15 @@
 typedef struct wkv_format {
     const char *name;
     const char *suffixes; /* the customary ones, separated by spaces: ".pth .pt" */
+    bool folder;          /* not a file but a folder at s->path: probe is not asked, and */
+    /* instead of `write` there is this, with the name of a new folder. */
+    wkv_status (*write_folder)(const char *folder, const wkv_store_out *what, wkv_error *err);
     /* True when a file of `total` bytes at data is of this format; however damaged
      * the rest may be, so that `read` can say what is wrong with it. */
     bool (*probe)(const uint8_t *data, uint64_t total);
     wkv_status (*read)(wkv_store *s, wkv_error *err);
+    /* NULL, or what is to be done once the names are canonical; *changed when it added tensors. */
+    wkv_status (*finish)(wkv_store *s, bool *changed, wkv_error *err);
     /* NULL when the format is only read. */
     wkv_status (*write)(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
 } wkv_format;
@@ -38,8 +43,12 @@ typedef struct wkv_store_block wkv_store_block;
 struct wkv_store {
     char *path;
     const wkv_format *format;
+    const char *scheme; /* whose names the tensors had (names.h); NULL: RWKV-LM's */
     wkv_map map;
-    bool borrowed; /* map is the caller's memory */
+    bool borrowed;      /* map is the caller's memory */
+    wkv_store **shards; /* of a folder: the files that tensors and names lie in */
+    size_t n_shards;
+    void *keep; /* what the format's `read` leaves for its `finish`; from wkv_store_alloc */
     wkv_tensor *tensors;
     size_t n_tensors, cap_tensors;
     wkv_meta *meta;
@@ -53,6 +62,9 @@ struct wkv_store {
 /* As wkv_store_open, from memory that outlives the store; name is used in errors. */
 wkv_status wkv_store_open_memory(wkv_store **out, const char *name, const void *data, size_t size,
                                  wkv_error *err);
+
+/* As wkv_store_open, with the names that the file has. */
+wkv_status wkv_store_open_raw(wkv_store **out, const char *path, wkv_error *err);
 
 /* ---- for readers: all memory is owned by the store and freed with it ------------- */
 

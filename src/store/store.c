@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "store/format.h"
+#include "store/names.h"
 
 const wkv_format *const wkv_formats[WKV_FORMATS] = {
 #define FORMAT(id) &wkv_format_##id,
@@ -16,7 +16,7 @@ const wkv_format *const wkv_formats[WKV_FORMATS] = {
 static wkv_status recognise(wkv_store *s, wkv_error *err)
 {
     for (size_t i = 0; i < WKV_FORMATS; i++) {
-        if (wkv_formats[i]->probe(s->map.data, s->map.size)) {
+        if (!wkv_formats[i]->folder && wkv_formats[i]->probe(s->map.data, s->map.size)) {
             s->format = wkv_formats[i];
             return WKV_OK;
         }
@@ -35,6 +35,7 @@ static int by_name(const void *a, const void *b)
 
 static wkv_status build_index(wkv_store *s, wkv_error *err)
 {
+    wkv_free(s->by_name);
     s->by_name = wkv_malloc(s->n_tensors * sizeof *s->by_name);
     if (s->by_name == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the index of tensors");
@@ -47,11 +48,23 @@ static wkv_status build_index(wkv_store *s, wkv_error *err)
     return WKV_OK;
 }
 
-static wkv_status read_all(wkv_store *s, wkv_error *err)
+/* raw: the names stay as the file has them. */
+static wkv_status read_all(wkv_store *s, bool raw, wkv_error *err)
 {
-    WKV_TRY(recognise(s, err));
+    bool changed = false;
+    if (s->format == NULL)
+        WKV_TRY(recognise(s, err));
     WKV_TRY(s->format->read(s, err));
-    return build_index(s, err);
+    WKV_TRY(build_index(s, err));
+    if (raw)
+        return WKV_OK;
+    WKV_TRY(wkv_names_read(s, &changed, err));
+    if (changed)
+        WKV_TRY(build_index(s, err));
+    if (s->format->finish == NULL)
+        return WKV_OK;
+    WKV_TRY(s->format->finish(s, &changed, err));
+    return changed ? build_index(s, err) : WKV_OK;
 }
 
 /* A store without a mapping yet; NULL when out of memory. */
@@ -66,9 +79,9 @@ static wkv_store *create(const char *path)
     return s;
 }
 
-static wkv_status finish(wkv_store **out, wkv_store *s, wkv_error *err)
+static wkv_status finish(wkv_store **out, wkv_store *s, bool raw, wkv_error *err)
 {
-    wkv_status status = read_all(s, err);
+    wkv_status status = read_all(s, raw, err);
     if (status != WKV_OK) {
         wkv_error_prefix(err, status, s->path);
         wkv_store_close(&s);
@@ -78,18 +91,40 @@ static wkv_status finish(wkv_store **out, wkv_store *s, wkv_error *err)
     return WKV_OK;
 }
 
-wkv_status wkv_store_open(wkv_store **out, const char *path, wkv_error *err)
+static const wkv_format *folder_format(void)
+{
+    for (size_t i = 0; i < WKV_FORMATS; i++)
+        if (wkv_formats[i]->folder)
+            return wkv_formats[i];
+    return NULL;
+}
+
+static wkv_status open_path(wkv_store **out, const char *path, bool raw, wkv_error *err)
 {
     *out = NULL;
     wkv_store *s = create(path);
     if (s == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    wkv_status status = wkv_map_open(&s->map, path, err);
-    if (status != WKV_OK) {
-        wkv_store_close(&s);
-        return status;
+    if (wkv_path_is_folder(path)) {
+        s->format = folder_format();
+    } else {
+        wkv_status status = wkv_map_open(&s->map, path, err);
+        if (status != WKV_OK) {
+            wkv_store_close(&s);
+            return status;
+        }
     }
-    return finish(out, s, err);
+    return finish(out, s, raw, err);
+}
+
+wkv_status wkv_store_open(wkv_store **out, const char *path, wkv_error *err)
+{
+    return open_path(out, path, false, err);
+}
+
+wkv_status wkv_store_open_raw(wkv_store **out, const char *path, wkv_error *err)
+{
+    return open_path(out, path, true, err);
 }
 
 wkv_status wkv_store_open_memory(wkv_store **out, const char *name, const void *data, size_t size,
@@ -101,7 +136,7 @@ wkv_status wkv_store_open_memory(wkv_store **out, const char *name, const void *
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", name);
     s->map = (wkv_map){.data = data, .size = size};
     s->borrowed = true;
-    return finish(out, s, err);
+    return finish(out, s, false, err);
 }
 
 void wkv_store_close(wkv_store **ps)
@@ -112,6 +147,9 @@ void wkv_store_close(wkv_store **ps)
         return;
     if (!s->borrowed)
         wkv_map_close(&s->map);
+    for (size_t i = 0; i < s->n_shards; i++)
+        wkv_store_close(&s->shards[i]);
+    wkv_free(s->shards);
     wkv_store_free_blocks(s);
     wkv_free(s->tensors);
     wkv_free(s->meta);
@@ -128,6 +166,11 @@ const char *wkv_store_path(const wkv_store *s)
 const char *wkv_store_format(const wkv_store *s)
 {
     return s->format->name;
+}
+
+const char *wkv_store_scheme(const wkv_store *s)
+{
+    return s->scheme;
 }
 
 size_t wkv_store_count(const wkv_store *s)

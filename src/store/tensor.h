@@ -55,14 +55,16 @@ typedef struct wkv_meta {
 /* An open model file. */
 typedef struct wkv_store wkv_store;
 
-/* Recognises the format by content and reads the directory of tensors; weights stay
- * mapped.  Errors name the file and what was wrong at which place.  The caller owns
+/* Recognises the format by content (a folder: Hugging Face's) and reads the directory of tensors;
+ * weights stay mapped.  Errors name the file and what was wrong at which place.  The caller owns
  * *out; on failure *out is NULL. */
 wkv_status wkv_store_open(wkv_store **out, const char *path, wkv_error *err);
 void wkv_store_close(wkv_store **s);
 
 const char *wkv_store_path(const wkv_store *s);
-const char *wkv_store_format(const wkv_store *s); /* "safetensors", "pth", "rwkv.cpp" */
+const char *wkv_store_format(const wkv_store *s); /* "safetensors", "pth", "rwkv.cpp", "hf" */
+/* Whose names and orientations the file has: "transformers", "web-rwkv"; NULL: RWKV-LM's. */
+const char *wkv_store_scheme(const wkv_store *s);
 size_t wkv_store_count(const wkv_store *s);
 const wkv_tensor *wkv_store_at(const wkv_store *s, size_t i);
 const wkv_tensor *wkv_store_find(const wkv_store *s, const char *name); /* or NULL */

@@ -44,12 +44,26 @@ static const wkv_format *format_by_name(const char *name)
     return NULL;
 }
 
+static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_store_out *what,
+                               wkv_error *err)
+{
+    char *temp;
+    WKV_TRY(wkv_folder_create(&temp, path, err));
+    wkv_status status = f->write_folder(temp, what, err);
+    if (status == WKV_OK)
+        return wkv_folder_commit(&temp, path, err);
+    wkv_folder_abort(&temp);
+    return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
+}
+
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
                            wkv_error *err)
 {
     const wkv_format *f = format_by_name(format);
     if (f == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: there is no file format called '%s'", path, format);
+    if (f->folder)
+        return write_folder(f, path, what, err);
     if (f->write == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s is only read", path, format);
     wkv_writer *w;
@@ -78,8 +92,11 @@ static bool has_suffix(const char *path, const char *suffixes)
 
 const char *wkv_store_format_of_path(const char *path)
 {
+    /* A folder is meant by a slash behind its name, or by being there. */
+    const size_t n = strlen(path);
+    const bool folder = (n > 0 && path[n - 1] == '/') || wkv_path_is_folder(path);
     for (size_t i = 0; i < WKV_FORMATS; i++)
-        if (has_suffix(path, wkv_formats[i]->suffixes))
+        if (folder ? wkv_formats[i]->folder : has_suffix(path, wkv_formats[i]->suffixes))
             return wkv_formats[i]->name;
     return NULL;
 }

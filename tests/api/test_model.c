@@ -168,7 +168,7 @@ static void test_models_that_do_not_open(void **state)
     tiny_model_write(MODEL, &tiny_rwkv7);
     refuse_open(MODEL, &o, WKV_E_ARGUMENT, "threads");
     refuse_open("no such model", NULL, WKV_E_IO, "no such model");
-    refuse_open(".", NULL, WKV_E_IO, ".");
+    refuse_open(".", NULL, WKV_E_MISSING, ".");
     write_text(OTHER, "");
     refuse_open(OTHER, NULL, WKV_E_FORMAT, OTHER);
     write_text(OTHER, "this is not a model\n");
