@@ -18,6 +18,23 @@ typedef enum wkv_order {
     WKV_ORDER_SEQUENTIAL  /* row b of step s starts at ((s*batch + b) mod M)*ctx */
 } wkv_order;
 
+/* How rows are made of documents, which are those of a binidx pair; a text is one. */
+typedef enum wkv_rows {
+    WKV_ROWS_STREAM = 0, /* windows of ctx tokens of all that there is, as RWKV-LM trains:
+                            the state runs on across documents */
+    WKV_ROWS_PACK,       /* whole documents side by side, long ones in pieces of ctx; each
+                            from the initial state, so that none sees another */
+    WKV_ROWS_CARRY       /* a row reads a document from end to end, window after window, and
+                            keeps the state between them; then another one */
+} wkv_rows;
+
+/* One of several sources. */
+enum { WKV_TRAIN_SOURCES = 16 };
+typedef struct wkv_train_source {
+    const char *path; /* as wkv_train_opts.data */
+    double weight;    /* its share of the tokens, to the others'; 0 for all: by their sizes */
+} wkv_train_source;
+
 typedef struct wkv_train_opts {
     /* The model: a new one of this shape, or one to start from.  With init, the
      * architecture, the shapes and, where it has one, the vocabulary come from the file. */
@@ -31,12 +48,19 @@ typedef struct wkv_train_opts {
                            no vocabulary the largest id of the data and one */
 
     /* The data. */
-    const char *data;    /* a text file, or the PREFIX of PREFIX.bin and PREFIX.idx */
+    const char *data; /* a text file, or the PREFIX of PREFIX.bin and PREFIX.idx; the tokens
+                         that PREFIX.mask.bin says 0 of, where it is, are not learnt */
+    const wkv_train_source *sources; /* or n_sources of them, when data is NULL */
+    int32_t n_sources;
     const char *val;     /* held-out data of the same kind, or NULL */
-    double val_fraction; /* the end of data is held out, when val is NULL */
+    double val_fraction; /* the end of each source is held out, when val is NULL; from the
+                            beginning of a document on, where there are several */
     int32_t ctx;         /* T: tokens per row */
     int32_t batch;       /* B: rows per step */
-    wkv_order order;
+    wkv_order order;     /* sequential: rows PACK and CARRY take documents as they lie */
+    wkv_rows rows;
+    int32_t bptt; /* rows CARRY: windows of ctx tokens in a step, through all of which
+                     gradients flow; 1 */
 
     /* The optimiser (AdamW) and its schedule. */
     int64_t steps;
@@ -66,17 +90,19 @@ typedef struct wkv_step {
     double loss;      /* mean cross-entropy, nats per token */
     double lr;        /* base learning rate of this step */
     double grad_norm; /* before clipping */
-    uint64_t tokens;  /* trained on in all, this step included */
+    uint64_t tokens;  /* gone through in all, this step included */
     double seconds;   /* wall time of this step */
-    double reserved[4];
+    uint64_t learnt;  /* targets of this step, of which loss is the mean: less than its
+                         tokens where some are masked or a row is padded */
+    double reserved[3];
 } wkv_step;
 
 /* One optimiser step.  E_NUMERIC when the loss or a gradient is not finite: the
  * weights are then unchanged.  E_STATE when all steps are done. */
 WKV_API wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err);
 
-/* Mean loss over all non-overlapping ctx-windows of the held-out data, each from the
- * initial state.  E_STATE when nothing is held out. */
+/* Mean loss over the held-out data, in rows of the same kind: every window, piece or
+ * document once.  E_STATE when nothing is held out. */
 WKV_API wkv_status wkv_trainer_validate(wkv_trainer *t, double *loss, wkv_error *err);
 
 typedef struct wkv_trainer_info {
@@ -90,13 +116,16 @@ typedef struct wkv_trainer_info {
     int32_t threads;
     int32_t magic_prime_used; /* order random: 1 the reference's sampler, 0 the fallback */
     const char *arch;
-    uint64_t reserved[7];
+    uint64_t documents;   /* in the training part of the data */
+    uint32_t data_crc32c; /* of the training part, as checkpoints hold it */
+    uint32_t reserved32;
+    uint64_t reserved[5];
 } wkv_trainer_info;
 
 WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
 
 /* Saves weights, moments, step, seed and position to one file, atomically; restores
- * them.  Restoring into a trainer of other shapes, options or data fails with E_SHAPE,
+ * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options or data fails with E_SHAPE,
  * naming the option and both values, and leaves it unchanged; only threads and held-out
  * data may differ.  E_FORMAT when the file's checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);

@@ -104,11 +104,31 @@ static wkv_status check_docs(const index_view *x)
     return WKV_OK;
 }
 
-wkv_status wkv_binidx_parse(wkv_id_type *type, uint64_t *tokens, const char *path,
-                            const uint8_t *idx, uint64_t size, uint64_t bin_size, wkv_error *err)
+/* Marks that begin with item 0 and end behind the last part the items into documents. */
+static bool parts_all(const index_view *x)
+{
+    return x->n_docs >= 2 && load(x->docs, 8) == 0 &&
+           load(x->docs + 8 * (x->n_docs - 1), 8) == x->n_items;
+}
+
+wkv_status wkv_binidx_parse(wkv_binidx *out, const char *path, const uint8_t *idx, uint64_t size,
+                            uint64_t bin_size, wkv_error *err)
 {
     index_view x = {.path = path, .err = err};
-    WKV_TRY(read_header(&x, type, idx, size));
-    WKV_TRY(check_items(&x, type->bytes, bin_size, tokens));
-    return check_docs(&x);
+    *out = (wkv_binidx){0};
+    WKV_TRY(read_header(&x, &out->type, idx, size));
+    WKV_TRY(check_items(&x, out->type.bytes, bin_size, &out->tokens));
+    WKV_TRY(check_docs(&x));
+    bool marked = parts_all(&x);
+    out->items = x.n_items;
+    out->pointers = x.pointers;
+    out->marks = marked ? x.docs : NULL;
+    out->documents = marked ? x.n_docs - 1 : x.n_items;
+    return WKV_OK;
+}
+
+uint64_t wkv_binidx_document(const wkv_binidx *x, uint64_t i)
+{
+    uint64_t item = x->marks != NULL ? load(x->marks + 8 * i, 8) : i;
+    return item < x->items ? load(x->pointers + 8 * item, 8) / (uint64_t)x->type.bytes : x->tokens;
 }

@@ -1,7 +1,8 @@
 /* train/ckpt.c - saving and restoring a run: weights, both moments, and metadata, in one
  * safetensors file that other programs can read too.
  *
- * A tensor keeps its name; its moments are "adam.m.<name>" and "adam.v.<name>".  Restoring
+ * A tensor keeps its name; its moments are "adam.m.<name>" and "adam.v.<name>"; the states
+ * that rows carry from step to step are "train.state".  Restoring
  * looks at everything, checksum included, before it changes anything. */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 
 enum { NAME_BYTES = WKV_NAME_MAX + 8 };
 
-/* The three arrays of a trainer as tensors: weights, first moments, second moments. */
+/* The three arrays of a trainer as tensors: weights, first moments, second moments; and,
+ * where rows carry states, those. */
 typedef struct views {
     wkv_tensor *tensor;
     char (*name)[NAME_BYTES];
@@ -35,13 +37,27 @@ static void add_view(views *v, size_t i, const char *prefix, const real *array, 
     v->tensor[v->n++] = t;
 }
 
+static void add_states(views *v, const wkv_trainer *t)
+{
+    snprintf(v->name[v->n], NAME_BYTES, "train.state");
+    wkv_tensor state = {
+        .name = v->name[v->n],
+        .data = (const uint8_t *)wkv_work_kept(&t->work),
+        .dtype = WKV_DTYPE_REAL,
+        .ndim = 2,
+        .dim = {t->work.o.B, (int64_t)t->cfg.arch->state_size(&t->cfg)},
+        .stride = {(int64_t)t->cfg.arch->state_size(&t->cfg), 1},
+    };
+    v->tensor[v->n++] = state;
+}
+
 static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, wkv_error *err)
 {
     size_t count = (size_t)wkv_params_count(&t->cfg), n = 0;
     char(*names)[WKV_NAME_MAX] = wkv_calloc(count, sizeof *names);
     *v = (views){
-        .tensor = wkv_calloc(3 * count, sizeof *v->tensor),
-        .name = wkv_calloc(3 * count, sizeof *v->name),
+        .tensor = wkv_calloc(3 * count + 1, sizeof *v->tensor),
+        .name = wkv_calloc(3 * count + 1, sizeof *v->name),
     };
     if (names == NULL || v->tensor == NULL || v->name == NULL) {
         wkv_free(names);
@@ -59,6 +75,8 @@ static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, w
         add_view(v, i, "adam.m.", o->m, o->param);
     for (size_t i = 0; i < n; i++)
         add_view(v, i, "adam.v.", o->v, o->param);
+    if (wkv_work_kept(&t->work) != NULL)
+        add_states(v, t);
     wkv_free(names);
     return WKV_OK;
 }
@@ -140,6 +158,9 @@ static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v,
     copy_array(file, v, 0, t->optim.param);
     copy_array(file, v, 1, t->optim.m);
     copy_array(file, v, 2, t->optim.v);
+    if (wkv_work_kept(&t->work) != NULL)
+        memcpy(wkv_work_kept(&t->work), wkv_store_find(file, "train.state")->data,
+               view_bytes(&v->tensor[v->n - 1]));
     t->step = step;
     return WKV_OK;
 }

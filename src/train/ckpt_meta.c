@@ -45,16 +45,22 @@ static void add_int(wkv_ckpt_meta *m, const char *key, int64_t value)
 /* What a resumed run must have in common with the one that saved. */
 static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
 {
+    static const char *const rows[] = {
+        [WKV_ROWS_STREAM] = "stream", [WKV_ROWS_PACK] = "pack", [WKV_ROWS_CARRY] = "carry"};
     const wkv_train_opts *o = &t->opts;
     add(m, KEY_VERSION, "%s", VERSION);
     wkv_config_to_meta(&m->config, &t->cfg);
     for (size_t i = 0; i < m->config.n; i++)
         m->pair[m->n++] = m->config.pair[i];
-    add(m, "train.tokens", "%" PRIu64, t->train.n);
-    add(m, "train.data_crc32c", "%08" PRIx32, wkv_part_fingerprint(&t->train));
+    add(m, "train.tokens", "%" PRIu64, t->train.tokens);
+    add(m, "train.data_crc32c", "%08" PRIx32, wkv_trainer_fingerprint(t));
+    add(m, "train.weights_crc32c", "%08" PRIx32,
+        wkv_crc32c(0, t->train.weight, (size_t)t->train.n * sizeof t->train.weight[0]));
     add_int(m, "train.ctx", o->ctx);
     add_int(m, "train.batch", o->batch);
     add(m, "train.order", "%s", o->order == WKV_ORDER_RANDOM ? "random" : "sequential");
+    add(m, "train.rows", "%s", rows[o->rows]);
+    add_int(m, "train.bptt", o->bptt);
     add_int(m, "train.steps", o->steps);
     add_real(m, "train.lr", o->lr);
     add_real(m, "train.lr_final", o->lr_final);

@@ -22,17 +22,47 @@ static char *with_suffix(const char *prefix, const char *suffix)
     return wkv_strbuf_take(&b);
 }
 
-static wkv_status open_binidx(wkv_data *d, const char *bin, const char *idx, wkv_error *err)
+/* The mask of PREFIX is a binidx of bytes, one a token. */
+static wkv_status open_mask(wkv_data *d, const char *bin, const char *idx, wkv_error *err)
 {
     wkv_map index = {0};
+    wkv_binidx mask = {0};
     wkv_status s = wkv_map_open(&index, idx, err);
     if (s == WKV_OK)
-        s = wkv_map_open(&d->map, bin, err);
+        s = wkv_map_open(&d->mask, bin, err);
     if (s == WKV_OK)
-        s = wkv_binidx_parse(&d->type, &d->n, idx, index.data, index.size, d->map.size, err);
-    d->ids = d->map.data;
+        s = wkv_binidx_parse(&mask, idx, index.data, index.size, d->mask.size, err);
+    if (s == WKV_OK && (mask.type.bytes != 1 || mask.tokens != d->n))
+        s = WKV_SET(err, WKV_E_FORMAT, "%s: a mask of %llu tokens of %d bytes, expected %llu of 1",
+                    bin, (unsigned long long)mask.tokens, mask.type.bytes,
+                    (unsigned long long)d->n);
+    d->learn = d->mask.data;
     wkv_map_close(&index);
     return s;
+}
+
+static bool ends_with_0(const wkv_data *d, uint64_t document)
+{
+    uint64_t end = wkv_data_document(d, document + 1);
+    const uint8_t *last = d->ids + (end - 1) * (uint64_t)d->type.bytes;
+    bool zero = end > wkv_data_document(d, document);
+    for (int i = 0; zero && i < d->type.bytes; i++)
+        zero = last[i] == 0;
+    return zero;
+}
+
+static wkv_status open_binidx(wkv_data *d, const char *bin, const char *idx, wkv_error *err)
+{
+    WKV_TRY(wkv_map_open(&d->index, idx, err));
+    WKV_TRY(wkv_map_open(&d->map, bin, err));
+    WKV_TRY(
+        wkv_binidx_parse(&d->documents, idx, d->index.data, d->index.size, d->map.size, err));
+    d->ids = d->map.data;
+    d->type = d->documents.type;
+    d->n = d->documents.tokens;
+    uint64_t n = d->documents.documents;
+    d->ended = n > 0 && ends_with_0(d, 0) && ends_with_0(d, n - 1);
+    return WKV_OK;
 }
 
 /* Halves the memory of ids that fit in 16 bits.  Works in place: id i is read before the
@@ -92,29 +122,92 @@ static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
     return WKV_OK;
 }
 
+/* A binidx pair when both files exist, with its mask when that has both of its own. */
+static wkv_status open_either(wkv_data *d, const wkv_tok *tok, wkv_error *err)
+{
+    static const char *const suffix[] = {".bin", ".idx", ".mask.bin", ".mask.idx"};
+    char *file[4];
+    bool made = true;
+    for (int i = 0; i < 4; i++)
+        made = (file[i] = with_suffix(d->path, suffix[i])) != NULL && made;
+    wkv_status s = WKV_OK;
+    if (!made)
+        s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", d->path);
+    else if (!wkv_path_exists(file[0]) || !wkv_path_exists(file[1]))
+        s = open_text(d, tok, err);
+    else
+        s = open_binidx(d, file[0], file[1], err);
+    if (s == WKV_OK && d->map.data != NULL && wkv_path_exists(file[3]))
+        s = open_mask(d, file[2], file[3], err);
+    for (int i = 0; i < 4; i++)
+        wkv_free(file[i]);
+    return s;
+}
+
 wkv_status wkv_data_open(wkv_data *d, const char *path, const wkv_tok *tok, wkv_error *err)
 {
     d->path = wkv_strndup(path, strlen(path));
-    char *bin = with_suffix(path, ".bin");
-    char *idx = with_suffix(path, ".idx");
-    wkv_status s;
-    if (d->path == NULL || bin == NULL || idx == NULL)
-        s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", path);
-    else if (wkv_path_exists(bin) && wkv_path_exists(idx))
-        s = open_binidx(d, bin, idx, err);
-    else
-        s = open_text(d, tok, err);
-    wkv_free(idx);
-    wkv_free(bin);
-    return s;
+    if (d->path == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    return open_either(d, tok, err);
 }
 
 void wkv_data_close(wkv_data *d)
 {
+    wkv_map_close(&d->mask);
+    wkv_map_close(&d->index);
     wkv_map_close(&d->map);
     wkv_free(d->heap);
     wkv_free(d->path);
     *d = (wkv_data){0};
+}
+
+/* ---- documents ------------------------------------------------------------------------ */
+
+uint64_t wkv_data_documents(const wkv_data *d)
+{
+    return d->index.data != NULL ? d->documents.documents : 1;
+}
+
+uint64_t wkv_data_document(const wkv_data *d, uint64_t i)
+{
+    if (d->index.data == NULL)
+        return i == 0 ? 0 : d->n;
+    return wkv_binidx_document(&d->documents, i);
+}
+
+/* The first document that ends behind token `at`. */
+static uint64_t document_at(const wkv_data *d, uint64_t at)
+{
+    uint64_t low = 0, high = wkv_data_documents(d);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (wkv_data_document(d, middle + 1) > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+wkv_part wkv_part_of(const wkv_data *d, uint64_t first, uint64_t n)
+{
+    wkv_part p = {.data = d, .first = first, .n = n};
+    if (n > 0) {
+        p.document = document_at(d, first);
+        p.documents = document_at(d, first + n - 1) + 1 - p.document;
+    }
+    return p;
+}
+
+void wkv_part_document(const wkv_part *p, uint64_t i, uint64_t *first, uint64_t *n)
+{
+    uint64_t begin = wkv_data_document(p->data, p->document + i);
+    uint64_t end = wkv_data_document(p->data, p->document + i + 1);
+    begin = begin > p->first ? begin : p->first;
+    end = end < p->first + p->n ? end : p->first + p->n;
+    *first = begin - p->first;
+    *n = end - begin;
 }
 
 /* ---- reading -------------------------------------------------------------------------- */
@@ -165,17 +258,31 @@ wkv_status wkv_part_read(const wkv_part *p, uint64_t first, size_t n, int32_t vo
     return WKV_OK;
 }
 
-uint32_t wkv_part_fingerprint(const wkv_part *p)
+void wkv_part_mask(const wkv_part *p, uint64_t first, size_t n, int32_t *target)
 {
-    uint64_t width = (uint64_t)p->data->type.bytes;
-    const uint8_t *bytes = p->data->ids + p->first * width;
-    uint64_t size = p->n * width;
+    if (p->data->learn == NULL)
+        return;
+    const uint8_t *learn = p->data->learn + p->first + first;
+    for (size_t i = 0; i < n; i++)
+        if (learn[i] == 0)
+            target[i] = -1;
+}
+
+static uint32_t fingerprint(uint32_t crc, const uint8_t *bytes, uint64_t size)
+{
     if (size <= (uint64_t)FINGERPRINT_PIECES * PIECE_BYTES)
-        return wkv_crc32c(0, bytes, (size_t)size);
-    uint32_t crc = 0;
+        return wkv_crc32c(crc, bytes, (size_t)size);
     for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++) {
         uint64_t at = (size - PIECE_BYTES) * i / (FINGERPRINT_PIECES - 1);
         crc = wkv_crc32c(crc, bytes + at, PIECE_BYTES);
     }
     return crc;
+}
+
+uint32_t wkv_part_fingerprint(const wkv_part *p)
+{
+    const wkv_data *d = p->data;
+    uint64_t width = (uint64_t)d->type.bytes;
+    uint32_t crc = fingerprint(0, d->ids + p->first * width, p->n * width);
+    return d->learn != NULL ? fingerprint(crc, d->learn + p->first, p->n) : crc;
 }

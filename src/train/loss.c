@@ -3,49 +3,64 @@
  * reported does not contain it. */
 #include "train/loss.h"
 
+#include <string.h>
+
 static const real L2WRAP = REAL_C(1e-4);
 
-/* Rows per slice: about a million logits, 16 to 1024 rows. */
+/* No slice is shorter, unless all rows are fewer: products of fewer rows may sum in another
+ * order, and a token's loss is not to depend on its place. */
+enum { SLICE_LEAST = 48 };
+
+/* Rows per slice: about a million logits, up to 1024 rows. */
 static int slice_rows(int V)
 {
     int rows = (1 << 20) / V;
-    return rows < 16 ? 16 : rows > 1024 ? 1024 : rows;
+    return rows < SLICE_LEAST ? SLICE_LEAST : rows > 1024 ? 1024 : rows;
+}
+
+/* The rows of the next slice when `left` are left: the last takes a short rest along. */
+static int next_slice(int slice, int left)
+{
+    return left < slice + SLICE_LEAST ? left : slice;
 }
 
 /* dhidden NULL: the loss alone. */
 static double run(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                  const real *hidden, const int32_t *target, int rows)
+                  const real *hidden, const int32_t *target, int rows, real scale, double *each)
 {
     int V = cfg->dim[WKV_DIM_V], C = cfg->dim[WKV_DIM_C];
     int slice = slice_rows(V);
-    slice = slice < rows ? slice : rows;
-    real scale = dhidden != NULL ? 1 / (real)rows : 0;
+    int longest = slice + SLICE_LEAST < rows ? slice + SLICE_LEAST : rows;
     size_t mark = wkv_arena_mark(x->scratch);
-    real *logits = wkv_arena_reals(x->scratch, (size_t)slice * (size_t)V); /* (slice, V) */
-    double *loss = wkv_arena_alloc(x->scratch, (size_t)slice * sizeof *loss);
-    double sum = 0;
-    for (int first = 0; first < rows; first += slice) {
-        int n = rows - first < slice ? rows - first : slice;
+    real *logits = wkv_arena_reals(x->scratch, (size_t)longest * (size_t)V); /* (longest, V) */
+    for (int first = 0, n; first < rows; first += n) {
+        n = next_slice(slice, rows - first);
         size_t at = (size_t)first * (size_t)C;
         wkv_head(x, w, logits, hidden + at, n);
-        x->dev->softmax_ce(x, loss, logits, target + first, n, V, scale, L2WRAP);
-        for (int r = 0; r < n && !wkv_exec_measuring(x); r++)
-            sum += loss[r];
+        x->dev->softmax_ce(x, each + first, logits, target + first, n, V, scale, L2WRAP);
         if (dhidden != NULL)
             wkv_head_bwd(x, w, dhidden + at, logits, hidden + at, n);
     }
     wkv_arena_reset(x->scratch, mark);
+    double sum = 0;
+    for (int r = 0; r < rows && !wkv_exec_measuring(x); r++)
+        sum += each[r];
     return sum;
 }
 
 double wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
-                    const int32_t *target, int rows)
+                    const int32_t *target, int rows, double *each)
 {
-    return run(x, cfg, w, NULL, hidden, target, rows);
+    return run(x, cfg, w, NULL, hidden, target, rows, 0, each);
 }
 
 double wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                     const real *hidden, const int32_t *target, int rows)
+                     const real *hidden, const int32_t *target, int rows, int64_t learnt,
+                     double *each)
 {
-    return run(x, cfg, w, dhidden, hidden, target, rows);
+    if (learnt > 0)
+        return run(x, cfg, w, dhidden, hidden, target, rows, 1 / (real)learnt, each);
+    memset(dhidden, 0, (size_t)rows * (size_t)cfg->dim[WKV_DIM_C] * sizeof *dhidden);
+    memset(each, 0, (size_t)rows * sizeof *each);
+    return 0;
 }

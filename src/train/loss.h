@@ -8,12 +8,15 @@
 
 #include "arch/arch.h"
 
-/* Sum over rows of -log p(target), in nats.  hidden (rows, C). */
+/* Sum over rows of -log p(target), in nats; rows whose target is negative have none.  hidden
+ * (rows, C).  each: the loss of every row, 0 where there is none. */
 double wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
-                    const int32_t *target, int rows);
+                    const int32_t *target, int rows, double *each);
 
-/* The same, and the gradients of the mean: dhidden (rows, C) =, the head's +=. */
+/* The same, and the gradients of the sum divided by `learnt`, which is how many targets the
+ * whole step has: dhidden (rows, C) =, the head's +=. */
 double wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                     const real *hidden, const int32_t *target, int rows);
+                     const real *hidden, const int32_t *target, int rows, int64_t learnt,
+                     double *each);
 
 #endif

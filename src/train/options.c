@@ -15,6 +15,7 @@ void wkv_train_opts_init(wkv_train_opts *o)
         .ctx = 64,
         .batch = 12,
         .order = WKV_ORDER_RANDOM,
+        .bptt = 1,
         .steps = 2000,
         .lr = 4e-3,
         .lr_final = 1e-4,
@@ -50,6 +51,7 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
         {"vocab-size", o->vocab_size, 0, 1 << 24},
         {"ctx", o->ctx, 1, 1 << 20},
         {"batch", o->batch, 1, 1 << 16},
+        {"bptt", o->bptt, 1, 1 << 16},
         {"steps", (double)o->steps, 1, 1e12},
         {"lr", o->lr, 1e-12, 1e3},
         {"lr-final", o->lr_final, 0, 1e3},
@@ -78,17 +80,47 @@ static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
     return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
 }
 
+static wkv_status check_sources(const wkv_train_opts *o, wkv_error *err)
+{
+    if ((o->data == NULL) == (o->n_sources == 0))
+        WKV_FAIL(err, WKV_E_ARGUMENT, "data: a text file or a binidx PREFIX is needed");
+    if (o->n_sources < 0 || o->n_sources > WKV_TRAIN_SOURCES)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "data: %d sources, at most %d are possible", o->n_sources,
+                 (int)WKV_TRAIN_SOURCES);
+    for (int i = 0; i < o->n_sources; i++) {
+        const wkv_train_source *s = &o->sources[i];
+        if (!(s->weight >= 0 && s->weight <= 1e9) || (s->weight > 0 && s->weight < 1e-6))
+            WKV_FAIL(err, WKV_E_ARGUMENT, "data: %s has the weight %g, expected 1e-06 to 1e+09",
+                     s->path, s->weight);
+        if ((s->weight > 0) != (o->sources[0].weight > 0))
+            WKV_FAIL(err, WKV_E_ARGUMENT,
+                     "data: %s has a weight and %s has none; give one to each, or to none",
+                     s->weight > 0 ? s->path : o->sources[0].path,
+                     s->weight > 0 ? o->sources[0].path : s->path);
+    }
+    return WKV_OK;
+}
+
+static wkv_status check_rows(const wkv_train_opts *o, wkv_error *err)
+{
+    if (o->order != WKV_ORDER_RANDOM && o->order != WKV_ORDER_SEQUENTIAL)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "order: %d is neither random nor sequential", (int)o->order);
+    if (o->rows != WKV_ROWS_STREAM && o->rows != WKV_ROWS_PACK && o->rows != WKV_ROWS_CARRY)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "rows: %d is not known", (int)o->rows);
+    if (o->bptt > 1 && o->rows != WKV_ROWS_CARRY)
+        WKV_FAIL(err, WKV_E_ARGUMENT,
+                 "bptt: gradients through %d windows need states that are carried", o->bptt);
+    if ((int64_t)o->ctx * o->batch * o->bptt > 1 << 26)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "batch: %d rows of %d tokens are more than 2^26 a step",
+                 o->batch, o->ctx * o->bptt);
+    return WKV_OK;
+}
+
 wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err)
 {
-    if (o->data == NULL)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "data: a text file or a binidx PREFIX is needed");
+    WKV_TRY(check_sources(o, err));
     if (o->init == NULL)
         WKV_TRY(check_shape(o, err));
     WKV_TRY(check_numbers(o, err));
-    if (o->order != WKV_ORDER_RANDOM && o->order != WKV_ORDER_SEQUENTIAL)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "order: %d is neither random nor sequential", (int)o->order);
-    if ((int64_t)o->ctx * o->batch > 1 << 26)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "batch: %d rows of %d tokens are more than 2^26 a step",
-                 o->batch, o->ctx);
-    return WKV_OK;
+    return check_rows(o, err);
 }

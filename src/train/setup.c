@@ -51,40 +51,84 @@ static wkv_status vocab_size(const wkv_trainer *t, const wkv_train_opts *o, int3
     } else if (t->tok != NULL) {
         *V = padded(t->tok->vocab_size);
     } else {
-        int32_t largest;
-        WKV_TRY(wkv_data_largest(&t->data, &largest, err));
-        *V = largest + 1;
+        *V = 1;
+        for (int i = 0; i < t->n_data; i++) {
+            int32_t largest;
+            WKV_TRY(wkv_data_largest(&t->data[i], &largest, err));
+            *V = largest >= *V ? largest + 1 : *V;
+        }
     }
     return WKV_OK;
 }
 
 /* ---- data ------------------------------------------------------------------------------- */
 
-static wkv_status check_length(const wkv_part *p, const char *what, int32_t ctx, wkv_error *err)
+static void add_part(wkv_mix *m, wkv_part p, double weight)
 {
-    if (p->n < (uint64_t)ctx + 1)
-        WKV_FAIL(err, WKV_E_ARGUMENT,
-                 "%s: %llu tokens %s, but ctx %d needs at least %d; lower ctx or give more data",
-                 p->data->path, (unsigned long long)p->n, what, ctx, ctx + 1);
+    m->part[m->n] = p;
+    /* Weights are whole numbers from here on: 1e-6 is 1. */
+    m->weight[m->n++] = weight > 0 ? (uint64_t)llround(weight * 1e6) : p.n > 0 ? p.n : 1;
+    m->tokens += p.n;
+}
+
+/* Where what is held out begins: with a document, where there are several. */
+static uint64_t held_from(const wkv_data *d, double fraction)
+{
+    uint64_t n = (uint64_t)floor((double)d->n * (1 - fraction));
+    uint64_t documents = wkv_data_documents(d);
+    if (documents < 2 || n == 0 || n >= d->n)
+        return n;
+    wkv_part before = wkv_part_of(d, 0, n);
+    uint64_t end = wkv_data_document(d, before.documents);
+    return end < d->n ? end : wkv_data_document(d, before.documents - 1);
+}
+
+static wkv_status open_source(wkv_trainer *t, const char *path, double weight, double held,
+                              wkv_error *err)
+{
+    wkv_data *d = &t->data[t->n_data++];
+    WKV_TRY(wkv_data_open(d, path, t->tok, err));
+    uint64_t n = held > 0 ? held_from(d, held) : d->n;
+    add_part(&t->train, wkv_part_of(d, 0, n), weight);
+    if (held > 0)
+        add_part(&t->val, wkv_part_of(d, n, d->n - n), 1);
     return WKV_OK;
+}
+
+wkv_feed_opts wkv_trainer_feed_opts(const wkv_trainer *t, bool once)
+{
+    static const wkv_feed_kind kinds[] = {
+        [WKV_ROWS_STREAM] = WKV_FEED_STREAM,
+        [WKV_ROWS_PACK] = WKV_FEED_PACK,
+        [WKV_ROWS_CARRY] = WKV_FEED_CARRY,
+    };
+    return (wkv_feed_opts){
+        .kind = kinds[t->opts.rows],
+        .order = t->opts.order,
+        .B = t->opts.batch,
+        .T = t->opts.ctx,
+        .seed = t->opts.seed,
+        .vocab = t->cfg.dim[WKV_DIM_V],
+        .once = once,
+    };
 }
 
 static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
 {
-    WKV_TRY(wkv_data_open(&t->data, o->data, t->tok, err));
-    uint64_t n = t->data.n;
-    t->train = (wkv_part){.data = &t->data, .n = n};
+    double held = o->val == NULL ? o->val_fraction : 0;
+    if (o->data != NULL)
+        WKV_TRY(open_source(t, o->data, 1, held, err));
+    for (int i = 0; i < o->n_sources; i++)
+        WKV_TRY(open_source(t, o->sources[i].path, o->sources[i].weight, held, err));
     if (o->val != NULL) {
         WKV_TRY(wkv_data_open(&t->val_data, o->val, t->tok, err));
-        t->val = (wkv_part){.data = &t->val_data, .n = t->val_data.n};
-    } else if (o->val_fraction > 0) {
-        t->train.n = (uint64_t)floor((double)n * (1 - o->val_fraction));
-        t->val = (wkv_part){.data = &t->data, .first = t->train.n, .n = n - t->train.n};
+        add_part(&t->val, wkv_part_of(&t->val_data, 0, t->val_data.n), 1);
     }
-    WKV_TRY(check_length(&t->train, "to train on", o->ctx, err));
-    if (t->val.data != NULL)
-        WKV_TRY(check_length(&t->val, "are held out", o->ctx, err));
-    wkv_rows_init(&t->rows, o->order, t->train.n, (uint64_t)o->ctx, (uint64_t)o->batch, o->seed);
+    wkv_feed_opts feed = wkv_trainer_feed_opts(t, false);
+    for (int i = 0; i < t->train.n; i++)
+        WKV_TRY(wkv_feed_check(&feed, &t->train.part[i], "to train on", err));
+    for (int i = 0; i < t->val.n; i++)
+        WKV_TRY(wkv_feed_check(&feed, &t->val.part[i], "are held out", err));
     return WKV_OK;
 }
 
@@ -125,7 +169,16 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
                                V, err));
     }
     WKV_TRY(make_weights(t, o, init, err));
-    return wkv_work_init(&t->work, t->dev, &t->cfg, &t->weights, o->batch, o->ctx, err);
+    wkv_feed_opts feed = wkv_trainer_feed_opts(t, false);
+    WKV_TRY(wkv_feed_open(&t->feed, &feed, &t->train, err));
+    const wkv_work_opts work = {
+        .B = o->batch,
+        .T = o->ctx,
+        .per_row = wkv_feed_per_row(feed.kind, o->ctx),
+        .carry = o->rows == WKV_ROWS_CARRY,
+        .windows = o->bptt,
+    };
+    return wkv_work_init(&t->work, t->dev, &t->cfg, &t->weights, &work, err);
 }
 
 wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
@@ -133,6 +186,7 @@ wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error 
     WKV_TRY(wkv_train_opts_check(o, err));
     t->opts = *o;
     t->opts.init = t->opts.arch = t->opts.vocab = t->opts.data = t->opts.val = NULL;
+    t->opts.sources = NULL;
     WKV_TRY(wkv_dev_open_cpu(&t->dev, o->threads, err));
     wkv_store *init = NULL;
     if (o->init != NULL)

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "train/sched.h"
 
@@ -27,8 +28,10 @@ void wkv_trainer_close(wkv_trainer **pt)
     wkv_work_deinit(&t->work);
     wkv_weights_deinit(&t->weights);
     wkv_optim_deinit(&t->optim);
+    wkv_feed_close(&t->feed);
     wkv_data_close(&t->val_data);
-    wkv_data_close(&t->data);
+    for (int i = 0; i < t->n_data; i++)
+        wkv_data_close(&t->data[i]);
     wkv_tok_close(&t->tok);
     wkv_dev_close(&t->dev);
     wkv_free(t->present);
@@ -38,27 +41,25 @@ void wkv_trainer_close(wkv_trainer **pt)
 
 /* ---- a step ----------------------------------------------------------------------------- */
 
-static wkv_status read_row(wkv_trainer *t, const wkv_part *part, uint64_t first, int b,
-                           wkv_error *err)
+/* The windows of step t->step + 1; a step that was not finished is read again. */
+static wkv_status read_step(wkv_trainer *t, uint64_t *learnt, wkv_error *err)
 {
-    size_t n = (size_t)t->work.T + 1;
-    WKV_TRY(wkv_part_read(part, first, n, t->cfg.dim[WKV_DIM_V], t->work.row, err));
-    wkv_work_set_row(&t->work, b);
-    return WKV_OK;
-}
-
-static wkv_status read_batch(wkv_trainer *t, wkv_error *err)
-{
-    for (int b = 0; b < t->work.B; b++) {
-        uint64_t first = wkv_rows_start(&t->rows, (uint64_t)t->step, (uint64_t)b);
-        WKV_TRY(read_row(t, &t->train, first, b, err));
+    uint64_t windows = (uint64_t)t->work.o.windows, first = (uint64_t)t->step * windows;
+    bool more;
+    *learnt = 0;
+    if (wkv_feed_position(t->feed) != first)
+        wkv_feed_seek(t->feed, first);
+    for (uint64_t j = 0; j < windows; j++) {
+        WKV_TRY(wkv_feed_next(t->feed, &t->work.window[j], &more, err));
+        *learnt += (uint64_t)t->work.window[j].learnt;
     }
     return WKV_OK;
 }
 
 static uint64_t tokens_done(const wkv_trainer *t)
 {
-    return (uint64_t)t->step * (uint64_t)t->work.B * (uint64_t)t->work.T;
+    const wkv_work_opts *o = &t->work.o;
+    return (uint64_t)t->step * (uint64_t)o->B * (uint64_t)o->T * (uint64_t)o->windows;
 }
 
 wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
@@ -66,9 +67,11 @@ wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
     double start = wkv_clock();
     if (t->step >= t->opts.steps)
         WKV_FAIL(err, WKV_E_STATE, "all %lld steps are done", (long long)t->opts.steps);
-    WKV_TRY(read_batch(t, err));
+    uint64_t learnt;
+    double loss;
+    WKV_TRY(read_step(t, &learnt, err));
     wkv_optim_zero_grad(&t->optim);
-    double loss = wkv_work_train(&t->work);
+    WKV_TRY(wkv_work_train(&t->work, &loss, err));
     double norm = wkv_optim_norm(&t->optim);
     if (!isfinite(loss) || !isfinite(norm))
         WKV_FAIL(err, WKV_E_NUMERIC,
@@ -77,6 +80,7 @@ wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
                  (long long)(t->step + 1), loss, norm);
     double lr = wkv_sched_lr(&t->opts, t->step);
     t->step++;
+    wkv_work_commit(&t->work);
     wkv_optim_update(&t->optim, &t->opts, t->step, lr, norm);
     *out = (wkv_step){
         .step = t->step,
@@ -85,25 +89,55 @@ wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
         .grad_norm = norm,
         .tokens = tokens_done(t),
         .seconds = wkv_clock() - start,
+        .learnt = learnt,
     };
+    return WKV_OK;
+}
+
+static wkv_status validate(wkv_trainer *t, wkv_feed *feed, double *loss, wkv_error *err)
+{
+    double sum = 0, part;
+    int64_t learnt = 0;
+    for (bool more = true;;) {
+        WKV_TRY(wkv_feed_next(feed, &t->work.window[0], &more, err));
+        if (!more)
+            break;
+        WKV_TRY(wkv_work_eval(&t->work, &part, err));
+        sum += part;
+        learnt += t->work.window[0].learnt;
+    }
+    *loss = learnt > 0 ? sum / (double)learnt : 0;
     return WKV_OK;
 }
 
 wkv_status wkv_trainer_validate(wkv_trainer *t, double *loss, wkv_error *err)
 {
-    if (t->val.n == 0)
+    if (t->val.tokens == 0)
         WKV_FAIL(err, WKV_E_STATE, "no data is held out: give val or val-fraction");
-    uint64_t ctx = (uint64_t)t->work.T, batch = (uint64_t)t->work.B;
-    uint64_t windows = (t->val.n - 1) / ctx;
-    double sum = 0;
-    for (uint64_t first = 0; first < windows; first += batch) {
-        uint64_t n = windows - first < batch ? windows - first : batch;
-        for (uint64_t b = 0; b < n; b++)
-            WKV_TRY(read_row(t, &t->val, (first + b) * ctx, (int)b, err));
-        sum += wkv_work_eval(&t->work, (int)n);
+    wkv_feed *feed;
+    wkv_feed_opts o = wkv_trainer_feed_opts(t, true);
+    WKV_TRY(wkv_feed_open(&feed, &o, &t->val, err));
+    wkv_status s = validate(t, feed, loss, err);
+    wkv_feed_close(&feed);
+    return s;
+}
+
+uint32_t wkv_trainer_fingerprint(const wkv_trainer *t)
+{
+    uint32_t all = 0;
+    for (int i = 0; i < t->train.n; i++) {
+        uint32_t one = wkv_part_fingerprint(&t->train.part[i]);
+        all = t->train.n == 1 ? one : wkv_crc32c(all, &one, sizeof one);
     }
-    *loss = sum / ((double)windows * (double)ctx);
-    return WKV_OK;
+    return all;
+}
+
+static uint64_t documents(const wkv_mix *m)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < m->n; i++)
+        n += m->part[i].documents;
+    return n;
 }
 
 /* ---- description ------------------------------------------------------------------------- */
@@ -141,12 +175,14 @@ void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
         .step = t->step,
         .steps = t->opts.steps,
         .parameters = parameters(t),
-        .tokens = t->train.n,
-        .val_tokens = t->val.n,
+        .tokens = t->train.tokens,
+        .val_tokens = t->val.tokens,
         .memory = 4 * (uint64_t)t->optim.n * sizeof(real) + t->work.bytes,
         .flops_per_token = flops_per_token(t),
         .threads = t->dev->threads,
-        .magic_prime_used = t->rows.prime != 0,
+        .magic_prime_used = wkv_feed_magic(t->feed),
+        .documents = documents(&t->train),
+        .data_crc32c = wkv_trainer_fingerprint(t),
         .arch = t->cfg.arch->name,
     };
 }

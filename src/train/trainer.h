@@ -8,28 +8,34 @@
 
 #include "arch/arch.h"
 #include "tok/tok.h"
-#include "train/data.h"
+#include "train/feed.h"
 #include "train/optim.h"
-#include "train/sample.h"
 #include "train/work.h"
 
 struct wkv_trainer {
-    wkv_train_opts opts; /* its strings are the caller's and NULL here */
+    wkv_train_opts opts; /* its strings and lists are the caller's and NULL here */
     wkv_dev *dev;
     wkv_tok *tok; /* NULL: the model carries no vocabulary */
     wkv_config cfg;
     bool *present; /* which parameters the model has, by wkv_params_at's index */
     wkv_weights weights;
     wkv_optim optim;
-    wkv_data data, val_data;
-    wkv_part train, val; /* val.n == 0: nothing is held out */
-    wkv_sampler_rows rows;
+    wkv_data data[WKV_SOURCES_MAX], val_data;
+    int n_data;
+    wkv_mix train, val; /* val.n == 0: nothing is held out */
+    wkv_feed *feed;     /* of train */
     wkv_work work;
     int64_t step; /* steps done */
 };
 
 /* E_ARGUMENT, naming the option, its value and its range. */
 wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err);
+
+/* How the rows of training, or of validation, are to be fed. */
+wkv_feed_opts wkv_trainer_feed_opts(const wkv_trainer *t, bool once);
+
+/* CRC-32C over the training parts. */
+uint32_t wkv_trainer_fingerprint(const wkv_trainer *t);
 
 /* Everything but the step: fills a zeroed trainer, which is closed in any case. */
 wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err);

@@ -3,9 +3,13 @@
 
 #include "dev/cpu/cpu.h"
 
+/* Rows of a tile come in multiples of this where there are enough. */
+enum { ROW_BLOCK = 48, TILE_MOST = 384 };
+
 #ifdef WKV_HAVE_ONEDNN
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <string.h>
 
 /* oneDNN makes a team of its own unless it is called from inside one.  Ours has one thread
  * when there is little work or one is asked for: then oneDNN is told so. */
@@ -18,20 +22,61 @@ void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
                g->B, g->ldb, g->accumulate ? 1.0f : 0.0f, g->C, g->ldc);
     omp_set_num_threads(threads);
 }
+
+/* The last rows of a tile, as the end of a block of ROW_BLOCK rows that begins in the rows
+ * before them. */
+static void last_rows(const wkv_gemm_args *t, int rest)
+{
+    float block[ROW_BLOCK * TILE_MOST];
+    size_t n = (size_t)t->n, ldc = (size_t)t->ldc, bytes = n * sizeof *block;
+    wkv_gemm_args b = *t;
+    b.A += ((ptrdiff_t)t->m - ROW_BLOCK) * t->lda;
+    b.C = block;
+    b.ldc = t->n;
+    b.m = ROW_BLOCK;
+    real *C = t->C + (size_t)(t->m - rest) * ldc;
+    float *mine = block + (size_t)(ROW_BLOCK - rest) * n;
+    memset(block, 0, ROW_BLOCK * bytes);
+    for (size_t r = 0; r < (size_t)rest && t->accumulate; r++)
+        memcpy(mine + r * n, C + r * ldc, bytes);
+    wkv_gemm(NULL, &b);
+    for (size_t r = 0; r < (size_t)rest; r++)
+        memcpy(C + r * ldc, mine + r * n, bytes);
+}
+
+/* Where the rows of a product are tokens, what becomes of one must not depend on its place
+ * in the batch.  oneDNN sums rows that do not fill its kernel in another order (seen with
+ * AVX2 at 8 of 128 rows, with AVX-512 below 40), and never does in multiples of ROW_BLOCK. */
+static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
+{
+    int rest = t->trans_a || rows < ROW_BLOCK ? 0 : t->m % ROW_BLOCK;
+    if (rest > 0)
+        last_rows(t, rest);
+    wkv_gemm_args whole = *t;
+    whole.m -= rest;
+    if (whole.m > 0)
+        wkv_gemm(kern, &whole);
+}
 #else
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     kern->gemm(g->C, g->A, g->B, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->trans_a, g->trans_b,
                g->accumulate);
 }
+
+static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
+{
+    (void)rows;
+    wkv_gemm(kern, t);
+}
 #endif
 
 /* The side of a tile: large enough to keep a product efficient, small enough that even
  * small products make several tiles. */
-static int tile_side(int n)
+static int tile_side(int n, int grain)
 {
-    int side = (n / 4 + 63) / 64 * 64;
-    return side < 64 ? 64 : side > 384 ? 384 : side;
+    int side = (n / 4 + grain - 1) / grain * grain;
+    return side < grain ? grain : side > TILE_MOST ? TILE_MOST : side;
 }
 
 /* The part of g that makes rows [i, i + m) and columns [j, j + n) of C. */
@@ -48,7 +93,7 @@ static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
 
 void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g)
 {
-    int m = tile_side(g->m), n = tile_side(g->n);
+    int m = tile_side(g->m, g->trans_a ? 64 : ROW_BLOCK), n = tile_side(g->n, 64);
     int down = (g->m + m - 1) / m, across = (g->n + n - 1) / n;
     size_t tiles = (size_t)down * (size_t)across;
     int parts = wkv_cpu_parts(x, tiles, (size_t)g->m * (size_t)g->n * (size_t)g->k / 16);
@@ -56,6 +101,6 @@ void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g)
     for (size_t i = 0; i < tiles; i++) {
         wkv_gemm_args t =
             tile_of(g, (int)(i / (size_t)across) * m, (int)(i % (size_t)across) * n, m, n);
-        wkv_gemm(x->dev->kern, &t);
+        gemm_tile(x->dev->kern, &t, g->m);
     }
 }

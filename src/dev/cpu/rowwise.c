@@ -214,6 +214,11 @@ void wkv_cpu_softmax_ce(wkv_exec *x, double *loss, real *logits, const int32_t *
         wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
         for (size_t r = s.begin; r < s.begin + s.n; r++) {
             real *row = logits + r * (size_t)V;
+            if (target[r] < 0) { /* nothing to learn here */
+                loss[r] = 0;
+                memset(row, 0, scale != 0 ? (size_t)V * sizeof *row : 0);
+                continue;
+            }
             loss[r] = scale != 0 ? k->softmax_ce(row, V, target[r], scale, l2wrap)
                                  : k->cross_entropy(row, V, target[r]);
         }

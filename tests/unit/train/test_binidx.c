@@ -44,7 +44,10 @@ static wkv_status parse(const index_file *f, uint64_t bin, wkv_id_type *type, ui
 {
     uint8_t *exact = malloc(f->n + (f->n == 0)); /* so that a read too far is seen */
     memcpy(exact, f->bytes, f->n);
-    wkv_status s = wkv_binidx_parse(type, tokens, "x.idx", exact, f->n, bin, err);
+    wkv_binidx x;
+    wkv_status s = wkv_binidx_parse(&x, "x.idx", exact, f->n, bin, err);
+    *type = x.type;
+    *tokens = x.tokens;
     free(exact);
     return s;
 }

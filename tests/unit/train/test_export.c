@@ -85,7 +85,7 @@ static void vocabulary_inside(void **state)
     assert_string_equal(u->tok->kind->name, "world");
     assert_int_equal(u->tok->vocab_len, t->tok->vocab_len);
     assert_memory_equal(u->tok->vocab, t->tok->vocab, t->tok->vocab_len);
-    assert_int_equal(u->train.n, t->train.n);
+    assert_int_equal(u->train.tokens, t->train.tokens);
     wkv_trainer_close(&u);
     wkv_trainer_close(&t);
 }

@@ -5,8 +5,8 @@
 #include "test.h"
 #include "train/loss.h"
 
-/* V is such that a slice is 16 rows: three slices, the last one short. */
-enum { V = 1 << 17, C = 4, ROWS = 37 };
+/* V is such that a slice is 48 rows: three slices, the last one longer. */
+enum { V = 1 << 16, C = 4, ROWS = 149 };
 
 typedef struct problem {
     wkv_dev *dev;
@@ -16,6 +16,7 @@ typedef struct problem {
     wkv_arena scratch;
     real *flat, *grad, *hidden, *dhidden;
     int32_t target[ROWS];
+    double each[ROWS];
 } problem;
 
 static const wkv_weight *head_of(const problem *p)
@@ -50,7 +51,8 @@ static void open_problem(problem *p, int threads)
         p->target[i] = (int32_t)(wkv_rng_u64(&rng) % V);
     wkv_exec x = {p->dev, &p->scratch};
     wkv_arena_measure(&p->scratch);
-    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS);
+    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS,
+                  p->each);
     size_t bytes = p->scratch.peak;
     assert_true(bytes < (size_t)ROWS * V * sizeof(real)); /* never all logits at once */
     assert_true(wkv_arena_init(&p->scratch, bytes));
@@ -111,8 +113,9 @@ static void slices_make_the_whole(void **state)
     double *logits = calloc(V, sizeof *logits), *dhead = calloc(V * C, sizeof *dhead);
     double want = 0, dhidden[C];
     wkv_exec x = {p.dev, &p.scratch};
-    double loss = wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS);
-    double alone = wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS);
+    double loss = wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS,
+                                ROWS, p.each);
+    double alone = wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS, p.each);
     for (int r = 0; r < ROWS; r++) {
         want += plain_row(&p, head, r, logits, dhead, dhidden);
         for (int c = 0; c < C; c++)
@@ -135,7 +138,7 @@ static void threads_change_nothing(void **state)
         open_problem(&p[i], i + 1);
         wkv_exec x = {p[i].dev, &p[i].scratch};
         loss[i] = wkv_loss_grad(&x, &p[i].cfg, &p[i].weights, p[i].dhidden, p[i].hidden,
-                                p[i].target, ROWS);
+                                p[i].target, ROWS, ROWS, p[i].each);
     }
     assert_true(loss[0] == loss[1]);
     assert_memory_equal(p[0].dhidden, p[1].dhidden, ROWS * C * sizeof(real));

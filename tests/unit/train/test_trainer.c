@@ -90,7 +90,7 @@ static void the_seed_matters(void **state)
 /* Mean of -log p over windows, one window at a time, each from the initial state. */
 static double by_hand(wkv_trainer *t, const uint8_t *text, size_t n)
 {
-    const int ctx = t->work.T, V = t->cfg.dim[WKV_DIM_V], C = t->cfg.dim[WKV_DIM_C];
+    const int ctx = t->work.o.T, V = t->cfg.dim[WKV_DIM_V], C = t->cfg.dim[WKV_DIM_C];
     const int32_t start[] = {0, ctx};
     wkv_exec x = {.dev = t->dev, .scratch = &t->work.scratch};
     int32_t *ids = malloc((size_t)ctx * sizeof *ids);
@@ -138,9 +138,9 @@ static void validates_as_by_hand(void **state)
         o.batch = 5;
         wkv_trainer *t = tiny_open(&o);
         size_t kept = (size_t)floor((double)map.size * 0.75);
-        assert_int_equal(t->train.n, kept);
-        assert_int_equal(t->val.n, map.size - kept);
-        assert_int_not_equal((t->val.n - 1) / 16 % 5, 0); /* the last batch is not full */
+        assert_int_equal(t->train.tokens, kept);
+        assert_int_equal(t->val.tokens, map.size - kept);
+        assert_int_not_equal((t->val.tokens - 1) / 16 % 5, 0); /* the last batch is not full */
         tiny_steps(t, 10);
         double loss, want = by_hand(t, map.data + kept, (size_t)map.size - kept);
         assert_int_equal(wkv_trainer_validate(t, &loss, NULL), WKV_OK);
