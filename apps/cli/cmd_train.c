@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/train_data.h"
 #include "cli/train_dir.h"
 #include "cli/train_view.h"
 #include "common/term.h"
@@ -17,9 +18,11 @@ typedef struct options {
     wkv_train_opts t;
     const char *order, *out;
     int64_t save_every, val_every;
-    bool resume, plot;
+    bool resume, plot, pack, carry;
+    wkv_arg_list data;
+    wkv_train_data sources;
     /* Paths in absolute form, so that a run can be resumed from anywhere. */
-    char data[WKV_PATH_MAX], val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX];
+    char val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX];
 } options;
 
 #define TEXT(option, field, v, text) \
@@ -50,8 +53,13 @@ typedef struct options {
 #define BELOW_ONE 0.99999999999999989
 
 static const wkv_arg_option table[] = {
-    TEXT("data", t.data, "FILE|PREFIX",
-         "what to learn: a text file, or the PREFIX of PREFIX.bin and PREFIX.idx"),
+    {.name = "data",
+     .type = WKV_ARG_LIST,
+     .offset = offsetof(options, data),
+     .value = "FILE|PREFIX[:W]",
+     .help = "what to learn: a text file, or the PREFIX of PREFIX.bin and PREFIX.idx, which 'wkv "
+             "prepare' makes; again for each further source, W being its share of the tokens "
+             "(default: by their sizes)"},
     TEXT("out", out, "DIR", "folder of the run; an earlier run there is replaced, or resumed"),
     FLAG("resume", resume,
          "go on with the run in DIR, bit for bit as if it had not stopped; its options need not "
@@ -85,6 +93,13 @@ static const wkv_arg_option table[] = {
      .offset = offsetof(options, order),
      .choices = "random|sequential",
      .help = "which rows make a step"},
+    FLAG("pack", pack,
+         "fill rows with whole documents, each from the initial state, so that none sees another; "
+         "without it a row is any stretch of the data, as RWKV-LM trains"),
+    FLAG("carry", carry,
+         "each row reads a document from end to end and keeps the state from step to step"),
+    INT("bptt", t.bptt, 1, 1 << 16,
+        "with --carry: windows of ctx tokens in a step, through all of which gradients flow"),
     {.name = "seed",
      .type = WKV_ARG_SEED,
      .offset = offsetof(options, t.seed),
@@ -102,6 +117,10 @@ static const wkv_arg_option table[] = {
 static const char *const examples[] = {
     "wkv train --data story.txt --val-fraction 0.1 --out run --plot",
     "a small RWKV-7 learns bytes; about a minute",
+    "wkv train --data chats:3 --data books:1 --pack --vocab rwkv_vocab_v20230424.txt --out run",
+    "on documents that 'wkv prepare' made, three quarters of the tokens from the first",
+    "wkv train --data books --carry --ctx 512 --bptt 4 --vocab bytes --out run",
+    "long documents, each read from end to end; gradients through 2048 tokens",
     "wkv train --resume --out run",
     "go on with it after Ctrl-C, a crash or a full disk",
     "wkv train --data story.txt --init model.pth --vocab rwkv_vocab_v20230424.txt --lr 1e-5 "
@@ -127,32 +146,53 @@ static void make_absolute(const char **path, char buf[WKV_PATH_MAX])
         *path = wkv_files_absolute(buf, *path);
 }
 
-static bool is_binidx(const char *prefix)
+static bool all_binidx(const options *o)
 {
-    char path[WKV_PATH_MAX];
-    snprintf(path, sizeof path, "%s.idx", prefix);
-    return access(path, F_OK) == 0 && access(prefix, F_OK) != 0;
+    for (int i = 0; i < o->sources.n; i++)
+        if (!wkv_train_data_binidx(o->sources.source[i].path))
+            return false;
+    return true;
+}
+
+static bool usage(const char *text)
+{
+    fprintf(stderr, "wkv train: %s\nSee 'wkv train --help'.\n", text);
+    return false;
+}
+
+/* How rows are made; false after a message when the options do not go together. */
+static bool settle_rows(options *o, const wkv_args *args, bool recalled)
+{
+    if (o->pack && o->carry)
+        return usage("--pack and --carry are two ways of making rows; choose one");
+    if (!recalled && wkv_args_given(&wkv_cmd_train, args, "bptt") && !o->carry)
+        return usage("--bptt needs --carry: without it no state goes from window to window");
+    o->t.rows = o->pack ? WKV_ROWS_PACK : o->carry ? WKV_ROWS_CARRY : WKV_ROWS_STREAM;
+    return true;
 }
 
 /* Completes the options of a new run, or those recalled from its folder; false after a
  * message. */
 static bool settle(options *o, const wkv_args *args, bool recalled)
 {
-    if (o->t.data == NULL) {
+    if (o->data.n == 0) {
         fprintf(stderr, "wkv train: --data is missing\nSee 'wkv train --help'.\n");
         return false;
     }
+    if (!settle_rows(o, args, recalled))
+        return false;
+    wkv_train_data_fill(&o->sources, &o->data, &o->t);
     o->t.order = strcmp(o->order, "random") == 0 ? WKV_ORDER_RANDOM : WKV_ORDER_SEQUENTIAL;
     /* The default tokenizer is for text: not for ids, nor for a model that has its own. */
     if (!recalled && !wkv_args_given(&wkv_cmd_train, args, "vocab") &&
-        (o->t.init != NULL || is_binidx(o->t.data)))
+        (o->t.init != NULL || all_binidx(o)))
         o->t.vocab = NULL;
     return true;
 }
 
 static void settle_paths(options *o)
 {
-    make_absolute(&o->t.data, o->data);
+    wkv_train_data_absolute(&o->sources, &o->data);
     make_absolute(&o->t.val, o->val);
     make_absolute(&o->t.init, o->init);
     if (o->t.vocab != NULL && strcmp(o->t.vocab, "bytes") != 0)

@@ -58,7 +58,11 @@ static bool may_change(const char *name)
 /* Options that are about this call and not about the run. */
 static bool is_kept(const wkv_arg_option *o)
 {
-    return strcmp(o->name, "out") != 0 && strcmp(o->name, "resume") != 0 && o->type != WKV_ARG_FLAG;
+    static const char *const names[] = {"out", "resume", "plot"};
+    for (size_t i = 0; i < WKV_COUNT(names); i++)
+        if (strcmp(names[i], o->name) == 0)
+            return false;
+    return true;
 }
 
 /* The text of a value in options.json, living as long as d; NULL when it is none. */
@@ -74,29 +78,65 @@ static const char *text_of(wkv_train_dir *d, const json_t *value)
     return text;
 }
 
+static bool contradicts(const wkv_arg_option *o, const char *now, const char *kept)
+{
+    wkv_term_error("train",
+                   "--%s%s%s contradicts the run that is resumed, which has %s; leave it out, "
+                   "or begin another run with another --out",
+                   o->name, now[0] != '\0' ? " " : "", now, kept[0] != '\0' ? kept : "none");
+    return false;
+}
+
+static bool is_no_value(const wkv_train_dir *d, const wkv_arg_option *o)
+{
+    wkv_term_error("train", "%s: \"%s\" is not a value of --%s", d->options, o->name, o->name);
+    return false;
+}
+
+static bool recall_flag(const wkv_train_dir *d, const wkv_arg_option *o, bool given, void *options)
+{
+    const json_t *value = json_object_get(d->kept, o->name);
+    if (value != NULL && !json_is_boolean(value))
+        return is_no_value(d, o);
+    if (given && !json_is_true(value))
+        return contradicts(o, "", "not");
+    *(bool *)((char *)options + o->offset) = json_is_true(value);
+    return true;
+}
+
+static bool recall_list(const wkv_train_dir *d, const wkv_arg_option *o, bool given, void *options)
+{
+    char now[WKV_PATH_MAX], kept[WKV_PATH_MAX];
+    const json_t *value = json_object_get(d->kept, o->name);
+    wkv_args_format(o, options, now, sizeof now);
+    ((wkv_arg_list *)(void *)((char *)options + o->offset))->n = 0;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *text = json_string_value(json_array_get(value, i));
+        if (text == NULL || wkv_args_set(o, options, text) != NULL)
+            return is_no_value(d, o);
+    }
+    wkv_args_format(o, options, kept, sizeof kept);
+    return !given || strcmp(now, kept) == 0 || contradicts(o, now, kept);
+}
+
 static bool recall_option(wkv_train_dir *d, const wkv_arg_option *o, bool given, void *options)
 {
     char now[WKV_PATH_MAX], kept[WKV_PATH_MAX];
     const json_t *value = json_object_get(d->kept, o->name);
     if (given && may_change(o->name))
         return true;
+    if (o->type == WKV_ARG_FLAG)
+        return recall_flag(d, o, given, options);
+    if (o->type == WKV_ARG_LIST)
+        return recall_list(d, o, given, options);
     const char *text = value != NULL ? text_of(d, value) : "";
     wkv_args_format(o, options, now, sizeof now);
-    if (text == NULL || (*text != '\0' && wkv_args_set(o, options, text) != NULL)) {
-        wkv_term_error("train", "%s: \"%s\" is not a value of --%s", d->options, o->name, o->name);
-        return false;
-    }
+    if (text == NULL || (*text != '\0' && wkv_args_set(o, options, text) != NULL))
+        return is_no_value(d, o);
     if (*text == '\0' && (o->type == WKV_ARG_TEXT || o->type == WKV_ARG_CHOICE))
         *(const char **)((char *)options + o->offset) = NULL;
     wkv_args_format(o, options, kept, sizeof kept);
-    if (given && strcmp(now, kept) != 0) {
-        wkv_term_error("train",
-                       "--%s %s contradicts the run that is resumed, which has %s; leave it out, "
-                       "or begin another run with another --out",
-                       o->name, now, kept[0] != '\0' ? kept : "none");
-        return false;
-    }
-    return true;
+    return !given || strcmp(now, kept) == 0 || contradicts(o, now, kept);
 }
 
 bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
@@ -125,6 +165,28 @@ bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args
 }
 
 /* Numbers are written as numbers, but for those that JSON's readers may not hold. */
+static void write_option(FILE *f, const wkv_arg_option *o, const void *options)
+{
+    char text[WKV_PATH_MAX];
+    const void *value = (const char *)options + o->offset;
+    wkv_json j;
+    wkv_json_init(&j, f);
+    wkv_args_format(o, options, text, sizeof text);
+    if (o->type == WKV_ARG_FLAG) {
+        wkv_json_bool(&j, o->name, *(const bool *)value);
+    } else if (o->type == WKV_ARG_LIST) {
+        const wkv_arg_list *list = value;
+        wkv_json_open(&j, o->name, '[');
+        for (int i = 0; i < list->n; i++)
+            wkv_json_string(&j, NULL, list->item[i]);
+        wkv_json_close(&j, ']');
+    } else if (o->type == WKV_ARG_TEXT || o->type == WKV_ARG_CHOICE || o->type == WKV_ARG_SEED) {
+        wkv_json_string(&j, o->name, text);
+    } else {
+        fprintf(f, "\"%s\": %s", o->name, text);
+    }
+}
+
 static bool write_options(const wkv_train_dir *d, const wkv_command *c, const void *options)
 {
     char why[WKV_WHY_MAX], *data = NULL;
@@ -134,18 +196,10 @@ static bool write_options(const wkv_train_dir *d, const wkv_command *c, const vo
         return fail("out of memory");
     const char *comma = "{\n";
     for (size_t i = 0; i < c->n_options; i++) {
-        const wkv_arg_option *o = &c->options[i];
-        char text[WKV_PATH_MAX];
-        if (!is_kept(o))
+        if (!is_kept(&c->options[i]))
             continue;
-        wkv_args_format(o, options, text, sizeof text);
-        wkv_json j;
-        wkv_json_init(&j, f);
         fputs(comma, f);
-        if (o->type == WKV_ARG_TEXT || o->type == WKV_ARG_CHOICE || o->type == WKV_ARG_SEED)
-            wkv_json_string(&j, o->name, text);
-        else
-            fprintf(f, "\"%s\": %s", o->name, text);
+        write_option(f, &c->options[i], options);
         comma = ",\n";
     }
     fputs("\n}\n", f);

@@ -118,6 +118,15 @@ const char *wkv_args_set(const wkv_arg_option *o, void *options, const char *tex
     return NULL;
 }
 
+static void format_list(const wkv_arg_list *list, char *buf, size_t size)
+{
+    size_t at = 0;
+    for (int i = 0; i < list->n && at < size; i++) {
+        int n = snprintf(buf + at, size - at, "%s%s", i > 0 ? " " : "", list->item[i]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
 void wkv_args_format(const wkv_arg_option *o, const void *options, char *buf, size_t size)
 {
     const void *p = (const char *)options + o->offset;
@@ -152,8 +161,10 @@ void wkv_args_format(const wkv_arg_option *o, const void *options, char *buf, si
         text = *(const char *const *)p;
         snprintf(buf, size, "%s", text != NULL ? text : "");
         break;
-    case WKV_ARG_FLAG:
     case WKV_ARG_LIST:
+        format_list(p, buf, size);
+        break;
+    case WKV_ARG_FLAG:
         break;
     }
 }

@@ -38,12 +38,12 @@ typedef struct wkv_train_source {
 typedef struct wkv_train_opts {
     /* The model: a new one of this shape, or one to start from.  With init, the
      * architecture, the shapes and, where it has one, the vocabulary come from the file. */
-    const char *init;  /* path of a model, or NULL */
-    const char *arch;  /* one of wkv_arch_names, "rwkv7" */
-    int32_t layers;    /* L */
-    int32_t width;     /* C */
-    int32_t head_size; /* N, for architectures that have heads */
-    const char *vocab; /* "bytes", a vocabulary file, or NULL (binidx data only) */
+    const char *init;   /* path of a model, or NULL */
+    const char *arch;   /* one of wkv_arch_names, "rwkv7" */
+    int32_t layers;     /* L */
+    int32_t width;      /* C */
+    int32_t head_size;  /* N, for architectures that have heads */
+    const char *vocab;  /* "bytes", a vocabulary file, or NULL (binidx data only) */
     int32_t vocab_size; /* V; 0: the vocabulary's ids, padded to a multiple of 64, or with
                            no vocabulary the largest id of the data and one */
 
@@ -80,8 +80,7 @@ WKV_API void wkv_train_opts_init(wkv_train_opts *o);
 
 /* Builds (or reads) the model and opens the data.  Errors name the option or file.
  * The caller owns *out; on failure *out is NULL. */
-WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts,
-                                    wkv_error *err);
+WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts, wkv_error *err);
 WKV_API void wkv_trainer_close(wkv_trainer **t);
 
 /* What one step did. */
@@ -109,10 +108,10 @@ typedef struct wkv_trainer_info {
     int64_t step; /* steps done */
     int64_t steps;
     uint64_t parameters;
-    uint64_t tokens;         /* in the training part of the data */
-    uint64_t val_tokens;     /* held out; 0 when nothing is */
-    uint64_t memory;         /* bytes of weights, gradients, moments and activations */
-    double flops_per_token;  /* forward and backward */
+    uint64_t tokens;        /* in the training part of the data */
+    uint64_t val_tokens;    /* held out; 0 when nothing is */
+    uint64_t memory;        /* bytes of weights, gradients, moments and activations */
+    double flops_per_token; /* forward and backward */
     int32_t threads;
     int32_t magic_prime_used; /* order random: 1 the reference's sampler, 0 the fallback */
     const char *arch;
@@ -125,9 +124,9 @@ typedef struct wkv_trainer_info {
 WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
 
 /* Saves weights, moments, step, seed and position to one file, atomically; restores
- * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options or data fails with E_SHAPE,
- * naming the option and both values, and leaves it unchanged; only threads and held-out
- * data may differ.  E_FORMAT when the file's checksum does not match. */
+ * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options
+ * or data fails with E_SHAPE, naming the option and both values, and leaves it unchanged; only
+ * threads and held-out data may differ.  E_FORMAT when the file's checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
 

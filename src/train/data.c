@@ -55,8 +55,7 @@ static wkv_status open_binidx(wkv_data *d, const char *bin, const char *idx, wkv
 {
     WKV_TRY(wkv_map_open(&d->index, idx, err));
     WKV_TRY(wkv_map_open(&d->map, bin, err));
-    WKV_TRY(
-        wkv_binidx_parse(&d->documents, idx, d->index.data, d->index.size, d->map.size, err));
+    WKV_TRY(wkv_binidx_parse(&d->documents, idx, d->index.data, d->index.size, d->map.size, err));
     d->ids = d->map.data;
     d->type = d->documents.type;
     d->n = d->documents.tokens;

@@ -42,8 +42,7 @@ wkv_status wkv_feed_check(const wkv_feed_opts *o, const wkv_part *p, const char 
     return WKV_OK;
 }
 
-wkv_status wkv_feed_open(wkv_feed **out, const wkv_feed_opts *o, const wkv_mix *mix,
-                         wkv_error *err)
+wkv_status wkv_feed_open(wkv_feed **out, const wkv_feed_opts *o, const wkv_mix *mix, wkv_error *err)
 {
     wkv_feed *f = wkv_calloc(1, sizeof *f);
     wkv_status s = f != NULL ? wkv_items_init(&f->items, o, mix, err) : WKV_E_MEMORY;

@@ -92,8 +92,7 @@ static int next_source(const wkv_items *x)
 static wkv_segment window_of(const wkv_items *x, int s, uint64_t j)
 {
     uint64_t B = (uint64_t)x->o.B;
-    uint64_t start =
-        x->o.once ? j * (uint64_t)x->o.T : wkv_rows_start(&x->rows[s], j / B, j % B);
+    uint64_t start = x->o.once ? j * (uint64_t)x->o.T : wkv_rows_start(&x->rows[s], j / B, j % B);
     return (wkv_segment){.part = s, .n = (uint64_t)x->o.T, .first = start + 1, .fresh = true};
 }
 

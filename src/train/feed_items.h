@@ -15,8 +15,7 @@ typedef struct wkv_items {
 } wkv_items;
 
 /* Zero *x before; deinit in any case. */
-wkv_status wkv_items_init(wkv_items *x, const wkv_feed_opts *o, const wkv_mix *mix,
-                          wkv_error *err);
+wkv_status wkv_items_init(wkv_items *x, const wkv_feed_opts *o, const wkv_mix *mix, wkv_error *err);
 void wkv_items_deinit(wkv_items *x);
 void wkv_items_rewind(wkv_items *x);
 

@@ -33,13 +33,18 @@ text() {
 }
 
 # train ARG...: the smallest run worth the name, one thread.  train_args alone is for runs
-# in the background, where a function would be one more process to kill.
+# in the background, where a function would be one more process to kill.  --data is that text
+# unless the case has its own.
 train_args='--data text --layers 2 --width 32 --head-size 16 --ctx 16 --batch 2 --steps 12
     --warmup 2 --threads 1'
 train() {
     [ -f text ] || text >text
+    case " $* " in
     # shellcheck disable=SC2086
-    "$WKV" train $train_args "$@"
+    *" --data "*) "$WKV" train ${train_args#--data text} "$@" ;;
+    # shellcheck disable=SC2086
+    *) "$WKV" train $train_args "$@" ;;
+    esac
 }
 
 # A model in ./model.safetensors, from a few steps of training.

@@ -51,8 +51,7 @@ static void open_problem(problem *p, int threads)
         p->target[i] = (int32_t)(wkv_rng_u64(&rng) % V);
     wkv_exec x = {p->dev, &p->scratch};
     wkv_arena_measure(&p->scratch);
-    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS,
-                  p->each);
+    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS, p->each);
     size_t bytes = p->scratch.peak;
     assert_true(bytes < (size_t)ROWS * V * sizeof(real)); /* never all logits at once */
     assert_true(wkv_arena_init(&p->scratch, bytes));
@@ -113,8 +112,8 @@ static void slices_make_the_whole(void **state)
     double *logits = calloc(V, sizeof *logits), *dhead = calloc(V * C, sizeof *dhead);
     double want = 0, dhidden[C];
     wkv_exec x = {p.dev, &p.scratch};
-    double loss = wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS,
-                                ROWS, p.each);
+    double loss =
+        wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS, ROWS, p.each);
     double alone = wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS, p.each);
     for (int r = 0; r < ROWS; r++) {
         want += plain_row(&p, head, r, logits, dhead, dhidden);

@@ -1,0 +1,59 @@
+/* apps/cli/train_data.c - see train_data.h. */
+#include "cli/train_data.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool wkv_train_data_binidx(const char *prefix)
+{
+    char path[WKV_PATH_MAX];
+    snprintf(path, sizeof path, "%s.idx", prefix);
+    return access(path, F_OK) == 0 && access(prefix, F_OK) != 0;
+}
+
+/* Where ":W" begins; the end of the text when it has none, or is the name of a file. */
+static const char *weight_of(const char *spec, double *weight)
+{
+    const char *colon = strrchr(spec, ':'), *end = spec + strlen(spec);
+    char *stop;
+    *weight = 0;
+    if (colon == NULL || colon[1] == '\0' || access(spec, F_OK) == 0 || wkv_train_data_binidx(spec))
+        return end;
+    double w = strtod(colon + 1, &stop);
+    if (*stop != '\0' || !(w > 0))
+        return end;
+    *weight = w;
+    return colon;
+}
+
+static void path_of(char path[WKV_PATH_MAX], const char *spec, double *weight)
+{
+    const char *end = weight_of(spec, weight);
+    snprintf(path, WKV_PATH_MAX, "%.*s", (int)(end - spec), spec);
+}
+
+void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list)
+{
+    for (int i = 0; i < list->n; i++) {
+        char given[WKV_PATH_MAX], absolute[WKV_PATH_MAX];
+        double weight;
+        const char *rest = weight_of(list->item[i], &weight);
+        path_of(given, list->item[i], &weight);
+        snprintf(d->spec[i], sizeof d->spec[i], "%s%.24s", wkv_files_absolute(absolute, given),
+                 rest);
+        list->item[i] = d->spec[i];
+    }
+}
+
+void wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o)
+{
+    d->n = list->n;
+    for (int i = 0; i < list->n; i++) {
+        path_of(d->path[i], list->item[i], &d->source[i].weight);
+        d->source[i].path = d->path[i];
+    }
+    o->data = NULL;
+    o->sources = d->source;
+    o->n_sources = d->n;
+}
