@@ -11,12 +11,13 @@
 
 #include "cli/train_data.h"
 #include "cli/train_dir.h"
+#include "cli/train_preset.h"
 #include "cli/train_view.h"
 #include "common/term.h"
 
 typedef struct options {
     wkv_train_opts t;
-    const char *order, *out;
+    const char *preset, *order, *out;
     int64_t save_every, val_every;
     bool resume, plot, pack, carry;
     wkv_arg_list data;
@@ -64,6 +65,13 @@ static const wkv_arg_option table[] = {
     FLAG("resume", resume,
          "go on with the run in DIR, bit for bit as if it had not stopped; its options need not "
          "be repeated"),
+    {.name = "preset",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, preset),
+     .value = "NAME",
+     .choices = WKV_TRAIN_PRESETS,
+     .help = "settings to begin with, which other options override; rwkv-lm-v7: RWKV-LM's "
+             "reference run, RWKV-7 on MiniPile"},
     {.name = "arch",
      .type = WKV_ARG_CHOICE,
      .offset = offsetof(options, t.arch),
@@ -300,6 +308,7 @@ static int run_in(const options *o, wkv_train_dir *d)
 static int run(const wkv_args *args, void *opts)
 {
     options *o = opts;
+    wkv_train_preset_apply(o->preset, &wkv_cmd_train, args, o);
     wkv_train_dir dir;
     bool found = false;
     int code = WKV_EXIT_FAILURE;

@@ -54,6 +54,18 @@ static void only_warmup(void **state)
     near(wkv_sched_lr(&o, 9), 6e-4 * (0.01 + 0.99 * 9 / 20));
 }
 
+/* The rates that RWKV-LM's reference run printed at the end of its first twelve
+ * mini-epochs, with eight decimals (RWKV-v7/train_temp/README.md). */
+static void reference_run(void **state)
+{
+    static const double printed[] = {0.00059975, 0.00059899, 0.00059773, 0.00059597,
+                                     0.00059371, 0.00059096, 0.00058771, 0.00058399,
+                                     0.00057978, 0.00057511, 0.00056999, 0.00056441};
+    wkv_train_opts o = opts(182889, 10);
+    for (int i = 0; i < 12; i++)
+        assert_true(fabs(wkv_sched_lr(&o, 2520 * (i + 1) - 1) - printed[i]) <= 0.5001e-8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -61,6 +73,7 @@ int main(void)
         cmocka_unit_test(warmup_then_cosine),
         cmocka_unit_test(constant),
         cmocka_unit_test(only_warmup),
+        cmocka_unit_test(reference_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
