@@ -17,7 +17,7 @@
 #include "os/os.h"
 
 enum { C = 768, N = 64, H = C / N, ROWS = 16, ALL = ROWS * C, T = 64, MIXES = 6, V = 65536 };
-enum { GEMV_ROWS = 4096, GEMV_COLS = 4096, GEMM = 256 };
+enum { GEMV_ROWS = 4096, GEMV_COLS = 4096, GEMM = 256, QROWS = 32 };
 
 /* What one call moves or computes: how its speed is reported. */
 typedef struct work {
@@ -30,6 +30,8 @@ static real *array[ARRAYS];
 static real *big;             /* GEMV_ROWS x GEMV_COLS */
 static uint16_t *half_of_big; /* the same in 16 bits: normal numbers as f16 and as bf16 */
 static real *scratch;
+static unsigned char *panels; /* GEMV_ROWS x GEMV_COLS in any layout: scales of one */
+static wkv_qrows qrows;       /* QROWS of GEMV_COLS */
 
 static real *filled(size_t n, double lo, double hi)
 {
@@ -53,12 +55,24 @@ static uint16_t *filled_halves(size_t n)
     return p;
 }
 
+static void make_qrows(void)
+{
+    const size_t all = (size_t)QROWS * GEMV_COLS;
+    int8_t *q = (int8_t *)filled(all / sizeof(real), 0, 0);
+    float *scale = (float *)filled(all / WKV_QBLOCK, 0, 0);
+    int32_t *sums = (int32_t *)filled(2 * all / WKV_QBLOCK, 0, 0);
+    wkv_kern_for(WKV_CPU_REF)->quant_rows(q, scale, sums, big, all);
+    qrows = (wkv_qrows){q, scale, sums};
+}
+
 static void make_arrays(void)
 {
     for (int i = 0; i < ARRAYS; i++)
         array[i] = filled(V, 0.05, 0.5); /* V is the longest row; within any kernel's range */
     big = filled((size_t)GEMV_ROWS * GEMV_COLS, 0.05, 0.5);
     half_of_big = filled_halves((size_t)GEMV_ROWS * GEMV_COLS);
+    panels = (unsigned char *)filled_halves((size_t)GEMV_ROWS * GEMV_COLS);
+    make_qrows();
     scratch = filled(WKV_WKV7_SCRATCH(N) + (size_t)3 * T * C, 0, 1);
 }
 
@@ -387,6 +401,26 @@ BENCH(sumsq)
     (void)sum;
     return moved(1, V);
 }
+
+BENCH(quant_rows)
+{
+    k->quant_rows((int8_t *)(uintptr_t)qrows.q, (float *)(uintptr_t)qrows.scale,
+                  (int32_t *)(uintptr_t)qrows.sums, big, ALL);
+    return (work){ALL * (sizeof(real) + 1.0), 0};
+}
+
+/* A batch of QROWS; for a single row memory is the limit, as gemv shows. */
+#define QMUL(name) \
+    BENCH(name) \
+    { \
+        k->name(array[0], GEMM, &qrows, QROWS, panels, GEMM, GEMV_COLS, false); \
+        return computed(2.0 * QROWS * GEMM * GEMV_COLS); \
+    }
+
+QMUL(qmul_q8)
+QMUL(qmul_q4)
+QMUL(qmul_q4k)
+QMUL(qmul_q6k)
 
 /* ---- measuring
  * ----------------------------------------------------------------------------------- */

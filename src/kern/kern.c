@@ -20,22 +20,22 @@ static void fill_ref(wkv_kern *k)
 #undef KERN
 }
 
-/* WKV_KERN_FAMILIES is empty where the build has no vector kernels. */
+#ifdef WKV_KERN_X86
 static void fill_avx2(wkv_kern *k)
 {
-    (void)k;
 #define FAMILY(name) wkv_kern_init_##name##_avx2(k);
     WKV_KERN_FAMILIES(FAMILY)
 #undef FAMILY
+    wkv_kern_init_qmul_avx2(k);
 }
 
 static void fill_avx512(wkv_kern *k)
 {
-    (void)k;
 #define FAMILY(name) wkv_kern_init_##name##_avx512(k);
     WKV_KERN_FAMILIES(FAMILY)
 #undef FAMILY
 }
+#endif
 
 /* Only the levels that may be used here: the functions that fill a table are compiled
  * for its instruction set, so that calling them is as forbidden as calling the kernels. */
@@ -44,10 +44,14 @@ static void build(void)
     for (int level = 0; level <= (int)wkv_cpu_detect(); level++) {
         wkv_kern *k = &tables[level];
         fill_ref(k);
+#ifdef WKV_KERN_X86
         if (level >= WKV_CPU_AVX2)
             fill_avx2(k);
         if (level >= WKV_CPU_AVX512)
             fill_avx512(k);
+        if (level >= WKV_CPU_VNNI)
+            wkv_kern_init_qmul_vnni(k);
+#endif
         k->level = (wkv_cpu_level)level;
     }
 }

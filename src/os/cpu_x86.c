@@ -30,7 +30,7 @@ static wkv_cpu_level hardware_level(void)
     unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) != wide || (read_xcr0() & 0xe6) != 0xe6)
         return WKV_CPU_AVX2;
-    return WKV_CPU_AVX512;
+    return c & bit_AVX512VNNI ? WKV_CPU_VNNI : WKV_CPU_AVX512;
 }
 #else
 static wkv_cpu_level hardware_level(void)
@@ -39,7 +39,7 @@ static wkv_cpu_level hardware_level(void)
 }
 #endif
 
-static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512"};
+static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512", "vnni"};
 
 const char *wkv_cpu_level_name(wkv_cpu_level level)
 {

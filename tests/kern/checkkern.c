@@ -103,6 +103,11 @@ uint16_t *halves(check *c, size_t n)
     return allocate(c, n * sizeof(uint16_t), sizeof(uint16_t), false);
 }
 
+void *bytes(check *c, size_t n)
+{
+    return allocate(c, n, sizeof(double), true);
+}
+
 real *absolute(check *c, const real *x, size_t n)
 {
     real *p = inout(c, x, n);

@@ -58,6 +58,8 @@ real *output(check *c, size_t n);
 /* A guarded copy, for what a kernel changes in place. */
 real *inout(check *c, const real *x, size_t n);
 uint16_t *halves(check *c, size_t n);
+/* Guarded room for anything, aligned for numbers of up to 8 bytes. */
+void *bytes(check *c, size_t n);
 real *absolute(check *c, const real *x, size_t n);
 /* The largest finite absolute value. */
 double largest(const real *x, size_t n);

@@ -8,17 +8,17 @@
 
 #include "kern/kern.h"
 
-#ifdef WKV_KERN_X86
 #define WKV_KERN_FAMILIES(X) \
     X(vec) X(norm) X(mix) X(wkv4) X(wkv6) X(wkv7) X(gemv) X(gemm) X(rwkv6) X(rwkv7) X(loss) X(adamw)
-#else
-#define WKV_KERN_FAMILIES(X)
-#endif
 
 #define FAMILY(name) \
     void wkv_kern_init_##name##_avx2(wkv_kern *k); \
     void wkv_kern_init_##name##_avx512(wkv_kern *k);
 WKV_KERN_FAMILIES(FAMILY)
 #undef FAMILY
+
+/* Products of bytes, which plain AVX-512 does no better than AVX2. */
+void wkv_kern_init_qmul_avx2(wkv_kern *k);
+void wkv_kern_init_qmul_vnni(wkv_kern *k);
 
 #endif

@@ -1,0 +1,197 @@
+/* kern/pack.c - from the blocks of files to panels (quant.h). */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "kern/quant.h"
+
+wkv_layout wkv_layout_for(wkv_dtype t, size_t n)
+{
+    if (wkv_dtype_of(t)->block == 1 || n % WKV_QBLOCK != 0)
+        return WKV_LAYOUT_NONE;
+    switch (t) {
+    case WKV_DTYPE_Q4_0:
+        return WKV_LAYOUT_Q4;
+    case WKV_DTYPE_Q4_K:
+        return WKV_LAYOUT_Q4K;
+    case WKV_DTYPE_Q6_K:
+        return WKV_LAYOUT_Q6K;
+    default:
+        return WKV_LAYOUT_Q8;
+    }
+}
+
+/* Where a panel's parts lie. */
+typedef struct panel {
+    unsigned char *scales, *blocks;
+} panel;
+
+static void put_half(unsigned char *scales, int output, const unsigned char *half)
+{
+    memcpy(scales + 2 * output, half, 2);
+}
+
+/* ---- 8 bits ---------------------------------------------------------------------------- */
+
+/* 32 signed bytes as one output of a block. */
+static void put_bytes(unsigned char *block, int output, const unsigned char *q)
+{
+    for (int g = 0; g < WKV_QBLOCK / 4; g++) {
+        uint32_t four;
+        memcpy(&four, q + 4 * g, 4);
+        four ^= 0x80808080u;
+        memcpy(block + g * WKV_QGROUP_LINE + 4 * output, &four, 4);
+    }
+}
+
+static void pack_q8(panel p, int output, const unsigned char *row, size_t n)
+{
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
+        put_half(p.scales + b * 32, output, row);
+        put_bytes(p.blocks + b * 512, output, row + 2);
+    }
+}
+
+/* 32 reals become 8-bit numbers and a scale; a NaN or infinity makes the scale one. */
+static void quantise(float *x, unsigned char *scale, unsigned char *q)
+{
+    float most = 0;
+    for (int i = 0; i < WKV_QBLOCK; i++)
+        most = fabsf(x[i]) > most || x[i] != x[i] ? fabsf(x[i]) : most;
+    uint16_t half = wkv_f32_to_f16(most / 127);
+    float d = wkv_f16_to_f32(half);
+    bool usable = d > 0 && d < INFINITY;
+    for (int i = 0; i < WKV_QBLOCK; i++) {
+        float v = usable ? rintf(x[i] / d) : 0;
+        q[i] = (unsigned char)(int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+    }
+    scale[0] = (unsigned char)(half & 255);
+    scale[1] = (unsigned char)(half >> 8);
+}
+
+/* Any type, by way of reals. */
+static void pack_anew(panel p, int output, const unsigned char *row, wkv_dtype t, size_t n,
+                      float *wide)
+{
+    wkv_dtype_to_f32(wide, row, t, n);
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++) {
+        unsigned char scale[2], q[WKV_QBLOCK];
+        quantise(wide + b * WKV_QBLOCK, scale, q);
+        put_half(p.scales + b * 32, output, scale);
+        put_bytes(p.blocks + b * 512, output, q);
+    }
+}
+
+/* ---- 4 and 6 bits ------------------------------------------------------------------------ */
+
+/* Input i of a block (q: its nibbles, in the order of inputs) is in byte i % 16 of the
+ * output's, low for i < 16: groups 0 to 3 are the low nibbles and 4 to 7 the high ones,
+ * just as Q4_0 has them. */
+static void put_nibbles(unsigned char *block, int output, const unsigned char *pairs)
+{
+    for (int j = 0; j < 4; j++)
+        memcpy(block + j * WKV_QGROUP_LINE + 4 * output, pairs + 4 * j, 4);
+}
+
+static void pack_q4(panel p, int output, const unsigned char *row, size_t n)
+{
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 18) {
+        put_half(p.scales + b * 32, output, row);
+        put_nibbles(p.blocks + b * 256, output, row + 2);
+    }
+}
+
+/* The 6-bit scale and offset of group j of 8, packed in twelve bytes. */
+static void scale_of_q4_k(const unsigned char *s, int j, unsigned char *scale,
+                          unsigned char *offset)
+{
+    if (j < 4) {
+        *scale = s[j] & 63;
+        *offset = s[j + 4] & 63;
+    } else {
+        *scale = (unsigned char)((s[j + 4] & 15) | s[j - 4] >> 6 << 4);
+        *offset = (unsigned char)(s[j + 4] >> 4 | s[j] >> 6 << 4);
+    }
+}
+
+static void pack_q4k(panel p, int output, const unsigned char *row, size_t n)
+{
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += 144) {
+        unsigned char *scales = p.scales + s * 320;
+        put_half(scales, output, row);
+        put_half(scales + 32, output, row + 2);
+        for (int j = 0; j < 8; j++) {
+            scale_of_q4_k(row + 4, j, &scales[64 + 16 * j + output],
+                          &scales[192 + 16 * j + output]);
+            /* 32 bytes hold one block in their low nibbles and the next in the high ones */
+            const unsigned char *q = row + 16 + j / 2 * 32;
+            const int shift = j % 2 * 4;
+            unsigned char pairs[16];
+            for (int i = 0; i < 16; i++)
+                pairs[i] = (unsigned char)((q[i] >> shift & 15) | (q[i + 16] >> shift & 15) << 4);
+            put_nibbles(p.blocks + (s * 8 + (size_t)j) * 256, output, pairs);
+        }
+    }
+}
+
+/* The upper two bits of 32 inputs. */
+static void put_high(unsigned char *lines, int output, const unsigned char *high)
+{
+    for (int j = 0; j < 2; j++)
+        for (int i = 0; i < 4; i++) {
+            const unsigned char *h = high + 16 * j + i; /* groups 4 j on, input i of each */
+            lines[j * WKV_QGROUP_LINE + 4 * output + i] =
+                (unsigned char)(h[0] | h[4] << 2 | h[8] << 4 | h[12] << 6);
+        }
+}
+
+static void pack_q6k(panel p, int output, const unsigned char *row, size_t n)
+{
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += 210) {
+        unsigned char *scales = p.scales + s * 288;
+        put_half(scales, output, row + 208);
+        for (int j = 0; j < 16; j++)
+            scales[32 + 16 * j + output] = row[192 + j];
+        for (int j = 0; j < 8; j++) { /* a run of 32 values, four in each half of the block */
+            const int half = j / 4, run = j % 4;
+            const unsigned char *low = row + half * 64 + run % 2 * 32;
+            const unsigned char *upper = row + 128 + half * 32;
+            unsigned char pairs[16], high[32];
+            for (int i = 0; i < 16; i++)
+                pairs[i] = (unsigned char)((low[i] >> (run / 2 * 4) & 15) |
+                                           (low[i + 16] >> (run / 2 * 4) & 15) << 4);
+            for (int i = 0; i < 32; i++)
+                high[i] = upper[i] >> (run * 2) & 3;
+            unsigned char *block = p.blocks + (s * 8 + (size_t)j) * 384;
+            put_nibbles(block, output, pairs);
+            put_high(block + 256, output, high);
+        }
+    }
+}
+
+/* ---- a panel ------------------------------------------------------------------------------ */
+
+void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
+                    size_t n, float *wide)
+{
+    const wkv_dtype_info *d = wkv_dtype_of(t);
+    const size_t row_bytes = n / (size_t)d->block * (size_t)d->bytes;
+    const unsigned char *row = rows;
+    panel p = {at, at + wkv_panel_scales(l, n)};
+    assert(n_rows <= WKV_PANEL);
+    if (n_rows < WKV_PANEL || wkv_panel_scales(l, n) % 64 != 0)
+        memset(at, 0, wkv_panel_bytes(l, n));
+    for (int o = 0; o < n_rows; o++, row += row_bytes) {
+        if (t == WKV_DTYPE_Q8_0)
+            pack_q8(p, o, row, n);
+        else if (l == WKV_LAYOUT_Q8)
+            pack_anew(p, o, row, t, n, wide);
+        else if (l == WKV_LAYOUT_Q4)
+            pack_q4(p, o, row, n);
+        else if (l == WKV_LAYOUT_Q4K)
+            pack_q4k(p, o, row, n);
+        else
+            pack_q6k(p, o, row, n);
+    }
+}

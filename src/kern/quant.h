@@ -1,0 +1,96 @@
+/* kern/quant.h - how quantised weights lie in memory while a model runs.
+ *
+ * Files keep a row's blocks together, each block with its scale in front.  Products want
+ * something else: the same four inputs of 16 outputs in one cache line, so that one
+ * instruction multiplies them with four activations, and sums stay in their lanes.  So
+ * weights are packed once, when a model is opened (pack.c):
+ *
+ *   a panel    16 outputs (the last one filled up with zeros), all inputs: first all
+ *              scales, padded to a cache line, then all blocks
+ *   a block    32 inputs: eight groups of 4, a line of 64 bytes each: byte 4 o + i is
+ *              input i of output o
+ *   a scale    16 numbers side by side, one an output
+ *
+ * The layout is the same for every instruction set: one of 16 lanes takes a line at once,
+ * one of 8 in two halves, one of 4 in four.
+ *
+ *   Q8    bytes are weights + 128; a block has 16 f16 scales d.        w = d (byte - 128)
+ *   Q4    lines are halved: line j holds group j in its low nibbles and group j + 4 in
+ *         the high ones; scales as Q8.                                 w = d (nibble - 8)
+ *   Q4K   nibbles as Q4; 256 inputs have 16 f16 d, 16 f16 m, then for each of their
+ *         blocks 16 bytes s, then for each 16 bytes t.                 w = d s nibble - m t
+ *   Q6K   nibbles as Q4, then two lines of 2-bit numbers h: line j holds groups 4 j to
+ *         4 j + 3, from the low bits up; 256 inputs have 16 f16 d, then for each 16 of
+ *         them 16 signed bytes s.                                      w = d s (16 h + nibble - 32)
+ *
+ * Activations are rows of 8-bit numbers, one scale a block (quant_rows). */
+#ifndef WKV_KERN_QUANT_H
+#define WKV_KERN_QUANT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/dtype.h"
+
+enum {
+    WKV_PANEL = 16,       /* outputs of a panel */
+    WKV_QBLOCK = 32,      /* inputs of a block */
+    WKV_QSUPER = 256,     /* inputs that share the scales of Q4K and Q6K */
+    WKV_QGROUP_LINE = 64, /* bytes of 4 inputs of a panel, 8 bits each */
+};
+
+typedef enum wkv_layout {
+    WKV_LAYOUT_NONE, /* not packed */
+    WKV_LAYOUT_Q8,
+    WKV_LAYOUT_Q4,
+    WKV_LAYOUT_Q4K,
+    WKV_LAYOUT_Q6K,
+    WKV_LAYOUTS
+} wkv_layout;
+
+/* Rows of activations.  A row has n / 32 blocks: their numbers, scales, and the sums of
+ * the numbers of each half of a block. */
+typedef struct wkv_qrows {
+    const int8_t *q;
+    const float *scale;
+    const int32_t *sums;
+} wkv_qrows;
+
+/* Inputs that share scales, bytes of these for a panel, bytes of a block. */
+typedef struct wkv_layout_info {
+    int span, scales, block;
+} wkv_layout_info;
+
+static inline wkv_layout_info wkv_layout_of(wkv_layout l)
+{
+    static const wkv_layout_info info[WKV_LAYOUTS] = {
+        [WKV_LAYOUT_Q8] = {WKV_QBLOCK, 32, 512},
+        [WKV_LAYOUT_Q4] = {WKV_QBLOCK, 32, 256},
+        [WKV_LAYOUT_Q4K] = {WKV_QSUPER, 320, 256},
+        [WKV_LAYOUT_Q6K] = {WKV_QSUPER, 288, 384},
+    };
+    return info[l];
+}
+
+/* Bytes of the scales of a panel with n inputs; of the whole panel. */
+static inline size_t wkv_panel_scales(wkv_layout l, size_t n)
+{
+    wkv_layout_info i = wkv_layout_of(l);
+    return (n / (size_t)i.span * (size_t)i.scales + 63) / 64 * 64;
+}
+
+static inline size_t wkv_panel_bytes(wkv_layout l, size_t n)
+{
+    return wkv_panel_scales(l, n) + n / WKV_QBLOCK * (size_t)wkv_layout_of(l).block;
+}
+
+/* The layout for weights stored as t with n inputs: NONE where they are used as stored.
+ * Block types without a layout of their own are read and quantised anew, to Q8. */
+wkv_layout wkv_layout_for(wkv_dtype t, size_t n);
+
+/* Packs rows (at most 16) of n weights of type t, one after the other in memory, into one
+ * panel.  wide: room for n floats. */
+void wkv_pack_panel(unsigned char *panel, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
+                    size_t n, float *wide);
+
+#endif

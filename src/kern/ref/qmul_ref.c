@@ -1,0 +1,117 @@
+/* kern/ref/qmul_ref.c - products of packed weights (quant.h) with 8-bit activations, element
+ * by element.  Integers are exact and the order of the rest is fixed, so that every faster
+ * version gives these very bits. */
+#include <math.h>
+
+#include "base/half.h"
+#include "kern/kern.h"
+
+/* Blocks whose largest value is below this are taken for zeros, so that 127 / it is finite. */
+#define TINY 0x1p-100f
+
+void wkv_quant_rows_ref(int8_t *q, float *scale, int32_t *sums, const real *x, size_t n)
+{
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, x += WKV_QBLOCK, q += WKV_QBLOCK, sums += 2) {
+        float most = 0;
+        for (int i = 0; i < WKV_QBLOCK; i++) { /* a NaN is more than everything */
+            float a = fabsf((float)x[i]);
+            most = a > most || a != a ? a : most;
+        }
+        float inverse = most < TINY ? 0 : 127 / most;
+        scale[b] = most < TINY ? 0 : most / 127;
+        sums[0] = sums[1] = 0;
+        for (int i = 0; i < WKV_QBLOCK; i++) {
+            float v = (float)x[i] * inverse;
+            v = v > -127 ? v : -127; /* NaN too */
+            q[i] = (int8_t)nearbyintf(v < 127 ? v : 127);
+            sums[i / 16] += q[i];
+        }
+    }
+}
+
+static int high_bits(const unsigned char *lines, int group, int at)
+{
+    return lines[group / 4 * WKV_QGROUP_LINE + at] >> (group % 4 * 2) & 3;
+}
+
+/* The number that stands for input i of a block's output o, before scales and offsets. */
+static int number(wkv_layout l, const unsigned char *block, int o, int i)
+{
+    const int group = i / 4, at = 4 * o + i % 4;
+    if (l == WKV_LAYOUT_Q8)
+        return block[group * WKV_QGROUP_LINE + at] - 128;
+    const int nibble = block[group % 4 * WKV_QGROUP_LINE + at] >> (group / 4 * 4) & 15;
+    if (l == WKV_LAYOUT_Q4)
+        return nibble - 8;
+    return l == WKV_LAYOUT_Q4K ? nibble : (nibble | high_bits(block + 256, group, at) << 4) - 32;
+}
+
+/* The sum over inputs [begin, end) of a block. */
+static int32_t block_sum(wkv_layout l, const unsigned char *block, int o, const int8_t *x,
+                         int begin, int end)
+{
+    int32_t sum = 0;
+    for (int i = begin; i < end; i++)
+        sum += number(l, block, o, i) * x[i];
+    return sum;
+}
+
+static float half_at(const unsigned char *p)
+{
+    return wkv_f16_to_f32((uint16_t)(p[0] | (unsigned)p[1] << 8));
+}
+
+/* acc plus block b of output o of a panel. */
+static float add_block(float acc, wkv_layout l, const unsigned char *panel, size_t n, size_t b,
+                       int o, const wkv_qrows *x, size_t row)
+{
+    const size_t at = row * (n / WKV_QBLOCK) + b;
+    const int8_t *q = x->q + at * WKV_QBLOCK;
+    const wkv_layout_info info = wkv_layout_of(l);
+    const unsigned char *block = panel + wkv_panel_scales(l, n) + b * (size_t)info.block;
+    const unsigned char *scales =
+        panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+    const float d = half_at(scales + 2 * o), dx = x->scale[at];
+    const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
+    if (l == WKV_LAYOUT_Q4K) {
+        const float s = d * scales[64 + 16 * j + o];
+        const float m = half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o];
+        const float t = dx * (float)(x->sums[2 * at] + x->sums[2 * at + 1]);
+        return fmaf(-m, t, fmaf((float)block_sum(l, block, o, q, 0, 32), s * dx, acc));
+    }
+    if (l == WKV_LAYOUT_Q6K) {
+        const int s0 = (int8_t)scales[32 + 32 * j + o], s1 = (int8_t)scales[48 + 32 * j + o];
+        const int32_t sum =
+            s0 * block_sum(l, block, o, q, 0, 16) + s1 * block_sum(l, block, o, q, 16, 32);
+        return fmaf((float)sum, d * dx, acc);
+    }
+    return fmaf((float)block_sum(l, block, o, q, 0, 32), d * dx, acc);
+}
+
+static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int rows,
+                     const unsigned char *panels, int n_out, int n, bool add)
+{
+    const size_t inputs = (size_t)n;
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < n_out; o++) {
+            const unsigned char *panel =
+                panels + (size_t)(o / WKV_PANEL) * wkv_panel_bytes(l, inputs);
+            float sum = 0;
+            for (size_t b = 0; b < inputs / WKV_QBLOCK; b++)
+                sum = add_block(sum, l, panel, inputs, b, o % WKV_PANEL, x, (size_t)r);
+            real *at = y + (size_t)r * (size_t)ldy + (size_t)o;
+            *at = add ? *at + (real)sum : (real)sum;
+        }
+}
+
+#define QMUL(name, layout) \
+    void wkv_qmul_##name##_ref(real *y, int ldy, const wkv_qrows *x, int rows, \
+                               const unsigned char *panels, int n_out, int n, bool add) \
+    { \
+        multiply(layout, y, ldy, x, rows, panels, n_out, n, add); \
+    }
+
+QMUL(q8, WKV_LAYOUT_Q8)
+QMUL(q4, WKV_LAYOUT_Q4)
+QMUL(q4k, WKV_LAYOUT_Q4K)
+QMUL(q6k, WKV_LAYOUT_Q6K)

@@ -1,0 +1,12 @@
+/* kern/simd/qmul_avx2.c - qmul_tmpl.h compiled for AVX2. */
+#include <string.h>
+
+#include "kern/simd/simd.h"
+#include "kern/simd/vi_avx2.h"
+
+#include "kern/simd/qmul_tmpl.h"
+
+void wkv_kern_init_qmul_avx2(wkv_kern *k)
+{
+    set_qmul(k);
+}

@@ -1,0 +1,228 @@
+/* kern/simd/qmul_tmpl.h - products of packed weights (quant.h) with 8-bit activations.
+ *
+ * A vector has the VF_N outputs of a panel, or of a part of it.  One line of weights, four
+ * inputs of each output, meets the four activations that are broadcast; nothing is ever
+ * summed across lanes.  Several rows of activations go together, so that a line is
+ * fetched and unpacked once for them. */
+
+/* How far ahead of a single row of activations weights are asked for. */
+enum { QMUL_AHEAD = 4096 };
+
+WKV_INLINE vi four_of(const int8_t *x)
+{
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return vi_set1(four);
+}
+
+/* Group g of a block whose lines start at `block`. */
+WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
+{
+    if (l == WKV_LAYOUT_Q8)
+        return vi_load(block + g * WKV_QGROUP_LINE);
+    vi nibbles = vi_load(block + g % 4 * WKV_QGROUP_LINE);
+    nibbles = vi_and(g < 4 ? nibbles : vi_right(nibbles, 4), vi_set1(0x0f0f0f0f));
+    if (l != WKV_LAYOUT_Q6K)
+        return nibbles;
+    vi h = vi_load(block + 256 + g / 4 * WKV_QGROUP_LINE);
+    h = g % 4 == 0 ? vi_left(h, 4) : g % 4 == 1 ? vi_left(h, 2) : g % 4 == 3 ? vi_right(h, 2) : h;
+    return vi_or(nibbles, vi_and(h, vi_set1(0x30303030)));
+}
+
+WKV_INLINE vi dot(vi s, vi w, vi x, wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
+}
+
+/* What each number is too large by. */
+WKV_INLINE int32_t offset_of(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8 ? 128 : l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
+}
+
+/* sum[r] = the sum over groups [g, end) of a block with R rows of x, each n bytes. */
+WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, int g, int end, const int8_t *x,
+                           size_t n, int R, wkv_layout l)
+{
+    vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
+    for (; g < end; g++) {
+        vi w = group_of(block, g, l);
+        for (int r = 0; r < R; r++) {
+            vi *s = R == 1 && g % 2 ? &other : &sum[r];
+            *s = dot(*s, w, four_of(x + (size_t)r * n + 4 * g), l);
+        }
+    }
+    if (R == 1)
+        sum[0] = vi_add(sum[0], other);
+}
+
+/* One part of a panel: lanes from `lane` on, R rows from `row` on. */
+typedef struct part {
+    const unsigned char *scales, *blocks;
+    const wkv_qrows *x;
+    size_t row, lane, n;
+} part;
+
+/* acc[r] += block b, for layouts whose scale is the block's own. */
+WKV_INLINE void add_plain(vf *acc, const part *p, size_t b, int R, wkv_layout l)
+{
+    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
+    const unsigned char *block =
+        p->blocks + b * (size_t)(l == WKV_LAYOUT_Q8 ? 512 : 256) + 4 * p->lane;
+    vi sum[QMUL_ROWS];
+    for (int r = 0; r < R; r++) {
+        const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
+        sum[r] = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
+    }
+    sum_groups(sum, block, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, R, l);
+    vf d = vf_load_f16((const uint16_t *)(const void *)(p->scales + b * 32) + p->lane);
+    for (int r = 0; r < R; r++) {
+        vf scale = vf_mul(d, vf_set1(p->x->scale[at + (size_t)r * blocks]));
+        acc[r] = vf_fma(vi_to_float(sum[r]), scale, acc[r]);
+    }
+}
+
+WKV_INLINE void add_q4k(vf *acc, const part *p, size_t b, int R)
+{
+    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
+    const unsigned char *scales = p->scales + b / 8 * 320;
+    vi sum[QMUL_ROWS];
+    for (int r = 0; r < R; r++)
+        sum[r] = vi_set1(0);
+    sum_groups(sum, p->blocks + b * 256 + 4 * p->lane, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, R,
+               WKV_LAYOUT_Q4K);
+    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
+    vf m = vf_load_f16((const uint16_t *)(const void *)(scales + 32) + p->lane);
+    d = vf_mul(d, vi_to_float(vi_load_u8(scales + 64 + b % 8 * 16 + p->lane)));
+    m = vf_mul(m, vi_to_float(vi_load_u8(scales + 192 + b % 8 * 16 + p->lane)));
+    for (int r = 0; r < R; r++) {
+        const size_t row = at + (size_t)r * blocks;
+        const float dx = p->x->scale[row];
+        const float t = dx * (float)(p->x->sums[2 * row] + p->x->sums[2 * row + 1]);
+        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(d, vf_set1(dx)), acc[r]);
+        acc[r] = vf_fnma(m, vf_set1(t), acc[r]);
+    }
+}
+
+WKV_INLINE void add_q6k(vf *acc, const part *p, size_t b, int R)
+{
+    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
+    const unsigned char *scales = p->scales + b / 8 * 288;
+    vi total[QMUL_ROWS];
+    for (int r = 0; r < R; r++)
+        total[r] = vi_set1(0);
+    for (int half = 0; half < 2; half++) {
+        vi sum[QMUL_ROWS];
+        for (int r = 0; r < R; r++)
+            sum[r] = vi_set1(-32 * p->x->sums[2 * (at + (size_t)r * blocks) + (size_t)half]);
+        sum_groups(sum, p->blocks + b * 384 + 4 * p->lane, 4 * half, 4 * half + 4,
+                   p->x->q + at * WKV_QBLOCK, p->n, R, WKV_LAYOUT_Q6K);
+        vi s = vi_load_s8(scales + 32 + (b % 8 * 2 + (size_t)half) * 16 + p->lane);
+        for (int r = 0; r < R; r++)
+            total[r] = vi_add(total[r], vi_mul(s, sum[r]));
+    }
+    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
+    for (int r = 0; r < R; r++) {
+        vf scale = vf_mul(d, vf_set1(p->x->scale[at + (size_t)r * blocks]));
+        acc[r] = vf_fma(vi_to_float(total[r]), scale, acc[r]);
+    }
+}
+
+/* R rows times n_lanes outputs of a part. */
+WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes, int R,
+                              wkv_layout l, bool add)
+{
+    vf acc[QMUL_ROWS];
+    for (int r = 0; r < R; r++)
+        acc[r] = vf_zero();
+    const size_t blocks = p->n / WKV_QBLOCK, bytes = (size_t)wkv_layout_of(l).block;
+    for (size_t b = 0; b < blocks; b++) {
+        for (size_t line = 0; R == 1 && line < bytes; line += 64)
+            WKV_PREFETCH(p->blocks + b * bytes + line + QMUL_AHEAD);
+        if (l == WKV_LAYOUT_Q4K)
+            add_q4k(acc, p, b, R);
+        else if (l == WKV_LAYOUT_Q6K)
+            add_q6k(acc, p, b, R);
+        else
+            add_plain(acc, p, b, R, l);
+    }
+    for (int r = 0; r < R; r++) {
+        real *to = y + (size_t)r * ldy;
+        store_some(to, add ? vf_add(load_some(to, n_lanes), acc[r]) : acc[r], n_lanes);
+    }
+}
+
+/* All rows with one part, as many at a time as there are registers for. */
+WKV_INLINE void multiply_rows(real *y, size_t ldy, part p, size_t rows, size_t n_lanes,
+                              wkv_layout l, bool add)
+{
+    for (; rows - p.row >= QMUL_ROWS; p.row += QMUL_ROWS)
+        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, QMUL_ROWS, l, add);
+    for (; rows - p.row >= QMUL_ROWS / 2; p.row += QMUL_ROWS / 2)
+        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, QMUL_ROWS / 2, l, add);
+    for (; p.row < rows; p.row++)
+        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, 1, l, add);
+}
+
+WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
+                         const unsigned char *panels, int n_out, int n, wkv_layout l, bool add)
+{
+    const size_t panel_bytes = wkv_panel_bytes(l, (size_t)n);
+    for (size_t o = 0; o < (size_t)n_out; o += VF_N) {
+        const unsigned char *panel = panels + o / WKV_PANEL * panel_bytes;
+        part p = {.scales = panel,
+                  .blocks = panel + wkv_panel_scales(l, (size_t)n),
+                  .x = x,
+                  .lane = o % WKV_PANEL,
+                  .n = (size_t)n};
+        size_t left = (size_t)n_out - o;
+        multiply_rows(y + o, (size_t)ldy, p, (size_t)rows, left < VF_N ? left : VF_N, l, add);
+    }
+}
+
+#define QMUL(name, layout) \
+    static void qmul_##name(real *y, int ldy, const wkv_qrows *x, int rows, \
+                            const unsigned char *panels, int n_out, int n, bool add) \
+    { \
+        multiply(y, ldy, x, rows, panels, n_out, n, layout, add); \
+    }
+
+QMUL(q8, WKV_LAYOUT_Q8)
+QMUL(q4, WKV_LAYOUT_Q4)
+QMUL(q4k, WKV_LAYOUT_Q4K)
+QMUL(q6k, WKV_LAYOUT_Q6K)
+
+/* As many values as two vectors of 16 bits have lanes: half a block on AVX-512. */
+static void quant_rows(int8_t *q, float *scale, int32_t *sums, const real *x, size_t n)
+{
+    enum { PARTS = WKV_QBLOCK / VF_N };
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, x += WKV_QBLOCK, q += WKV_QBLOCK) {
+        vf v[PARTS];
+        for (int i = 0; i < PARTS; i++)
+            v[i] = vf_load(x + i * VF_N);
+        float most = vi_most(v[0], v[1]);
+        for (int i = 2; i < PARTS; i += 2) {
+            float more = vi_most(v[i], v[i + 1]);
+            most = more > most || more != more ? more : most;
+        }
+        const bool tiny = most < 0x1p-100f;
+        scale[b] = tiny ? 0 : most / 127;
+        vf inverse = vf_set1(tiny ? 0 : 127 / most);
+        sums[2 * b] = sums[2 * b + 1] = 0;
+        for (int i = 0; i < PARTS; i++) {
+            vf scaled = vf_max(vf_mul(v[i], inverse), vf_set1(-127));
+            scaled = vf_min(scaled, vf_set1(127));
+            vi_store_s8(q + i * VF_N, scaled);
+            sums[2 * b + (size_t)(i * VF_N / 16)] += vi_sum_rounded(scaled);
+        }
+    }
+}
+
+static void set_qmul(wkv_kern *k)
+{
+    k->quant_rows = quant_rows;
+    k->qmul_q8 = qmul_q8;
+    k->qmul_q4 = qmul_q4;
+    k->qmul_q4k = qmul_q4k;
+    k->qmul_q6k = qmul_q6k;
+}

@@ -1,0 +1,12 @@
+/* kern/simd/qmul_vnni.c - qmul_tmpl.h compiled for AVX-512 VNNI. */
+#include <string.h>
+
+#include "kern/simd/simd.h"
+#include "kern/simd/vi_vnni.h"
+
+#include "kern/simd/qmul_tmpl.h"
+
+void wkv_kern_init_qmul_vnni(wkv_kern *k)
+{
+    set_qmul(k);
+}

@@ -1,0 +1,184 @@
+/* tests/kern/check_qmul.c - products of packed weights: to the bit what the reference gives,
+ * and the reference against the plain product of the weights that a file's blocks stand
+ * for. */
+#include <math.h>
+
+#include "base/half.h"
+#include "checkkern.h"
+
+/* ---- activations --------------------------------------------------------------------- */
+
+/* Rows of activations as the kernel under test makes them. */
+static wkv_qrows quantised(check *c, const wkv_kern *k, const real *x, int rows, int n)
+{
+    const size_t all = (size_t)rows * (size_t)n, blocks = all / WKV_QBLOCK;
+    int8_t *q = bytes(c, all);
+    float *scale = bytes(c, blocks * sizeof *scale);
+    int32_t *sums = bytes(c, 2 * blocks * sizeof *sums);
+    k->quant_rows(q, scale, sums, x, all);
+    return (wkv_qrows){q, scale, sums};
+}
+
+void check_quant_rows(check *c)
+{
+    const int n = WKV_QBLOCK * pick(c, 1, 9);
+    const real *x = input(c, (size_t)n);
+    const size_t blocks = (size_t)n / WKV_QBLOCK;
+    wkv_qrows got = quantised(c, c->k, x, 1, n);
+    wkv_qrows want = quantised(c, wkv_kern_for(WKV_CPU_REF), x, 1, n);
+    assert_memory_equal(got.q, want.q, (size_t)n);
+    assert_memory_equal(got.sums, want.sums, 2 * blocks * sizeof *got.sums);
+    for (size_t b = 0; b < blocks; b++) {
+        bool finite = true;
+        for (size_t i = b * WKV_QBLOCK; i < (b + 1) * WKV_QBLOCK; i++)
+            finite = finite && isfinite(x[i]);
+        assert_true(got.scale[b] == want.scale[b] ||
+                    (isnan(got.scale[b]) && isnan(want.scale[b])));
+        assert_int_equal(finite, isfinite(got.scale[b]));
+        for (size_t i = b * WKV_QBLOCK; finite && i < (b + 1) * WKV_QBLOCK; i++) {
+            double off = fabs((double)got.q[i] * (double)got.scale[b] - (double)x[i]);
+            assert_true(off <= 0.5 * (double)got.scale[b] * (1 + 1e-5) + 0x1p-100);
+        }
+    }
+}
+
+/* ---- weights ---------------------------------------------------------------------------- */
+
+/* n random weights of type t as a file has them: any quants, scales about 0.1. */
+static unsigned char *blocks_of(check *c, wkv_dtype t, size_t n)
+{
+    static const struct {
+        wkv_dtype t;
+        int at[2]; /* of the F16 scales */
+    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}}, {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q5_1, {0, 2}},
+                  {WKV_DTYPE_Q4_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}}};
+    const wkv_dtype_info *d = wkv_dtype_of(t);
+    const size_t size = n / (size_t)d->block * (size_t)d->bytes;
+    unsigned char *p = bytes(c, size);
+    for (size_t i = 0; i < size; i++)
+        p[i] = (unsigned char)pick(c, 0, 255);
+    size_t row = 0;
+    while (scales[row].t != t)
+        row++;
+    for (size_t at = 0; at < size; at += (size_t)d->bytes)
+        for (int j = 0; j < 2; j++) {
+            uint16_t half = wkv_f32_to_f16(0.1f * (float)wkv_rng_normal(&c->rng));
+            memcpy(p + at + scales[row].at[j], &half, 2);
+        }
+    return p;
+}
+
+/* Packed, and as reals. */
+typedef struct weights {
+    unsigned char *panels;
+    double *plain;
+    int n_out, n;
+} weights;
+
+static weights draw_weights(check *c, wkv_dtype t, int n_out, int n)
+{
+    const wkv_layout l = wkv_layout_for(t, (size_t)n);
+    const size_t panels = ((size_t)n_out + WKV_PANEL - 1) / WKV_PANEL;
+    const size_t panel_bytes = wkv_panel_bytes(l, (size_t)n);
+    const size_t row_bytes =
+        (size_t)n / (size_t)wkv_dtype_of(t)->block * (size_t)wkv_dtype_of(t)->bytes;
+    const unsigned char *file = blocks_of(c, t, (size_t)n_out * (size_t)n);
+    weights w = {bytes(c, panels * panel_bytes),
+                 bytes(c, (size_t)n_out * (size_t)n * sizeof *w.plain), n_out, n};
+    float *wide = bytes(c, (size_t)n * sizeof *wide);
+    for (int o = 0; o < n_out; o += WKV_PANEL)
+        wkv_pack_panel(w.panels + (size_t)(o / WKV_PANEL) * panel_bytes, l,
+                       file + (size_t)o * row_bytes, t,
+                       n_out - o < WKV_PANEL ? n_out - o : WKV_PANEL, (size_t)n, wide);
+    wkv_dtype_to_f64(w.plain, file, t, (size_t)n_out * (size_t)n);
+    return w;
+}
+
+typedef void (*qmul)(real *y, int ldy, const wkv_qrows *x, int rows, const unsigned char *panels,
+                     int n_out, int n, bool add);
+
+/* |got - W x| is what rounding the activations, and the weights where they are quantised
+ * anew (error: of a weight, in units of the largest of its block), leaves. */
+static void near_plain(const real *got, const real *x, const wkv_qrows *q, const weights *w,
+                       double error)
+{
+    for (int o = 0; o < w->n_out; o++) {
+        const double *row = w->plain + (size_t)o * (size_t)w->n;
+        double want = 0, bound = 1e-6;
+        for (int b = 0; b < w->n / WKV_QBLOCK; b++) {
+            double most = 0, sum = 0;
+            for (int i = 0; i < WKV_QBLOCK; i++) {
+                const double weight = row[b * WKV_QBLOCK + i];
+                const double value = (double)x[b * WKV_QBLOCK + i];
+                want += weight * value;
+                most = fmax(most, fabs(weight));
+                sum += fabs(value);
+                bound += fabs(weight) * (0.501 * (double)q->scale[b] + 1e-5 * fabs(value));
+            }
+            bound += most * error * (sum + 16 * (double)q->scale[b]);
+        }
+        assert_true(fabs((double)got[o] - want) <= bound);
+    }
+}
+
+/* A NaN among the activations of a row is in all its outputs and in no other row's. */
+static void has_nan_rows(const real *y, const real *x, int rows, int n_out, int n)
+{
+    for (int r = 0; r < rows; r++) {
+        bool bad = false;
+        for (int i = 0; i < n; i++)
+            bad = bad || isnan(x[r * n + i]);
+        for (int o = 0; o < n_out; o++)
+            assert_int_equal(bad, isnan(y[r * n_out + o]));
+    }
+}
+
+static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
+{
+    const int span = wkv_layout_of(wkv_layout_for(t, WKV_QSUPER)).span;
+    const int n = span * pick(c, 1, 3), n_out = pick(c, 1, 50), rows = pick(c, 1, 21);
+    const size_t out = (size_t)rows * (size_t)n_out;
+    const real *x = input(c, (size_t)rows * (size_t)n), *before = input_of(c, out, NORMAL);
+    weights w = draw_weights(c, t, n_out, n);
+    wkv_qrows q = quantised(c, c->k, x, rows, n);
+    real *got = output(c, out), *want = output(c, out);
+    ref(want, n_out, &q, rows, w.panels, n_out, n, false);
+    f(got, n_out, &q, rows, w.panels, n_out, n, false);
+    same("y", got, want, out);
+    if (c->kind != EXTREME)
+        has_nan_rows(got, x, rows, n_out, n);
+    if (c->kind != WITH_NAN && c->kind != EXTREME)
+        near_plain(got, x, &q, &w, error);
+
+    real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
+    ref(want_sum, n_out, &q, rows, w.panels, n_out, n, true);
+    f(sum, n_out, &q, rows, w.panels, n_out, n, true);
+    same("y +=", sum, want_sum, out);
+
+    const size_t blocks = (size_t)n / WKV_QBLOCK, last = (size_t)rows - 1;
+    wkv_qrows one = {q.q + last * (size_t)n, q.scale + last * blocks, q.sums + 2 * last * blocks};
+    real *alone = output(c, (size_t)n_out);
+    f(alone, n_out, &one, 1, w.panels, n_out, n, false);
+    same("a row alone", alone, got + last * (size_t)n_out, (size_t)n_out);
+}
+
+void check_qmul_q8(check *c)
+{
+    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q8_0, 0);
+    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q5_1, 0.55 / 127);
+}
+
+void check_qmul_q4(check *c)
+{
+    check_type(c, c->k->qmul_q4, wkv_qmul_q4_ref, WKV_DTYPE_Q4_0, 0);
+}
+
+void check_qmul_q4k(check *c)
+{
+    check_type(c, c->k->qmul_q4k, wkv_qmul_q4k_ref, WKV_DTYPE_Q4_K, 0);
+}
+
+void check_qmul_q6k(check *c)
+{
+    check_type(c, c->k->qmul_q6k, wkv_qmul_q6k_ref, WKV_DTYPE_Q6_K, 0);
+}
