@@ -418,6 +418,8 @@ BENCH(quant_rows)
     }
 
 QMUL(qmul_q8)
+QMUL(qmul_q8m)
+QMUL(qmul_q8k)
 QMUL(qmul_q4)
 QMUL(qmul_q4k)
 QMUL(qmul_q6k)

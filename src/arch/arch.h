@@ -216,6 +216,10 @@ void wkv_params_present(bool *present, const wkv_config *cfg, const wkv_store *f
 wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                             wkv_error *err);
 
+/* Packs the matrices that products want packed (dev.h); the copies belong to w. */
+wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
+                            wkv_error *err);
+
 /* Reals that the present parameters take in one flat block, each 64-byte aligned. */
 size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
 /* Points every present weight into flat, and its gradient into grad (or NULL: frozen), in

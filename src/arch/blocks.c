@@ -77,10 +77,22 @@ real *wkv_residual(wkv_pass *p, real *x)
     return copy;
 }
 
-real *wkv_product(wkv_pass *p, const real *in, const wkv_weight *W)
+wkv_product wkv_kept(wkv_pass *p, real **y, const real *in, const wkv_weight *W)
 {
-    real *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)W->rows);
-    p->exec.dev->matmul(&p->exec, y, in, W, wkv_pass_rows(p), false);
+    *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)(W->in_out ? W->cols : W->rows));
+    return (wkv_product){*y, in, W, false};
+}
+
+void wkv_products(wkv_pass *p, const wkv_product *list, int n)
+{
+    p->exec.dev->products(&p->exec, list, n, wkv_pass_rows(p));
+}
+
+real *wkv_project(wkv_pass *p, const real *in, const wkv_weight *W)
+{
+    real *y;
+    wkv_product one = wkv_kept(p, &y, in, W);
+    wkv_products(p, &one, 1);
     return y;
 }
 
@@ -141,17 +153,11 @@ void wkv_shift_mixes_bwd(wkv_pass *p, real *dx, const real *const *dy, const rea
 
 /* ---- low rank --------------------------------------------------------------------------- */
 
-real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in)
+void wkv_low_act(wkv_pass *p, const wkv_low *low, real *hidden)
 {
-    const wkv_dev *d = p->exec.dev;
-    size_t rows = (size_t)wkv_pass_rows(p), rank = (size_t)low->A->cols, n = (size_t)low->B->cols;
-    *hidden = wkv_pass_keep(p, rows * rank);
-    real *out = wkv_pass_keep(p, rows * n);
-    d->matmul(&p->exec, *hidden, in, low->A, (int)rows, false);
+    const size_t n = (size_t)wkv_pass_rows(p) * (size_t)low->A->cols;
     if (low->has_act)
-        d->act(&p->exec, *hidden, *hidden, rows * rank, low->act);
-    d->matmul(&p->exec, out, *hidden, low->B, (int)rows, false);
-    return out;
+        p->exec.dev->act(&p->exec, hidden, hidden, n, low->act);
 }
 
 void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, const real *hidden,
@@ -207,7 +213,7 @@ real *wkv_gated_mix_fwd(wkv_pass *p, wkv_gated_saved *s, const wkv_gated_mix *w,
     wkv_shift_mixes(p, s->x, s->prev, normed, mu, 2, w->mode);
     s->v = wkv_keep(p, WKV_DIM_C);
     wkv_relu2_mlp(p, &s->mlp, s->v, s->x[MIX_K], w->key, w->value, false);
-    s->r = wkv_product(p, s->x[MIX_R], w->receptance);
+    s->r = wkv_project(p, s->x[MIX_R], w->receptance);
     real *gated = wkv_temp(p, WKV_DIM_C), *out = wkv_residual(p, x);
     d->gate(&p->exec, gated, s->r, s->v, size);
     d->add(&p->exec, out, gated, size);

@@ -102,8 +102,11 @@ void wkv_frame_in_bwd(wkv_pass *p, real *dx);
  * must stay as it was, a copy. */
 real *wkv_residual(wkv_pass *p, real *x);
 
-/* in times W, kept for the backward pass. */
-real *wkv_product(wkv_pass *p, const real *in, const wkv_weight *W);
+/* *y = in W^T, kept: one for a list that goes to dev->products. */
+wkv_product wkv_kept(wkv_pass *p, real **y, const real *in, const wkv_weight *W);
+void wkv_products(wkv_pass *p, const wkv_product *list, int n);
+/* One alone. */
+real *wkv_project(wkv_pass *p, const real *in, const wkv_weight *W);
 
 /* ---- a normed sub-layer input ----------------------------------------------------------- */
 
@@ -138,8 +141,8 @@ typedef struct wkv_low {
     wkv_act_kind act;
 } wkv_low;
 
-/* *hidden is kept for the backward pass; the result is kept too. */
-real *wkv_low_fwd(wkv_pass *p, const wkv_low *low, real **hidden, const real *in);
+/* Between the product of in and A, which has made hidden, and that of hidden and B. */
+void wkv_low_act(wkv_pass *p, const wkv_low *low, real *hidden);
 /* din = or += */
 void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, const real *hidden,
                  const real *in, bool accumulate);

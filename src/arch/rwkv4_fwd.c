@@ -16,9 +16,12 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     const rwkv4_layer *w = rwkv4_layer_at(p, l);
     const wkv_dev *d = p->exec.dev;
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
-    s->k = wkv_product(p, s->x[MIX_K], &w->key);
-    s->v = wkv_product(p, s->x[MIX_V], &w->value);
-    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
+    wkv_product in[] = {
+        wkv_kept(p, &s->k, s->x[MIX_K], &w->key),
+        wkv_kept(p, &s->v, s->x[MIX_V], &w->value),
+        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
+    };
+    wkv_products(p, in, 3);
 
     size_t state0 = (size_t)p->seqs.n * rwkv4_memory(p->cfg);
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_MEMORY);

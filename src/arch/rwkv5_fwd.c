@@ -23,10 +23,15 @@ static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
     s->prev = wkv_shift(p, normed, &slot);
     wkv_shift_mixes(p, s->x, s->prev, normed, mu, rwkv5_has_gate(w) ? MIXES : MIX_G,
                     WKV_SHIFT_CURRENT);
-    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
-    s->k = wkv_product(p, s->x[MIX_K], &w->key);
-    s->v = wkv_product(p, s->x[MIX_V], &w->value);
-    s->g = rwkv5_has_gate(w) ? wkv_product(p, s->x[MIX_G], &w->gate) : NULL;
+    const bool gate = rwkv5_has_gate(w);
+    s->g = NULL;
+    wkv_product products[] = {
+        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
+        wkv_kept(p, &s->k, s->x[MIX_K], &w->key),
+        wkv_kept(p, &s->v, s->x[MIX_V], &w->value),
+        gate ? wkv_kept(p, &s->g, s->x[MIX_G], &w->gate) : (wkv_product){0},
+    };
+    wkv_products(p, products, gate ? 4 : 3);
     expand(p, w, s);
     wkv_eagle_in in = rwkv5_recurrence(w, s);
     wkv_eagle_fwd(p, &s->recurrence, &in, l);

@@ -30,7 +30,8 @@ static void mix_inputs(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s, const 
 static void make_decay(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s)
 {
     wkv_low low = rwkv6_low_decay(w);
-    s->w_raw = wkv_low_fwd(p, &low, &s->w_low, s->x[MIX_W]);
+    wkv_low_act(p, &low, s->w_low);
+    s->w_raw = wkv_project(p, s->w_low, low.B);
     s->w = wkv_keep(p, WKV_DIM_A);
     s->u = wkv_pass_keep(p, (size_t)p->cfg->dim[WKV_DIM_A]);
     p->exec.dev->decay(&p->exec, s->w, s->w_raw, &w->decay, wkv_pass_rows(p));
@@ -42,10 +43,14 @@ static real *time_mix(wkv_pass *p, rwkv6_saved *s, int l, real *x)
 {
     const rwkv6_layer *w = rwkv6_layer_at(p, l);
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
-    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
-    s->k = wkv_product(p, s->x[MIX_K], &w->key);
-    s->v = wkv_product(p, s->x[MIX_V], &w->value);
-    s->g = wkv_product(p, s->x[MIX_G], &w->gate);
+    wkv_product products[] = {
+        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
+        wkv_kept(p, &s->k, s->x[MIX_K], &w->key),
+        wkv_kept(p, &s->v, s->x[MIX_V], &w->value),
+        wkv_kept(p, &s->g, s->x[MIX_G], &w->gate),
+        wkv_kept(p, &s->w_low, s->x[MIX_W], rwkv6_low_decay(w).A),
+    };
+    wkv_products(p, products, 5);
     make_decay(p, w, s);
     wkv_eagle_in in = rwkv6_recurrence(p, w, s);
     wkv_eagle_fwd(p, &s->recurrence, &in, l);

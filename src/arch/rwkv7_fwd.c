@@ -16,13 +16,27 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
 {
     wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
     wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
-    s->r = wkv_product(p, s->x[MIX_R], &w->receptance);
-    s->k_in = wkv_product(p, s->x[MIX_K], &w->key);
-    s->v_in = wkv_product(p, s->x[MIX_V], &w->value);
-    s->w_raw = wkv_low_fwd(p, &low_w, &s->w_low, s->x[MIX_W]);
-    s->a_raw = wkv_low_fwd(p, &low_a, &s->a_low, s->x[MIX_A]);
-    s->g = wkv_low_fwd(p, &low_g, &s->g_low, s->x[MIX_G]);
-    s->v_raw = first ? NULL : wkv_low_fwd(p, &low_v, &s->v_low, s->x[MIX_V]);
+    wkv_product in[] = {
+        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
+        wkv_kept(p, &s->k_in, s->x[MIX_K], &w->key),
+        wkv_kept(p, &s->v_in, s->x[MIX_V], &w->value),
+        wkv_kept(p, &s->w_low, s->x[MIX_W], low_w.A),
+        wkv_kept(p, &s->a_low, s->x[MIX_A], low_a.A),
+        wkv_kept(p, &s->g_low, s->x[MIX_G], low_g.A),
+        first ? (wkv_product){0} : wkv_kept(p, &s->v_low, s->x[MIX_V], low_v.A),
+    };
+    wkv_products(p, in, first ? 6 : 7);
+    wkv_low_act(p, &low_w, s->w_low);
+    wkv_low_act(p, &low_g, s->g_low);
+    wkv_product out[] = {
+        wkv_kept(p, &s->w_raw, s->w_low, low_w.B),
+        wkv_kept(p, &s->a_raw, s->a_low, low_a.B),
+        wkv_kept(p, &s->g, s->g_low, low_g.B),
+        first ? (wkv_product){0} : wkv_kept(p, &s->v_raw, s->v_low, low_v.B),
+    };
+    wkv_products(p, out, first ? 3 : 4);
+    if (first)
+        s->v_raw = NULL;
 }
 
 /* w, k, v, a = -kappa, b = kappa a: what the recurrence takes. */

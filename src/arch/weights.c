@@ -15,7 +15,7 @@ static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err
     *w = (wkv_weights){0};
     w->once = wkv_calloc((size_t)a->n_once, sizeof *w->once);
     w->layer = wkv_calloc((size_t)a->n_layer * (size_t)cfg->layers, sizeof *w->layer);
-    w->blocks = wkv_calloc((size_t)wkv_params_count(cfg), sizeof *w->blocks);
+    w->blocks = wkv_calloc((size_t)wkv_params_count(cfg) + 1, sizeof *w->blocks);
     if (w->once == NULL || w->layer == NULL || w->blocks == NULL) {
         wkv_weights_deinit(w);
         WKV_FAIL(err, WKV_E_MEMORY, "weights: out of memory");
@@ -140,12 +140,22 @@ wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_sto
 
 /* ---- bound to a file --------------------------------------------------------------------- */
 
+/* Fewer numbers than these in a block type become reals: exact arithmetic on what lies in the
+ * cache is as fast as the quantised one on what comes from memory. */
+enum { SMALL = 1 << 16 };
+
+static bool becomes_real(const wkv_tensor *t, const wkv_param *p)
+{
+    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
+    bool small = wkv_dtype_of(t->dtype)->block > 1 && wkv_tensor_count(t) < SMALL;
+    return !matrix || t->dtype == WKV_DTYPE_F64 || small;
+}
+
 /* True when ops can read the tensor where it lies in the file. */
 static bool usable_in_place(const wkv_tensor *t, const wkv_param *p)
 {
     const wkv_dtype_info *d = wkv_dtype_of(t->dtype);
-    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
-    bool type_ok = t->dtype == WKV_DTYPE_REAL || (matrix && t->dtype != WKV_DTYPE_F64);
+    bool type_ok = t->dtype == WKV_DTYPE_REAL || !becomes_real(t, p);
     bool aligned = d->block > 1 || (uintptr_t)t->data % (uintptr_t)d->bytes == 0;
     return type_ok && aligned && wkv_tensor_contiguous(t);
 }
@@ -153,8 +163,7 @@ static bool usable_in_place(const wkv_tensor *t, const wkv_param *p)
 /* The type a copy gets: matrices keep theirs where ops know it, the rest become reals. */
 static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
 {
-    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
-    return matrix && t->dtype != WKV_DTYPE_F64 ? t->dtype : WKV_DTYPE_REAL;
+    return becomes_real(t, p) ? WKV_DTYPE_REAL : t->dtype;
 }
 
 static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, const wkv_tensor *t,
@@ -195,6 +204,37 @@ wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_sto
             wkv_weights_deinit(w);
             return s;
         }
+    }
+    return WKV_OK;
+}
+
+/* ---- packed ------------------------------------------------------------------------------- */
+
+static size_t packed_size(const wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev, int i)
+{
+    int layer;
+    const wkv_weight *one = wkv_weights_at(w, cfg, i);
+    bool matrix = wkv_params_at(cfg, i, &layer)->kind == WKV_MAT && one->data != NULL;
+    return matrix ? (dev->packed_size(one) + 63) / 64 * 64 : 0;
+}
+
+wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
+                            wkv_error *err)
+{
+    size_t total = 0;
+    for (int i = 0; i < wkv_params_count(cfg); i++)
+        total += packed_size(w, cfg, dev, i);
+    if (total == 0)
+        return WKV_OK;
+    unsigned char *at = wkv_malloc_aligned(total);
+    if (at == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory (%zu bytes)", total);
+    w->blocks[w->n_blocks++] = at;
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        const size_t size = packed_size(w, cfg, dev, i);
+        if (size > 0 && !dev->pack(dev, wkv_weights_at(w, cfg, i), at))
+            WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory");
+        at += size;
     }
     return WKV_OK;
 }

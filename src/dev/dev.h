@@ -30,7 +30,20 @@ typedef struct wkv_weight {
     wkv_dtype dtype;
     bool in_out;
     int rows, cols;
+    const unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
+    wkv_layout layout;           /* how these lie; NONE: data is used as it is */
 } wkv_weight;
+
+/* One of several products that are computed together: y (rows, outputs) = or += in (rows,
+ * inputs) times W.  No product's y is another's in. */
+typedef struct wkv_product {
+    real *y;
+    const real *in;
+    const wkv_weight *W;
+    bool accumulate;
+} wkv_product;
+
+enum { WKV_MAX_PRODUCTS = 8 };
 
 /* A vector parameter's values. */
 static inline const real *wkv_vec(const wkv_weight *w)
@@ -105,6 +118,11 @@ struct wkv_dev {
 #undef OP
     /* Sums and losses go back to the host as doubles, added in a fixed order. */
     double (*sumsq)(wkv_exec *x, const real *v, size_t n);
+    /* Bytes that a matrix takes in the layout products want; 0: they take it as it is. */
+    size_t (*packed_size)(const wkv_weight *W);
+    /* Packs a matrix into as many bytes, 64-byte aligned, and sets W->packed and W->layout;
+     * false when out of memory. */
+    bool (*pack)(const wkv_dev *d, wkv_weight *W, unsigned char *to);
 };
 
 /* The processor, with the best kernels it can run.  threads 0: all it may use.  The

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "base/real.h"
-#include "kern/quant.h"
+#include "kern/panel.h"
 #include "os/os.h"
 
 /* Steps between the states that wkv7 keeps for its backward pass. */

@@ -86,6 +86,9 @@ static wkv_status open_parts(wkv_model *m, const char *path, const wkv_model_opt
         return wkv_error_prefix(err, status, path);
     WKV_TRY(open_tokenizer(m, o->vocab, err));
     WKV_TRY(wkv_dev_open_cpu(&m->dev, o->threads, err));
+    status = wkv_weights_pack(&m->weights, &m->cfg, m->dev, err);
+    if (status != WKV_OK)
+        return wkv_error_prefix(err, status, path);
     describe(m);
     return WKV_OK;
 }

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/literal.h"
 #include "base/mem.h"
 #include "tok/kinds.h"
-#include "base/literal.h"
 #include "tok/trie.h"
 
 enum { MAX_ID = (1 << 20) - 1, MAX_TEXT = 1 << 26 };

@@ -117,12 +117,9 @@ int main(void)
 {
     test_need_data();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_4v0_fp32),
-        cmocka_unit_test(test_7v0_fp32),
-        cmocka_unit_test(test_5v2_fp32),
-        cmocka_unit_test(test_6v0_fp32),
-        cmocka_unit_test(test_4v0_fp16),
-        cmocka_unit_test(test_4v0_q5_1),
+        cmocka_unit_test(test_4v0_fp32), cmocka_unit_test(test_7v0_fp32),
+        cmocka_unit_test(test_5v2_fp32), cmocka_unit_test(test_6v0_fp32),
+        cmocka_unit_test(test_4v0_fp16), cmocka_unit_test(test_4v0_q5_1),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, remove_files);
 }

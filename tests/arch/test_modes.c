@@ -15,10 +15,8 @@ typedef struct mode_case {
 
 static const mode_case cases[] = {
     {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},   {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
-    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41},
-    {&wkv_arch_rwkv5, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41},
-    {&wkv_arch_rwkv6, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv5, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv6, 2, 60, 20, 300, 70},
     {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
     {&wkv_arch_rwkv7, 2, 128, 64, 256, 97}, {&toy_arch, 2, 24, 0, 17, 30},
 };

@@ -32,8 +32,7 @@ void check_quant_rows(check *c)
         bool finite = true;
         for (size_t i = b * WKV_QBLOCK; i < (b + 1) * WKV_QBLOCK; i++)
             finite = finite && isfinite(x[i]);
-        assert_true(got.scale[b] == want.scale[b] ||
-                    (isnan(got.scale[b]) && isnan(want.scale[b])));
+        assert_true(got.scale[b] == want.scale[b] || (isnan(got.scale[b]) && isnan(want.scale[b])));
         assert_int_equal(finite, isfinite(got.scale[b]));
         for (size_t i = b * WKV_QBLOCK; finite && i < (b + 1) * WKV_QBLOCK; i++) {
             double off = fabs((double)got.q[i] * (double)got.scale[b] - (double)x[i]);
@@ -50,8 +49,9 @@ static unsigned char *blocks_of(check *c, wkv_dtype t, size_t n)
     static const struct {
         wkv_dtype t;
         int at[2]; /* of the F16 scales */
-    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}}, {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q5_1, {0, 2}},
-                  {WKV_DTYPE_Q4_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}}};
+    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}}, {WKV_DTYPE_Q4_1, {0, 2}}, {WKV_DTYPE_Q5_0, {0, 0}},
+                  {WKV_DTYPE_Q5_1, {0, 2}}, {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q2_K, {80, 82}},
+                  {WKV_DTYPE_Q4_K, {0, 2}}, {WKV_DTYPE_Q5_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}}};
     const wkv_dtype_info *d = wkv_dtype_of(t);
     const size_t size = n / (size_t)d->block * (size_t)d->bytes;
     unsigned char *p = bytes(c, size);
@@ -135,7 +135,7 @@ static void has_nan_rows(const real *y, const real *x, int rows, int n_out, int 
 
 static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
 {
-    const int span = wkv_layout_of(wkv_layout_for(t, WKV_QSUPER)).span;
+    const int span = wkv_dtype_of(t)->block;
     const int n = span * pick(c, 1, 3), n_out = pick(c, 1, 50), rows = pick(c, 1, 21);
     const size_t out = (size_t)rows * (size_t)n_out;
     const real *x = input(c, (size_t)rows * (size_t)n), *before = input_of(c, out, NORMAL);
@@ -165,7 +165,19 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
 void check_qmul_q8(check *c)
 {
     check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q8_0, 0);
-    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q5_1, 0.55 / 127);
+    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q5_0, 0);
+    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q2_K, 0.55 / 127);
+}
+
+void check_qmul_q8m(check *c)
+{
+    check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q4_1, 0);
+    check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q5_1, 0);
+}
+
+void check_qmul_q8k(check *c)
+{
+    check_type(c, c->k->qmul_q8k, wkv_qmul_q8k_ref, WKV_DTYPE_Q5_K, 0);
 }
 
 void check_qmul_q4(check *c)

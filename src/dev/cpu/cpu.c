@@ -20,6 +20,8 @@ wkv_status wkv_dev_open_cpu_level(wkv_dev **out, int threads, wkv_cpu_level leve
 #include "dev/ops.def"
 #undef OP
         .sumsq = wkv_cpu_sumsq,
+        .packed_size = wkv_cpu_packed_size,
+        .pack = wkv_cpu_pack,
     };
     *out = d;
     return WKV_OK;

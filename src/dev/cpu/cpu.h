@@ -45,5 +45,7 @@ static inline int wkv_cpu_parts(const wkv_exec *x, size_t n, size_t steps)
 #include "dev/ops.def"
 #undef OP
 double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n);
+size_t wkv_cpu_packed_size(const wkv_weight *W);
+bool wkv_cpu_pack(const wkv_dev *d, wkv_weight *W, unsigned char *to);
 
 #endif

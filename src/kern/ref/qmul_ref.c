@@ -1,4 +1,4 @@
-/* kern/ref/qmul_ref.c - products of packed weights (quant.h) with 8-bit activations, element
+/* kern/ref/qmul_ref.c - products of packed weights (panel.h) with 8-bit activations, element
  * by element.  Integers are exact and the order of the rest is fixed, so that every faster
  * version gives these very bits. */
 #include <math.h>
@@ -40,6 +40,8 @@ static int number(wkv_layout l, const unsigned char *block, int o, int i)
     const int group = i / 4, at = 4 * o + i % 4;
     if (l == WKV_LAYOUT_Q8)
         return block[group * WKV_QGROUP_LINE + at] - 128;
+    if (l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
+        return block[group * WKV_QGROUP_LINE + at];
     const int nibble = block[group % 4 * WKV_QGROUP_LINE + at] >> (group / 4 * 4) & 15;
     if (l == WKV_LAYOUT_Q4)
         return nibble - 8;
@@ -73,11 +75,16 @@ static float add_block(float acc, wkv_layout l, const unsigned char *panel, size
         panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
     const float d = half_at(scales + 2 * o), dx = x->scale[at];
     const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
-    if (l == WKV_LAYOUT_Q4K) {
+    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
         const float s = d * scales[64 + 16 * j + o];
         const float m = half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o];
         const float t = dx * (float)(x->sums[2 * at] + x->sums[2 * at + 1]);
         return fmaf(-m, t, fmaf((float)block_sum(l, block, o, q, 0, 32), s * dx, acc));
+    }
+    if (l == WKV_LAYOUT_Q8M) {
+        const float t = dx * (float)(x->sums[2 * at] + x->sums[2 * at + 1]);
+        const float sum = fmaf((float)block_sum(l, block, o, q, 0, 32), d * dx, acc);
+        return fmaf(half_at(scales + 32 + 2 * o), t, sum);
     }
     if (l == WKV_LAYOUT_Q6K) {
         const int s0 = (int8_t)scales[32 + 32 * j + o], s1 = (int8_t)scales[48 + 32 * j + o];
@@ -112,6 +119,8 @@ static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int row
     }
 
 QMUL(q8, WKV_LAYOUT_Q8)
+QMUL(q8m, WKV_LAYOUT_Q8M)
+QMUL(q8k, WKV_LAYOUT_Q8K)
 QMUL(q4, WKV_LAYOUT_Q4)
 QMUL(q4k, WKV_LAYOUT_Q4K)
 QMUL(q6k, WKV_LAYOUT_Q6K)

@@ -1,4 +1,4 @@
-/* kern/simd/qmul_tmpl.h - products of packed weights (quant.h) with 8-bit activations.
+/* kern/simd/qmul_tmpl.h - products of packed weights (panel.h) with 8-bit activations.
  *
  * A vector has the VF_N outputs of a panel, or of a part of it.  One line of weights, four
  * inputs of each output, meets the four activations that are broadcast; nothing is ever
@@ -18,7 +18,7 @@ WKV_INLINE vi four_of(const int8_t *x)
 /* Group g of a block whose lines start at `block`. */
 WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
 {
-    if (l == WKV_LAYOUT_Q8)
+    if (l == WKV_LAYOUT_Q8 || l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
         return vi_load(block + g * WKV_QGROUP_LINE);
     vi nibbles = vi_load(block + g % 4 * WKV_QGROUP_LINE);
     nibbles = vi_and(g < 4 ? nibbles : vi_right(nibbles, 4), vi_set1(0x0f0f0f0f));
@@ -63,44 +63,53 @@ typedef struct part {
     size_t row, lane, n;
 } part;
 
+/* What an offset of 1 adds to the product with block `at` of the activations. */
+WKV_INLINE float offset_part(const part *p, size_t at)
+{
+    return p->x->scale[at] * (float)(p->x->sums[2 * at] + p->x->sums[2 * at + 1]);
+}
+
 /* acc[r] += block b, for layouts whose scale is the block's own. */
 WKV_INLINE void add_plain(vf *acc, const part *p, size_t b, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const unsigned char *block =
-        p->blocks + b * (size_t)(l == WKV_LAYOUT_Q8 ? 512 : 256) + 4 * p->lane;
+    const unsigned char *block = p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane;
+    const unsigned char *scales = p->scales + b * (size_t)wkv_layout_of(l).scales;
     vi sum[QMUL_ROWS];
     for (int r = 0; r < R; r++) {
         const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
         sum[r] = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
     }
     sum_groups(sum, block, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, R, l);
-    vf d = vf_load_f16((const uint16_t *)(const void *)(p->scales + b * 32) + p->lane);
+    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
     for (int r = 0; r < R; r++) {
         vf scale = vf_mul(d, vf_set1(p->x->scale[at + (size_t)r * blocks]));
         acc[r] = vf_fma(vi_to_float(sum[r]), scale, acc[r]);
     }
+    if (l != WKV_LAYOUT_Q8M)
+        return;
+    vf m = vf_load_f16((const uint16_t *)(const void *)(scales + 32) + p->lane);
+    for (int r = 0; r < R; r++)
+        acc[r] = vf_fma(m, vf_set1(offset_part(p, at + (size_t)r * blocks)), acc[r]);
 }
 
-WKV_INLINE void add_q4k(vf *acc, const part *p, size_t b, int R)
+WKV_INLINE void add_k(vf *acc, const part *p, size_t b, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
     const unsigned char *scales = p->scales + b / 8 * 320;
     vi sum[QMUL_ROWS];
     for (int r = 0; r < R; r++)
         sum[r] = vi_set1(0);
-    sum_groups(sum, p->blocks + b * 256 + 4 * p->lane, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, R,
-               WKV_LAYOUT_Q4K);
+    sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 0, 8,
+               p->x->q + at * WKV_QBLOCK, p->n, R, l);
     vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
     vf m = vf_load_f16((const uint16_t *)(const void *)(scales + 32) + p->lane);
     d = vf_mul(d, vi_to_float(vi_load_u8(scales + 64 + b % 8 * 16 + p->lane)));
     m = vf_mul(m, vi_to_float(vi_load_u8(scales + 192 + b % 8 * 16 + p->lane)));
     for (int r = 0; r < R; r++) {
         const size_t row = at + (size_t)r * blocks;
-        const float dx = p->x->scale[row];
-        const float t = dx * (float)(p->x->sums[2 * row] + p->x->sums[2 * row + 1]);
-        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(d, vf_set1(dx)), acc[r]);
-        acc[r] = vf_fnma(m, vf_set1(t), acc[r]);
+        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(d, vf_set1(p->x->scale[row])), acc[r]);
+        acc[r] = vf_fnma(m, vf_set1(offset_part(p, row)), acc[r]);
     }
 }
 
@@ -139,8 +148,8 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     for (size_t b = 0; b < blocks; b++) {
         for (size_t line = 0; R == 1 && line < bytes; line += 64)
             WKV_PREFETCH(p->blocks + b * bytes + line + QMUL_AHEAD);
-        if (l == WKV_LAYOUT_Q4K)
-            add_q4k(acc, p, b, R);
+        if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K)
+            add_k(acc, p, b, R, l);
         else if (l == WKV_LAYOUT_Q6K)
             add_q6k(acc, p, b, R);
         else
@@ -188,6 +197,8 @@ WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
     }
 
 QMUL(q8, WKV_LAYOUT_Q8)
+QMUL(q8m, WKV_LAYOUT_Q8M)
+QMUL(q8k, WKV_LAYOUT_Q8K)
 QMUL(q4, WKV_LAYOUT_Q4)
 QMUL(q4k, WKV_LAYOUT_Q4K)
 QMUL(q6k, WKV_LAYOUT_Q6K)
@@ -222,6 +233,8 @@ static void set_qmul(wkv_kern *k)
 {
     k->quant_rows = quant_rows;
     k->qmul_q8 = qmul_q8;
+    k->qmul_q8m = qmul_q8m;
+    k->qmul_q8k = qmul_q8k;
     k->qmul_q4 = qmul_q4;
     k->qmul_q4k = qmul_q4k;
     k->qmul_q6k = qmul_q6k;

@@ -87,8 +87,7 @@ WKV_INLINE int32_t vi_sum_rounded(vf x)
 WKV_INLINE float vi_most(vf a, vf b)
 {
     vi most = _mm512_max_epi32(_mm512_castps_si512(vf_abs(a)), _mm512_castps_si512(vf_abs(b)));
-    return _mm512_cvtss_f32(
-        _mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
+    return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
 }
 
 #endif

@@ -1,10 +1,10 @@
-/* kern/pack.c - from the blocks of files to panels (quant.h). */
+/* kern/panel.c - from the blocks of files to panels (panel.h). */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/half.h"
-#include "kern/quant.h"
+#include "kern/panel.h"
 
 wkv_layout wkv_layout_for(wkv_dtype t, size_t n)
 {
@@ -13,6 +13,11 @@ wkv_layout wkv_layout_for(wkv_dtype t, size_t n)
     switch (t) {
     case WKV_DTYPE_Q4_0:
         return WKV_LAYOUT_Q4;
+    case WKV_DTYPE_Q4_1:
+    case WKV_DTYPE_Q5_1:
+        return WKV_LAYOUT_Q8M;
+    case WKV_DTYPE_Q5_K:
+        return WKV_LAYOUT_Q8K;
     case WKV_DTYPE_Q4_K:
         return WKV_LAYOUT_Q4K;
     case WKV_DTYPE_Q6_K:
@@ -34,22 +39,63 @@ static void put_half(unsigned char *scales, int output, const unsigned char *hal
 
 /* ---- 8 bits ---------------------------------------------------------------------------- */
 
-/* 32 signed bytes as one output of a block. */
-static void put_bytes(unsigned char *block, int output, const unsigned char *q)
+/* 32 bytes as one output of a block; flip: what changes in each byte. */
+static void put_bytes(unsigned char *block, int output, const unsigned char *q, unsigned char flip)
 {
     for (int g = 0; g < WKV_QBLOCK / 4; g++) {
         uint32_t four;
         memcpy(&four, q + 4 * g, 4);
-        four ^= 0x80808080u;
+        four ^= flip * 0x01010101u;
         memcpy(block + g * WKV_QGROUP_LINE + 4 * output, &four, 4);
     }
 }
+
+/* A signed byte becomes itself + 128. */
+enum { SIGN = 0x80 };
 
 static void pack_q8(panel p, int output, const unsigned char *row, size_t n)
 {
     for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
         put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, row + 2);
+        put_bytes(p.blocks + b * 512, output, row + 2, SIGN);
+    }
+}
+
+/* 4-bit (high NULL) or 5-bit numbers of a block of the older types: in the order of inputs,
+ * first all low nibbles, then all high ones; bit i of high belongs to input i. */
+static void old_block(unsigned char q[WKV_QBLOCK], const unsigned char *nibbles,
+                      const unsigned char *high)
+{
+    for (int i = 0; i < WKV_QBLOCK; i++) {
+        q[i] = nibbles[i % 16] >> (i / 16 * 4) & 15;
+        if (high != NULL)
+            q[i] = (unsigned char)(q[i] | (high[i / 8] >> (i % 8) & 1) << 4);
+    }
+}
+
+/* Q5_0: numbers are too large by 16. */
+static void pack_q5_0(panel p, int output, const unsigned char *row, size_t n)
+{
+    unsigned char q[WKV_QBLOCK];
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 22) {
+        old_block(q, row + 6, row + 2);
+        for (int i = 0; i < WKV_QBLOCK; i++)
+            q[i] = (unsigned char)(q[i] - 16);
+        put_half(p.scales + b * 32, output, row);
+        put_bytes(p.blocks + b * 512, output, q, SIGN);
+    }
+}
+
+/* Q4_1 and Q5_1. */
+static void pack_q8m(panel p, int output, const unsigned char *row, wkv_dtype t, size_t n)
+{
+    unsigned char q[WKV_QBLOCK];
+    const bool five = t == WKV_DTYPE_Q5_1;
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += five ? 24 : 20) {
+        old_block(q, row + (five ? 8 : 4), five ? row + 4 : NULL);
+        put_half(p.scales + b * 64, output, row);
+        put_half(p.scales + b * 64 + 32, output, row + 2);
+        put_bytes(p.blocks + b * 512, output, q, 0);
     }
 }
 
@@ -79,7 +125,7 @@ static void pack_anew(panel p, int output, const unsigned char *row, wkv_dtype t
         unsigned char scale[2], q[WKV_QBLOCK];
         quantise(wide + b * WKV_QBLOCK, scale, q);
         put_half(p.scales + b * 32, output, scale);
-        put_bytes(p.blocks + b * 512, output, q);
+        put_bytes(p.blocks + b * 512, output, q, SIGN);
     }
 }
 
@@ -115,22 +161,37 @@ static void scale_of_q4_k(const unsigned char *s, int j, unsigned char *scale,
     }
 }
 
-static void pack_q4k(panel p, int output, const unsigned char *row, size_t n)
+/* 32 bytes hold block j in their low nibbles and j + 1 in the high ones, for even j; q5 has
+ * the fifth bit of block j in bit j of 32 bytes. */
+static void k_block(unsigned char q[WKV_QBLOCK], const unsigned char *nibbles,
+                    const unsigned char *high, int j)
 {
-    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += 144) {
+    for (int i = 0; i < WKV_QBLOCK; i++) {
+        q[i] = nibbles[j / 2 * 32 + i] >> (j % 2 * 4) & 15;
+        if (high != NULL)
+            q[i] = (unsigned char)(q[i] | (high[i] >> j & 1) << 4);
+    }
+}
+
+/* Q4_K and Q5_K. */
+static void pack_k(panel p, int output, const unsigned char *row, wkv_dtype t, size_t n)
+{
+    const bool five = t == WKV_DTYPE_Q5_K;
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += five ? 176 : 144) {
         unsigned char *scales = p.scales + s * 320;
         put_half(scales, output, row);
         put_half(scales + 32, output, row + 2);
         for (int j = 0; j < 8; j++) {
             scale_of_q4_k(row + 4, j, &scales[64 + 16 * j + output],
                           &scales[192 + 16 * j + output]);
-            /* 32 bytes hold one block in their low nibbles and the next in the high ones */
-            const unsigned char *q = row + 16 + j / 2 * 32;
-            const int shift = j % 2 * 4;
-            unsigned char pairs[16];
+            unsigned char q[WKV_QBLOCK], pairs[16];
+            k_block(q, row + (five ? 48 : 16), five ? row + 16 : NULL, j);
             for (int i = 0; i < 16; i++)
-                pairs[i] = (unsigned char)((q[i] >> shift & 15) | (q[i + 16] >> shift & 15) << 4);
-            put_nibbles(p.blocks + (s * 8 + (size_t)j) * 256, output, pairs);
+                pairs[i] = (unsigned char)(q[i] | q[i + 16] << 4);
+            if (five)
+                put_bytes(p.blocks + (s * 8 + (size_t)j) * 512, output, q, 0);
+            else
+                put_nibbles(p.blocks + (s * 8 + (size_t)j) * 256, output, pairs);
         }
     }
 }
@@ -185,12 +246,16 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     for (int o = 0; o < n_rows; o++, row += row_bytes) {
         if (t == WKV_DTYPE_Q8_0)
             pack_q8(p, o, row, n);
+        else if (t == WKV_DTYPE_Q5_0)
+            pack_q5_0(p, o, row, n);
         else if (l == WKV_LAYOUT_Q8)
             pack_anew(p, o, row, t, n, wide);
         else if (l == WKV_LAYOUT_Q4)
             pack_q4(p, o, row, n);
-        else if (l == WKV_LAYOUT_Q4K)
-            pack_q4k(p, o, row, n);
+        else if (l == WKV_LAYOUT_Q8M)
+            pack_q8m(p, o, row, t, n);
+        else if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K)
+            pack_k(p, o, row, t, n);
         else
             pack_q6k(p, o, row, n);
     }

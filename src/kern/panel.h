@@ -1,9 +1,9 @@
-/* kern/quant.h - how quantised weights lie in memory while a model runs.
+/* kern/panel.h - how quantised weights lie in memory while a model runs.
  *
  * Files keep a row's blocks together, each block with its scale in front.  Products want
  * something else: the same four inputs of 16 outputs in one cache line, so that one
  * instruction multiplies them with four activations, and sums stay in their lanes.  So
- * weights are packed once, when a model is opened (pack.c):
+ * weights are packed once, when a model is opened (panel.c):
  *
  *   a panel    16 outputs (the last one filled up with zeros), all inputs: first all
  *              scales, padded to a cache line, then all blocks
@@ -19,13 +19,15 @@
  *         the high ones; scales as Q8.                                 w = d (nibble - 8)
  *   Q4K   nibbles as Q4; 256 inputs have 16 f16 d, 16 f16 m, then for each of their
  *         blocks 16 bytes s, then for each 16 bytes t.                 w = d s nibble - m t
+ *   Q8M   bytes are weights; a block has 16 f16 d, then 16 f16 m.   w = d byte + m
+ *   Q8K   scales as Q4K, but bytes.                                 w = d s byte - m t
  *   Q6K   nibbles as Q4, then two lines of 2-bit numbers h: line j holds groups 4 j to
  *         4 j + 3, from the low bits up; 256 inputs have 16 f16 d, then for each 16 of
  *         them 16 signed bytes s.                                      w = d s (16 h + nibble - 32)
  *
  * Activations are rows of 8-bit numbers, one scale a block (quant_rows). */
-#ifndef WKV_KERN_QUANT_H
-#define WKV_KERN_QUANT_H
+#ifndef WKV_KERN_PANEL_H
+#define WKV_KERN_PANEL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +44,8 @@ enum {
 typedef enum wkv_layout {
     WKV_LAYOUT_NONE, /* not packed */
     WKV_LAYOUT_Q8,
+    WKV_LAYOUT_Q8M,
+    WKV_LAYOUT_Q8K,
     WKV_LAYOUT_Q4,
     WKV_LAYOUT_Q4K,
     WKV_LAYOUT_Q6K,
@@ -64,10 +68,9 @@ typedef struct wkv_layout_info {
 static inline wkv_layout_info wkv_layout_of(wkv_layout l)
 {
     static const wkv_layout_info info[WKV_LAYOUTS] = {
-        [WKV_LAYOUT_Q8] = {WKV_QBLOCK, 32, 512},
-        [WKV_LAYOUT_Q4] = {WKV_QBLOCK, 32, 256},
-        [WKV_LAYOUT_Q4K] = {WKV_QSUPER, 320, 256},
-        [WKV_LAYOUT_Q6K] = {WKV_QSUPER, 288, 384},
+        [WKV_LAYOUT_Q8] = {WKV_QBLOCK, 32, 512},   [WKV_LAYOUT_Q8M] = {WKV_QBLOCK, 64, 512},
+        [WKV_LAYOUT_Q8K] = {WKV_QSUPER, 320, 512}, [WKV_LAYOUT_Q4] = {WKV_QBLOCK, 32, 256},
+        [WKV_LAYOUT_Q4K] = {WKV_QSUPER, 320, 256}, [WKV_LAYOUT_Q6K] = {WKV_QSUPER, 288, 384},
     };
     return info[l];
 }

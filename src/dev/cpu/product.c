@@ -1,0 +1,274 @@
+/* dev/cpu/product.c - products of activations with weight matrices, forward.
+ *
+ * Packed weights (kern/panel.h): the activations become 8-bit numbers, then every panel
+ * meets all rows.  Plain weights with few rows: matrix-vector kernels, which read each
+ * weight once in the type it is stored in.  Both are cut into tasks of some outputs, which
+ * the threads take as they come; all products of a call share one set of tasks, so that
+ * the team is woken once.  Plain weights with many rows: dense products over tiles of
+ * the output, a stored type other than real being widened tile by tile. */
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "dev/cpu/cpu.h"
+#include "dev/cpu/gemm.h"
+
+enum {
+    FEW_ROWS = 4,          /* up to here the matrix-vector kernels win */
+    WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
+    TASK_BYTES = 1 << 16,  /* of weights, times rows, that a task works on */
+    TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
+};
+
+static size_t row_bytes(const wkv_weight *W)
+{
+    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
+    return (size_t)W->cols / (size_t)t->block * (size_t)t->bytes;
+}
+
+static size_t inputs_of(const wkv_weight *W)
+{
+    return (size_t)(W->in_out ? W->rows : W->cols);
+}
+
+static size_t outputs_of(const wkv_weight *W)
+{
+    return (size_t)(W->in_out ? W->cols : W->rows);
+}
+
+static bool is_dense(const wkv_weight *W, int rows)
+{
+    return W->layout == WKV_LAYOUT_NONE && rows > FEW_ROWS;
+}
+
+/* ---- one product among others ------------------------------------------------------- */
+
+typedef struct job {
+    const wkv_product *p;
+    real *sum;              /* where a plain product that is added goes first */
+    wkv_qrows x;            /* the activations of a packed one */
+    size_t piece, end_task; /* outputs of a task; the task after its last */
+} job;
+
+/* A piece of 16 outputs at least, and wide enough not to read rows of an in_out weight by
+ * shreds. */
+static size_t piece_of(const wkv_weight *W, int rows)
+{
+    size_t n = inputs_of(W), least = W->in_out ? 4 * TASK_GRAIN : TASK_GRAIN;
+    size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
+                   : W->in_out                  ? n * sizeof(real)
+                                                : row_bytes(W);
+    size_t piece = TASK_BYTES / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
+    return piece > least ? piece : least;
+}
+
+/* Scratch for quantised activations: those of an earlier job with the same input, or new. */
+static wkv_qrows rows_of(wkv_exec *x, const job *jobs, int n, int rows)
+{
+    const wkv_product *p = jobs[n].p;
+    for (int j = 0; j < n; j++)
+        if (jobs[j].p->in == p->in && jobs[j].x.q != NULL)
+            return jobs[j].x;
+    const size_t all = (size_t)rows * inputs_of(p->W), blocks = all / WKV_QBLOCK;
+    return (wkv_qrows){wkv_arena_alloc(x->scratch, all),
+                       wkv_arena_alloc(x->scratch, blocks * sizeof(float)),
+                       wkv_arena_alloc(x->scratch, 2 * blocks * sizeof(int32_t))};
+}
+
+static void quantise(wkv_exec *x, const job *jobs, int n, int rows)
+{
+    const wkv_product *p = jobs[n].p;
+    for (int j = 0; j < n; j++)
+        if (jobs[j].x.q == jobs[n].x.q)
+            return;
+    const wkv_qrows *to = &jobs[n].x;
+    const size_t cols = inputs_of(p->W), all = (size_t)rows * cols;
+    int parts = wkv_cpu_parts(x, all / WKV_QBLOCK, all / 4);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int i = 0; i < parts; i++) {
+        wkv_span s = wkv_span_of(all, parts, i, WKV_QBLOCK);
+        size_t block = s.begin / WKV_QBLOCK;
+        x->dev->kern->quant_rows((int8_t *)(uintptr_t)to->q + s.begin,
+                                 (float *)(uintptr_t)to->scale + block,
+                                 (int32_t *)(uintptr_t)to->sums + 2 * block, p->in + s.begin, s.n);
+    }
+}
+
+/* ---- tasks ------------------------------------------------------------------------------ */
+
+static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows)
+{
+    const wkv_weight *W = j->p->W;
+    const size_t n_in = (size_t)W->cols;
+    const unsigned char *panels = W->packed + begin / WKV_PANEL * wkv_panel_bytes(W->layout, n_in);
+    void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
+                                        int, int, bool) = {
+        [WKV_LAYOUT_Q8] = k->qmul_q8,   [WKV_LAYOUT_Q8M] = k->qmul_q8m,
+        [WKV_LAYOUT_Q8K] = k->qmul_q8k, [WKV_LAYOUT_Q4] = k->qmul_q4,
+        [WKV_LAYOUT_Q4K] = k->qmul_q4k, [WKV_LAYOUT_Q6K] = k->qmul_q6k,
+    };
+    multiply[W->layout](j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols,
+                        j->p->accumulate);
+}
+
+/* n outputs of one row, from `begin` on; wide holds one widened weight row. */
+static void vector_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
+                        size_t begin, size_t n, real *wide)
+{
+    if (W->in_out) {
+        k->gemv_t(y, (const real *)W->data + begin, in, W->rows, W->cols, (int)n);
+        return;
+    }
+    const unsigned char *rows = (const unsigned char *)W->data + begin * row_bytes(W);
+    switch (W->dtype) {
+    case WKV_DTYPE_REAL:
+        k->gemv(y, (const real *)(const void *)rows, in, (int)n, W->cols);
+        break;
+    case WKV_DTYPE_F16:
+        k->gemv_f16(y, (const uint16_t *)(const void *)rows, in, (int)n, W->cols);
+        break;
+    case WKV_DTYPE_BF16:
+        k->gemv_bf16(y, (const uint16_t *)(const void *)rows, in, (int)n, W->cols);
+        break;
+    default:
+        for (size_t o = 0; o < n; o++) {
+            wkv_dtype_to_real(wide, rows + o * row_bytes(W), W->dtype, (size_t)W->cols);
+            k->gemv(y + o, wide, in, 1, W->cols);
+        }
+    }
+}
+
+static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, real *wide)
+{
+    const job *j = jobs;
+    size_t first = 0;
+    for (; task >= j->end_task; j++)
+        first = j->end_task;
+    const wkv_product *p = j->p;
+    const size_t n_in = inputs_of(p->W), n_out = outputs_of(p->W);
+    const size_t begin = (task - first) * j->piece;
+    const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
+    if (p->W->layout != WKV_LAYOUT_NONE) {
+        packed_task(k, j, begin, n, rows);
+        return;
+    }
+    for (size_t r = 0; r < (size_t)rows; r++) {
+        const size_t at = r * n_out + begin;
+        vector_task(k, (p->accumulate ? j->sum : p->y) + at, p->in + r * n_in, p->W, begin, n,
+                    wide);
+        if (p->accumulate)
+            k->add(p->y + at, j->sum + at, n);
+    }
+}
+
+/* All but dense products. */
+static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int rows)
+{
+    job jobs[WKV_MAX_PRODUCTS];
+    size_t tasks = 0, weights = 0, longest = 0;
+    const size_t mark = wkv_arena_mark(x->scratch), threads = (size_t)x->dev->threads;
+    for (int i = 0; i < n; i++) {
+        const wkv_weight *W = p[i]->W;
+        const size_t n_out = outputs_of(W);
+        const bool packed = W->layout != WKV_LAYOUT_NONE;
+        jobs[i] = (job){.p = p[i], .piece = piece_of(W, rows)};
+        tasks += (n_out + jobs[i].piece - 1) / jobs[i].piece;
+        jobs[i].end_task = tasks;
+        weights += n_out * inputs_of(W);
+        longest = !packed && (size_t)W->cols > longest ? (size_t)W->cols : longest;
+        if (packed)
+            jobs[i].x = rows_of(x, jobs, i, rows);
+        else if (p[i]->accumulate)
+            jobs[i].sum = wkv_arena_reals(x->scratch, (size_t)rows * n_out);
+    }
+    real *wide = wkv_arena_reals(x->scratch, threads * longest);
+    if (!wkv_exec_measuring(x)) {
+        for (int i = 0; i < n; i++)
+            if (jobs[i].x.q != NULL)
+                quantise(x, jobs, i, rows);
+        atomic_size_t next = 0;
+        int parts = wkv_cpu_parts(x, tasks, weights * (size_t)rows / 2);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+        for (int i = 0; i < parts; i++)
+            for (size_t task; (task = atomic_fetch_add(&next, 1)) < tasks;)
+                run_task(x->dev->kern, jobs, task, rows, wide + (size_t)i * longest);
+    }
+    wkv_arena_reset(x->scratch, mark);
+}
+
+/* ---- many rows ---------------------------------------------------------------------- */
+
+/* y = in W^T for a W that is stored in another type: each tile of weight rows is widened
+ * by the thread that multiplies it. */
+static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
+{
+    size_t cols = (size_t)W->cols;
+    size_t mark = wkv_arena_mark(x->scratch);
+    size_t threads = (size_t)x->dev->threads;
+    real *wide = wkv_arena_reals(x->scratch, threads * WIDEN_ROWS * cols);
+    if (!wkv_exec_measuring(x)) {
+        size_t tiles = ((size_t)W->rows + WIDEN_ROWS - 1) / WIDEN_ROWS;
+        int parts = wkv_cpu_parts(x, tiles, (size_t)g->m * (size_t)W->rows * cols / 16);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+        for (int i = 0; i < parts; i++) {
+            real *mine = wide + (size_t)i * WIDEN_ROWS * cols;
+            wkv_span s = wkv_span_of((size_t)W->rows, parts, i, WIDEN_ROWS);
+            for (size_t o = s.begin; o < s.begin + s.n; o += WIDEN_ROWS) {
+                size_t n = (size_t)W->rows - o < WIDEN_ROWS ? (size_t)W->rows - o : WIDEN_ROWS;
+                wkv_dtype_to_real(mine, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
+                                  n * cols);
+                wkv_gemm_args t = *g;
+                t.C += o;
+                t.B = mine;
+                t.n = (int)n;
+                wkv_gemm(x->dev->kern, &t);
+            }
+        }
+    }
+    wkv_arena_reset(x->scratch, mark);
+}
+
+static void run_dense(wkv_exec *x, const wkv_product *p, int rows)
+{
+    const wkv_weight *W = p->W;
+    wkv_gemm_args g = {
+        .C = p->y,
+        .A = p->in,
+        .B = W->data,
+        .m = rows,
+        .n = (int)outputs_of(W),
+        .k = (int)inputs_of(W),
+        .ldb = W->cols,
+        .trans_b = !W->in_out,
+        .accumulate = p->accumulate,
+    };
+    g.lda = g.k;
+    g.ldc = g.n;
+    if (W->dtype != WKV_DTYPE_REAL)
+        widened(x, &g, W);
+    else if (!wkv_exec_measuring(x))
+        wkv_gemm_parallel(x, &g);
+}
+
+/* ---- the operations -------------------------------------------------------------------- */
+
+void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
+{
+    const wkv_product *together[WKV_MAX_PRODUCTS];
+    int n_together = 0;
+    assert(n <= WKV_MAX_PRODUCTS);
+    for (int i = 0; i < n; i++) {
+        if (is_dense(p[i].W, rows))
+            run_dense(x, &p[i], rows);
+        else
+            together[n_together++] = &p[i];
+    }
+    if (n_together > 0)
+        run_together(x, together, n_together, rows);
+}
+
+void wkv_cpu_matmul(wkv_exec *x, real *y, const real *in, const wkv_weight *W, int rows,
+                    bool accumulate)
+{
+    wkv_product p = {y, in, W, accumulate};
+    wkv_cpu_products(x, &p, 1, rows);
+}

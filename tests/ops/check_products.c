@@ -1,0 +1,138 @@
+/* tests/ops/check_products.c - several products in one go, of plain and of packed weights:
+ * the bits of one product after the other, of the file's weights where these are plain, and
+ * of the same rows alone, on one thread or several. */
+#include <math.h>
+
+#include "base/half.h"
+#include "ops.h"
+
+enum { PRODUCTS = 4, INPUTS = 256, THREADS = 3 };
+
+typedef struct setup {
+    wkv_weight W[PRODUCTS];
+    void *stored[PRODUCTS], *packed[PRODUCTS];
+    real *in, *before; /* (rows, INPUTS), and what y holds, at most (rows, 200) */
+    int rows;
+    wkv_rng rng;
+} setup;
+
+static wkv_dev *open_dev(int threads)
+{
+    wkv_dev *dev;
+    assert_int_equal(wkv_dev_open_cpu(&dev, threads, NULL), WKV_OK);
+    return dev;
+}
+
+/* A matrix of random blocks of type t, packed where the device wants it. */
+static void add_weight(setup *s, int i, wkv_dtype t, int outputs)
+{
+    uint64_t size;
+    const size_t n = (size_t)outputs * INPUTS;
+    assert_true(wkv_dtype_bytes(t, n, &size));
+    unsigned char *p = malloc((size_t)size);
+    for (size_t b = 0; b < size; b++)
+        p[b] = (unsigned char)wkv_rng_u64(&s->rng);
+    const size_t step = (size_t)wkv_dtype_of(t)->bytes, at = t == WKV_DTYPE_Q6_K ? 208 : 0;
+    for (size_t b = 0; b < size; b += step) {
+        uint16_t scale[2] = {wkv_f32_to_f16(0.01f * (float)wkv_rng_normal(&s->rng)),
+                             wkv_f32_to_f16(0.01f * (float)wkv_rng_normal(&s->rng))};
+        float plain = (float)wkv_rng_normal(&s->rng);
+        memcpy(p + b + at, t == WKV_DTYPE_F32 ? (void *)&plain : (void *)scale,
+               step < 4                                     ? step
+               : t == WKV_DTYPE_Q8_0 || t == WKV_DTYPE_Q6_K ? 2
+                                                            : 4);
+    }
+    s->stored[i] = p;
+    s->W[i] = (wkv_weight){.data = p, .dtype = t, .rows = outputs, .cols = INPUTS};
+    wkv_dev *dev = open_dev(2);
+    const size_t room = dev->packed_size(&s->W[i]);
+    s->packed[i] = room > 0 ? aligned_alloc(64, (room + 63) / 64 * 64) : NULL;
+    if (room > 0)
+        assert_true(dev->pack(dev, &s->W[i], s->packed[i]));
+    assert_int_equal(room > 0, wkv_dtype_of(t)->block > 1);
+    wkv_dev_close(&dev);
+}
+
+static void run(const setup *s, int threads, int first, int n, const real *in, int rows,
+                real *const *y)
+{
+    wkv_dev *dev = open_dev(threads);
+    wkv_arena scratch;
+    wkv_exec x = {dev, &scratch};
+    wkv_product p[PRODUCTS];
+    for (int i = 0; i < n; i++) {
+        const wkv_weight *W = &s->W[first + i];
+        memcpy(y[i], s->before, (size_t)rows * (size_t)W->rows * sizeof(real));
+        p[i] = (wkv_product){y[i], in, W, (first + i) % 2 == 1};
+    }
+    wkv_arena_measure(&scratch);
+    dev->products(&x, p, n, rows);
+    assert_true(wkv_arena_init(&scratch, scratch.peak));
+    dev->products(&x, p, n, rows);
+    wkv_arena_deinit(&scratch);
+    wkv_dev_close(&dev);
+}
+
+static real *outputs(const setup *s)
+{
+    return malloc((size_t)s->rows * 200 * sizeof(real));
+}
+
+static void check_setup(setup *s)
+{
+    real *together[PRODUCTS], *one = outputs(s), *row = outputs(s);
+    for (int i = 0; i < PRODUCTS; i++)
+        together[i] = outputs(s);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        run(s, threads, 0, PRODUCTS, s->in, s->rows, together);
+        for (int i = 0; i < PRODUCTS; i++) {
+            const size_t n = (size_t)s->W[i].rows, last = (size_t)s->rows - 1;
+            run(s, 1, i, 1, s->in, s->rows, &one);
+            assert_memory_equal(together[i], one, (size_t)s->rows * n * sizeof(real));
+            if (s->W[i].layout == WKV_LAYOUT_NONE || i % 2 == 1)
+                continue;
+            run(s, threads, i, 1, s->in + last * INPUTS, 1, &row);
+            assert_memory_equal(row, one + last * n, n * sizeof(real));
+        }
+    }
+    for (int i = 0; i < PRODUCTS; i++)
+        free(together[i]);
+    free(one);
+    free(row);
+}
+
+static void check_types(const wkv_dtype t[PRODUCTS], int rows)
+{
+    static const int sizes[PRODUCTS] = {200, 16, 33, 130};
+    setup s = {.rows = rows};
+    wkv_rng_seed(&s.rng, 11);
+    for (int i = 0; i < PRODUCTS; i++)
+        add_weight(&s, i, t[i], sizes[i]);
+    s.in = malloc((size_t)rows * INPUTS * sizeof(real));
+    s.before = malloc((size_t)rows * 200 * sizeof(real));
+    for (int i = 0; i < rows * INPUTS; i++)
+        s.in[i] = (real)wkv_rng_normal(&s.rng);
+    for (int i = 0; i < rows * 200; i++)
+        s.before[i] = (real)wkv_rng_normal(&s.rng);
+    check_setup(&s);
+    for (int i = 0; i < PRODUCTS; i++) {
+        free(s.stored[i]);
+        free(s.packed[i]);
+    }
+    free(s.in);
+    free(s.before);
+}
+
+void check_products(void **state)
+{
+    static const wkv_dtype types[][PRODUCTS] = {
+        {WKV_DTYPE_Q8_0, WKV_DTYPE_Q4_0, WKV_DTYPE_Q4_K, WKV_DTYPE_Q6_K},
+        {WKV_DTYPE_F32, WKV_DTYPE_Q8_0, WKV_DTYPE_F16, WKV_DTYPE_Q5_1},
+        {WKV_DTYPE_Q6_K, WKV_DTYPE_BF16, WKV_DTYPE_Q5_K, WKV_DTYPE_F32},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        check_types(types[i], 1);
+        check_types(types[i], 3);
+        check_types(types[i], 21);
+    }
+}
