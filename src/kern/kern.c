@@ -51,6 +51,8 @@ static void build(void)
             fill_avx512(k);
         if (level >= WKV_CPU_VNNI)
             wkv_kern_init_qmul_vnni(k);
+        if (level >= WKV_CPU_AMX)
+            wkv_kern_init_qmul_amx(k);
 #endif
         k->level = (wkv_cpu_level)level;
     }

@@ -39,25 +39,18 @@ static void put_half(unsigned char *scales, int output, const unsigned char *hal
 
 /* ---- 8 bits ---------------------------------------------------------------------------- */
 
-/* 32 bytes as one output of a block; flip: what changes in each byte. */
-static void put_bytes(unsigned char *block, int output, const unsigned char *q, unsigned char flip)
+/* 32 bytes as one output of a block. */
+static void put_bytes(unsigned char *block, int output, const unsigned char *q)
 {
-    for (int g = 0; g < WKV_QBLOCK / 4; g++) {
-        uint32_t four;
-        memcpy(&four, q + 4 * g, 4);
-        four ^= flip * 0x01010101u;
-        memcpy(block + g * WKV_QGROUP_LINE + 4 * output, &four, 4);
-    }
+    for (int g = 0; g < WKV_QBLOCK / 4; g++)
+        memcpy(block + g * WKV_QGROUP_LINE + 4 * output, q + 4 * g, 4);
 }
-
-/* A signed byte becomes itself + 128. */
-enum { SIGN = 0x80 };
 
 static void pack_q8(panel p, int output, const unsigned char *row, size_t n)
 {
     for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
         put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, row + 2, SIGN);
+        put_bytes(p.blocks + b * 512, output, row + 2);
     }
 }
 
@@ -82,7 +75,7 @@ static void pack_q5_0(panel p, int output, const unsigned char *row, size_t n)
         for (int i = 0; i < WKV_QBLOCK; i++)
             q[i] = (unsigned char)(q[i] - 16);
         put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, q, SIGN);
+        put_bytes(p.blocks + b * 512, output, q);
     }
 }
 
@@ -95,7 +88,7 @@ static void pack_q8m(panel p, int output, const unsigned char *row, wkv_dtype t,
         old_block(q, row + (five ? 8 : 4), five ? row + 4 : NULL);
         put_half(p.scales + b * 64, output, row);
         put_half(p.scales + b * 64 + 32, output, row + 2);
-        put_bytes(p.blocks + b * 512, output, q, 0);
+        put_bytes(p.blocks + b * 512, output, q);
     }
 }
 
@@ -125,7 +118,7 @@ static void pack_anew(panel p, int output, const unsigned char *row, wkv_dtype t
         unsigned char scale[2], q[WKV_QBLOCK];
         quantise(wide + b * WKV_QBLOCK, scale, q);
         put_half(p.scales + b * 32, output, scale);
-        put_bytes(p.blocks + b * 512, output, q, SIGN);
+        put_bytes(p.blocks + b * 512, output, q);
     }
 }
 
@@ -189,7 +182,7 @@ static void pack_k(panel p, int output, const unsigned char *row, wkv_dtype t, s
             for (int i = 0; i < 16; i++)
                 pairs[i] = (unsigned char)(q[i] | q[i + 16] << 4);
             if (five)
-                put_bytes(p.blocks + (s * 8 + (size_t)j) * 512, output, q, 0);
+                put_bytes(p.blocks + (s * 8 + (size_t)j) * 512, output, q);
             else
                 put_nibbles(p.blocks + (s * 8 + (size_t)j) * 256, output, pairs);
         }

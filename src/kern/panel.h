@@ -14,7 +14,7 @@
  * The layout is the same for every instruction set: one of 16 lanes takes a line at once,
  * one of 8 in two halves, one of 4 in four.
  *
- *   Q8    bytes are weights + 128; a block has 16 f16 scales d.        w = d (byte - 128)
+ *   Q8    bytes are signed; a block has 16 f16 scales d.            w = d byte
  *   Q4    lines are halved: line j holds group j in its low nibbles and group j + 4 in
  *         the high ones; scales as Q8.                                 w = d (nibble - 8)
  *   Q4K   nibbles as Q4; 256 inputs have 16 f16 d, 16 f16 m, then for each of their

@@ -9,12 +9,27 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static uint64_t read_xcr0(void)
 {
     uint32_t lo, hi;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     return (uint64_t)hi << 32 | lo;
+}
+
+/* Tiles are much to save on a context switch: Linux wants to be asked for them. */
+static bool may_use_tiles(void)
+{
+#if defined(__linux__)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 static wkv_cpu_level hardware_level(void)
@@ -30,7 +45,11 @@ static wkv_cpu_level hardware_level(void)
     unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) != wide || (read_xcr0() & 0xe6) != 0xe6)
         return WKV_CPU_AVX2;
-    return c & bit_AVX512VNNI ? WKV_CPU_VNNI : WKV_CPU_AVX512;
+    if (!(c & bit_AVX512VNNI))
+        return WKV_CPU_AVX512;
+    unsigned tiles = bit_AMX_TILE | bit_AMX_INT8;
+    bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && may_use_tiles();
+    return amx ? WKV_CPU_AMX : WKV_CPU_VNNI;
 }
 #else
 static wkv_cpu_level hardware_level(void)
@@ -39,7 +58,7 @@ static wkv_cpu_level hardware_level(void)
 }
 #endif
 
-static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512", "vnni"};
+static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512", "vnni", "amx"};
 
 const char *wkv_cpu_level_name(wkv_cpu_level level)
 {

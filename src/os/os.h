@@ -73,11 +73,12 @@ typedef enum wkv_cpu_level {
     WKV_CPU_AVX2,    /* AVX2, FMA, F16C */
     WKV_CPU_AVX512,  /* AVX-512 F, BW, DQ, VL */
     WKV_CPU_VNNI,    /* AVX-512 VNNI: products of bytes */
+    WKV_CPU_AMX,     /* AMX: products of tiles of bytes */
     WKV_CPU_LEVELS
 } wkv_cpu_level;
 
 /* The highest level that processor and operating system both support (CPUID and
- * XCR0), lowered by the environment variable WKV_CPU=ref|avx2|avx512|vnni when set. */
+ * XCR0), lowered by the environment variable WKV_CPU=ref|avx2|avx512|vnni|amx when set. */
 wkv_cpu_level wkv_cpu_detect(void);
 const char *wkv_cpu_level_name(wkv_cpu_level level);
 

@@ -39,7 +39,7 @@ static int number(wkv_layout l, const unsigned char *block, int o, int i)
 {
     const int group = i / 4, at = 4 * o + i % 4;
     if (l == WKV_LAYOUT_Q8)
-        return block[group * WKV_QGROUP_LINE + at] - 128;
+        return (int8_t)block[group * WKV_QGROUP_LINE + at];
     if (l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
         return block[group * WKV_QGROUP_LINE + at];
     const int nibble = block[group % 4 * WKV_QGROUP_LINE + at] >> (group / 4 * 4) & 15;

@@ -18,7 +18,9 @@ WKV_INLINE vi four_of(const int8_t *x)
 /* Group g of a block whose lines start at `block`. */
 WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
 {
-    if (l == WKV_LAYOUT_Q8 || l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
+    if (l == WKV_LAYOUT_Q8) /* + 128: the product of bytes wants them unsigned */
+        return vi_xor(vi_load(block + g * WKV_QGROUP_LINE), vi_set1((int32_t)0x80808080));
+    if (l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
         return vi_load(block + g * WKV_QGROUP_LINE);
     vi nibbles = vi_load(block + g % 4 * WKV_QGROUP_LINE);
     nibbles = vi_and(g < 4 ? nibbles : vi_right(nibbles, 4), vi_set1(0x0f0f0f0f));
@@ -229,7 +231,7 @@ static void quant_rows(int8_t *q, float *scale, int32_t *sums, const real *x, si
     }
 }
 
-static void set_qmul(wkv_kern *k)
+WKV_INLINE void set_qmul(wkv_kern *k)
 {
     k->quant_rows = quant_rows;
     k->qmul_q8 = qmul_q8;

@@ -20,5 +20,6 @@ WKV_KERN_FAMILIES(FAMILY)
 /* Products of bytes, which plain AVX-512 does no better than AVX2. */
 void wkv_kern_init_qmul_avx2(wkv_kern *k);
 void wkv_kern_init_qmul_vnni(wkv_kern *k);
+void wkv_kern_init_qmul_amx(wkv_kern *k);
 
 #endif

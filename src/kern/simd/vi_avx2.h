@@ -33,6 +33,11 @@ WKV_INLINE vi vi_and(vi a, vi b)
     return _mm256_and_si256(a, b);
 }
 
+WKV_INLINE vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
 WKV_INLINE vi vi_or(vi a, vi b)
 {
     return _mm256_or_si256(a, b);
