@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +112,7 @@ bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX])
     return !busy;
 }
 
-void wkv_files_sweep(const char *dir, const char *name)
+static void sweep(const char *dir, const char *name, bool spare_living)
 {
     size_t n = strlen(name);
     DIR *d = opendir(dir);
@@ -121,11 +122,23 @@ void wkv_files_sweep(const char *dir, const char *name)
         if (strncmp(entry->d_name, name, n) != 0 || *rest++ != '.')
             continue;
         size_t digits = strspn(rest, "0123456789");
-        if (digits > 0 && strcmp(rest + digits, ".tmp") == 0)
+        if (digits == 0 || digits > 18 || strcmp(rest + digits, ".tmp") != 0)
+            continue;
+        if (!spare_living || (kill((pid_t)atoll(rest), 0) != 0 && errno == ESRCH))
             unlinkat(dirfd(d), entry->d_name, 0);
     }
     if (d != NULL)
         closedir(d);
+}
+
+void wkv_files_sweep(const char *dir, const char *name)
+{
+    sweep(dir, name, false);
+}
+
+void wkv_files_sweep_dead(const char *dir, const char *name)
+{
+    sweep(dir, name, true);
 }
 
 const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name)

@@ -24,6 +24,8 @@ bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX]);
 
 /* Removes the temporary files ("NAME.PID.tmp") that a killed process left in a folder. */
 void wkv_files_sweep(const char *dir, const char *name);
+/* The same in a folder that is not locked: those of processes that run are left. */
+void wkv_files_sweep_dead(const char *dir, const char *name);
 
 /* "DIR/NAME" in buf. */
 const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name);

@@ -4,6 +4,7 @@
 
 #include <wkv/file.h>
 #include <wkv/model.h>
+#include <wkv/prepare.h>
 #include <wkv/sampler.h>
 #include <wkv/session.h>
 #include <wkv/status.h>

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -32,10 +33,19 @@ wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err);
 wkv_status wkv_writer_write(wkv_writer *w, const void *data, size_t n, wkv_error *err);
 uint64_t wkv_writer_offset(const wkv_writer *w);
 
+/* Flushes and fsyncs: what then can fail in a commit is the rename. */
+wkv_status wkv_writer_sync(wkv_writer *w, wkv_error *err);
 /* Flushes, fsyncs, renames over path, fsyncs the folder; frees *w either way. */
 wkv_status wkv_writer_commit(wkv_writer **w, wkv_error *err);
 /* Removes the temporary file; harmless on NULL. */
 void wkv_writer_abort(wkv_writer **w);
+
+/* A file to write and read back, beside path, that is gone when it is closed or the process
+ * ends. */
+wkv_status wkv_scratch_open(FILE **out, const char *path, wkv_error *err);
+
+/* Removes the file, durably; none there is no error. */
+wkv_status wkv_remove_file(const char *path, wkv_error *err);
 
 /* Creates the folder and its parents when absent. */
 wkv_status wkv_make_dirs(const char *path, wkv_error *err);

@@ -100,12 +100,18 @@ uint64_t wkv_writer_offset(const wkv_writer *w)
     return w->offset;
 }
 
+wkv_status wkv_writer_sync(wkv_writer *w, wkv_error *err)
+{
+    WKV_TRY(flush(w, err));
+    if (fsync(w->fd) != 0)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot sync: %s", w->path, strerror(errno));
+    return WKV_OK;
+}
+
 wkv_status wkv_writer_commit(wkv_writer **pw, wkv_error *err)
 {
     wkv_writer *w = *pw;
-    wkv_status s = flush(w, err);
-    if (s == WKV_OK && fsync(w->fd) != 0)
-        s = WKV_SET(err, WKV_E_IO, "%s: cannot sync: %s", w->path, strerror(errno));
+    wkv_status s = wkv_writer_sync(w, err);
     if (s == WKV_OK && close(w->fd) != 0)
         s = WKV_SET(err, WKV_E_IO, "%s: cannot close: %s", w->path, strerror(errno));
     if (s == WKV_OK) {
@@ -127,6 +133,33 @@ void wkv_writer_abort(wkv_writer **w)
         return;
     unlink((*w)->temp);
     release(w);
+}
+
+wkv_status wkv_scratch_open(FILE **out, const char *path, wkv_error *err)
+{
+    wkv_strbuf name;
+    wkv_strbuf_init(&name);
+    wkv_strbuf_printf(&name, "%s.%ld.tmp", path, (long)getpid());
+    *out = NULL;
+    if (!wkv_strbuf_ok(&name)) {
+        wkv_strbuf_deinit(&name);
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    }
+    *out = fopen(name.data, "w+be");
+    int why = errno;
+    if (*out != NULL)
+        unlink(name.data);
+    wkv_strbuf_deinit(&name);
+    if (*out == NULL)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(why));
+    return WKV_OK;
+}
+
+wkv_status wkv_remove_file(const char *path, wkv_error *err)
+{
+    if (unlink(path) == 0 ? wkv_sync_parent(path) != 0 : errno != ENOENT)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot remove: %s", path, strerror(errno));
+    return WKV_OK;
 }
 
 wkv_status wkv_make_dirs(const char *path, wkv_error *err)

@@ -1,0 +1,260 @@
+/* apps/cli/cmd_prepare.c - `wkv prepare`: texts and conversations into token files, and a
+ * report on what they hold. */
+#include <errno.h>
+#include <glob.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/prepare_report.h"
+#include "common/files.h"
+#include "common/term.h"
+
+typedef struct options {
+    wkv_prepare_opts p;
+    const char *out, *input;
+    int64_t longest_line;
+    bool json;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "out",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, out),
+     .letter = 'o',
+     .value = "PREFIX",
+     .help = "write PREFIX.bin, PREFIX.idx and, when some tokens are not to be learnt, "
+             "PREFIX.mask.bin and PREFIX.mask.idx; 'wkv train --data PREFIX' reads them"},
+    {.name = "vocab",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, p.vocab),
+     .value = "bytes|FILE",
+     .help = "tokenizer: the bytes, or a vocabulary file"},
+    {.name = "input",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, input),
+     .choices = "auto|text|jsonl",
+     .help = "what the files are; auto: .jsonl a document a line, .txt a document a file, and "
+             "others by whether they begin with '{'"},
+    {.name = "template",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, p.chat_template),
+     .choices_of = wkv_chat_templates,
+     .help = "how conversations become text: world is 'User: ...', a blank line, 'Assistant: ...'"},
+    {.name = "strict",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, p.strict),
+     .help = "stop at the first bad line; without it bad lines are left out and reported"},
+    {.name = "longest-line",
+     .type = WKV_ARG_LONG,
+     .offset = offsetof(options, longest_line),
+     .value = "BYTES",
+     .min = 1,
+     .max = 1e8,
+     .help = "longer lines are bad; bounds the memory"},
+    {.name = "threads",
+     .type = WKV_ARG_INT,
+     .offset = offsetof(options, p.threads),
+     .value = "N",
+     .min = 0,
+     .max = 4096,
+     .help = "threads to use; 0: all processors there are"},
+    WKV_CLI_JSON_OPTION(options),
+};
+
+static const wkv_arg_operand operands[] = {
+    {.name = "FILE",
+     .help = "texts, or JSON lines with \"text\", \"messages\", or \"prompt\" and \"response\"; "
+             "quoted patterns such as 'data/*.jsonl'; '-' is standard input",
+     .repeated = true},
+};
+
+static const char *const examples[] = {
+    "wkv prepare --out books --vocab rwkv_vocab_v20230424.txt 'books/*.txt'",
+    "every file a document",
+    "wkv prepare --out chats --vocab rwkv_vocab_v20230424.txt chats.jsonl",
+    "conversations: only the assistant's words will be learnt",
+    "zcat pile.jsonl.gz | wkv prepare --out pile --vocab 20B_tokenizer.json -",
+    "from standard input, in bounded memory",
+    NULL};
+
+static void init(void *opts)
+{
+    options *o = opts;
+    wkv_prepare_opts_init(&o->p);
+    o->input = "auto";
+    o->longest_line = (int64_t)o->p.longest_line;
+}
+
+/* ---- progress -------------------------------------------------------------------------- */
+
+enum { BAD_SHOWN = 20 };
+
+typedef struct view {
+    double start;
+    uint64_t total; /* bytes of all inputs; 0: not known */
+    uint64_t bad;
+} view;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool progress(void *user, const wkv_prepare_progress *p)
+{
+    const view *v = user;
+    char bytes[32], rate[32], tokens[32], documents[32], left[64] = "";
+    double seconds = now() - v->start;
+    if (wkv_term_stopped())
+        return false;
+    if (!wkv_term_is_terminal(stderr) || !wkv_term_progress_due() || seconds <= 0)
+        return true;
+    double per_second = (double)p->bytes / seconds;
+    if (v->total > 0 && p->bytes <= v->total && per_second > 0) {
+        long s = (long)((double)(v->total - p->bytes) / per_second);
+        snprintf(left, sizeof left, "  %.0f%%  %ld:%02ld left",
+                 100.0 * (double)p->bytes / (double)v->total, s / 60, s % 60);
+    }
+    wkv_term_progress(
+        "%sB  %s documents  %s tokens  %sB/s%s", wkv_cli_short((double)p->bytes, bytes),
+        wkv_cli_short((double)p->documents, documents), wkv_cli_short((double)p->tokens, tokens),
+        wkv_cli_short(per_second, rate), left);
+    return true;
+}
+
+static void bad_line(void *user, const char *input, uint64_t line, const char *why)
+{
+    view *v = user;
+    if (v->bad++ < BAD_SHOWN)
+        wkv_term_error("prepare", "%s: line %llu left out: %s", input, (unsigned long long)line,
+                       why);
+    else if (v->bad == BAD_SHOWN + 1)
+        wkv_term_error("prepare", "further bad lines are only counted");
+}
+
+/* ---- inputs ----------------------------------------------------------------------------- */
+
+/* The files of the operands: those that exist are taken as they are, others as patterns.
+ * False after a message. */
+static bool expand(const wkv_args *args, glob_t *files)
+{
+    *files = (glob_t){0};
+    for (int i = 0; i < args->n_all; i++) {
+        const char *name = args->all[i];
+        bool plain = strcmp(name, "-") == 0 || access(name, F_OK) == 0;
+        int flags = GLOB_NOCHECK | (i > 0 ? GLOB_APPEND : 0) | (plain ? GLOB_NOMAGIC : 0);
+        if (plain && strpbrk(name, "*?[\\") != NULL)
+            flags |= GLOB_NOESCAPE;
+        if (glob(name, flags, NULL, files) != 0) {
+            wkv_term_error("prepare", "%s: out of memory", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t total_bytes(const glob_t *files)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < files->gl_pathc; i++) {
+        struct stat st;
+        if (stat(files->gl_pathv[i], &st) != 0 || !S_ISREG(st.st_mode))
+            return 0;
+        total += (uint64_t)st.st_size;
+    }
+    return total;
+}
+
+static bool read_all(wkv_prepare *p, const options *o, const glob_t *files)
+{
+    static const wkv_input kinds[] = {WKV_INPUT_AUTO, WKV_INPUT_TEXT, WKV_INPUT_JSONL};
+    int kind = o->input[0] == 'a' ? 0 : o->input[0] == 't' ? 1 : 2;
+    wkv_error err;
+    for (size_t i = 0; i < files->gl_pathc; i++)
+        if (wkv_prepare_add(p, files->gl_pathv[i], kinds[kind], &err) != WKV_OK) {
+            wkv_term_error("prepare", "%s", err.text);
+            return false;
+        }
+    if (wkv_prepare_finish(p, &err) == WKV_OK)
+        return true;
+    wkv_term_error("prepare", "%s", err.text);
+    return false;
+}
+
+/* ---- the command -------------------------------------------------------------------------- */
+
+/* Removes what a killed process left beside the files that this one writes. */
+static void sweep(const char *prefix)
+{
+    static const char *const suffixes[] = {"bin", "idx", "mask.bin", "mask.idx", "items"};
+    char dir[WKV_PATH_MAX], name[WKV_PATH_MAX];
+    const char *slash = strrchr(prefix, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash != NULL ? (int)(slash - prefix) + 1 : 1,
+             slash != NULL ? prefix : ".");
+    for (size_t i = 0; i < WKV_COUNT(suffixes); i++) {
+        snprintf(name, sizeof name, "%s.%s", slash != NULL ? slash + 1 : prefix, suffixes[i]);
+        wkv_files_sweep_dead(dir, name);
+    }
+}
+
+static int prepare(options *o, const glob_t *files)
+{
+    view v = {.start = now(), .total = total_bytes(files)};
+    wkv_prepare *p;
+    wkv_error err;
+    o->p.longest_line = (uint64_t)o->longest_line;
+    o->p.progress = progress;
+    o->p.bad_line = bad_line;
+    o->p.user = &v;
+    if (wkv_prepare_open(&p, o->out, &o->p, &err) != WKV_OK)
+        return wkv_term_error("prepare", "%s", err.text);
+    bool ok = read_all(p, o, files);
+    wkv_prepare_report report;
+    wkv_prepare_describe(p, &report);
+    wkv_prepare_close(&p);
+    wkv_term_progress_end();
+    if (!ok)
+        return wkv_term_stopped() ? WKV_EXIT_INTERRUPT : WKV_EXIT_FAILURE;
+    return wkv_prepare_print(&report, o->out, o->p.vocab, now() - v.start, o->json)
+               ? WKV_EXIT_OK
+               : WKV_EXIT_FAILURE;
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    options *o = opts;
+    glob_t files;
+    if (o->out == NULL) {
+        fprintf(stderr, "wkv prepare: --out is missing\nSee 'wkv prepare --help'.\n");
+        return WKV_EXIT_USAGE;
+    }
+    wkv_term_catch_stop();
+    sweep(o->out);
+    int code = expand(args, &files) ? prepare(o, &files) : WKV_EXIT_FAILURE;
+    globfree(&files);
+    return code;
+}
+
+const wkv_command wkv_cmd_prepare = {
+    .name = "prepare",
+    .summary = "turn texts and conversations into the token files that training reads",
+    .description =
+        "Writes a binidx set, as RWKV-LM and Megatron read it: a document a line or file, each "
+        "ended by token 0, ids as u16 where the vocabulary allows it. Of conversations only "
+        "the assistant's words are to be learnt, which a mask beside the tokens says. The "
+        "files appear when all is done, and never by halves; the same inputs give the same "
+        "bytes, whatever the number of threads; memory does not grow with the inputs.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};
