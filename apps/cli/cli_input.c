@@ -171,7 +171,8 @@ static const char *advance(window *w, const wkv_tokenizer *t, bool last,
 }
 
 bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const char *name,
-                    bool (*sink)(void *user, const int32_t *ids, size_t n), void *user)
+                    uint64_t *bytes, bool (*sink)(void *user, const int32_t *ids, size_t n),
+                    void *user)
 {
     enum { FIRST = 1 << 18 };
     window w = {0};
@@ -185,6 +186,8 @@ bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const
         }
         size_t room = w.size - w.fill, got = fread(w.bytes + w.fill, 1, room, in);
         w.fill += got;
+        if (bytes != NULL)
+            *bytes += got;
         last = got < room;
         wrong = ferror(in) ? strerror(errno) : advance(&w, t, last, sink, user);
     }

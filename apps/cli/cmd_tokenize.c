@@ -1,10 +1,14 @@
 /* apps/cli/cmd_tokenize.c - `wkv tokenize`: text to ids and back, in bounded memory
- * however long the text and its lines are. */
+ * however long the texts and their lines are. */
+#include <string.h>
+#include <time.h>
+
 #include "cli/cli.h"
+#include "common/json_out.h"
 #include "common/term.h"
 
 typedef struct options {
-    bool decode, count, json;
+    bool decode, count, json, stats;
 } options;
 
 static const wkv_arg_option table[] = {
@@ -18,14 +22,19 @@ static const wkv_arg_option table[] = {
      .offset = offsetof(options, count),
      .help = "print only how many ids there are"},
     WKV_CLI_JSON_OPTION(options),
+    {.name = "stats",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, stats),
+     .help = "say at the end, on standard error, how much was encoded and how fast"},
 };
 
 static const wkv_arg_operand operands[] = {
     {.name = "MODEL|VOCAB",
      .help = "a model that carries a tokenizer, a vocabulary file, or 'bytes'"},
     {.name = "FILE",
-     .help = "the text, or with --decode the ids; standard input when absent or '-'",
-     .optional = true},
+     .help = "the texts, or with --decode the ids; standard input when absent or '-'",
+     .optional = true,
+     .repeated = true},
 };
 
 static const char *const examples[] = {
@@ -33,6 +42,8 @@ static const char *const examples[] = {
     "print the ids of a text, on one line",
     "wkv tokenize rwkv_vocab_v20230424.txt --count < story.txt",
     "how many tokens the text has",
+    "wkv tokenize rwkv_vocab_v20230424.txt --count --stats corpus/*.txt",
+    "the same of each of many texts, with a sum",
     "wkv tokenize bytes story.txt | wkv tokenize bytes --decode | cmp - story.txt",
     "there and back again",
     NULL};
@@ -40,8 +51,28 @@ static const char *const examples[] = {
 typedef struct job {
     const options *o;
     const wkv_tokenizer *tokenizer;
-    uint64_t count;
+    int files;           /* how many there are to encode */
+    uint64_t count;      /* ids of this file */
+    uint64_t ids, bytes; /* of all so far */
+    bool watched;        /* somebody sees the progress, and not between the ids */
+    double start;
 } job;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void show_progress(const job *j)
+{
+    char bytes[32], ids[32], rate[32];
+    double seconds = now() - j->start;
+    wkv_term_progress("%sB, %s ids, %.2f s, %sB/s", wkv_cli_short((double)j->bytes, bytes),
+                      wkv_cli_short((double)j->ids, ids), seconds,
+                      wkv_cli_short(seconds > 0 ? (double)j->bytes / seconds : 0, rate));
+}
 
 /* Writes the digits of v; returns where they end. */
 static char *put_number(char *to, uint32_t v)
@@ -78,6 +109,9 @@ static bool print_ids(void *user, const int32_t *ids, size_t n)
     }
     fwrite(piece, 1, (size_t)(to - piece), stdout);
     j->count += n;
+    j->ids += n;
+    if (j->watched && wkv_term_progress_due())
+        show_progress(j);
     return !ferror(stdout);
 }
 
@@ -98,15 +132,27 @@ static bool print_bytes(void *user, const int32_t *ids, size_t n)
     return !ferror(stdout);
 }
 
-static bool encode(job *j, FILE *in, const char *name)
+/* Where there are several files, the name of each stands beside what was found in it. */
+static bool encode_stream(job *j, FILE *in, const char *name)
 {
     const options *o = j->o;
-    if (o->json)
-        fputs(o->count ? "{" : "{\"ids\": [", stdout);
-    if (!wkv_cli_encode("tokenize", j->tokenizer, in, name, print_ids, j))
+    j->count = 0;
+    if (o->json) {
+        wkv_json out;
+        wkv_json_init(&out, stdout);
+        putchar('{');
+        if (j->files > 1) {
+            wkv_json_string(&out, "file", name);
+            fputs(", ", stdout);
+        }
+        fputs(o->count ? "" : "\"ids\": [", stdout);
+    }
+    if (!wkv_cli_encode("tokenize", j->tokenizer, in, name, &j->bytes, print_ids, j))
         return false;
     if (o->json)
         printf("%s\"count\": %llu}\n", o->count ? "" : "], ", (unsigned long long)j->count);
+    else if (o->count && j->files > 1)
+        printf("%llu %s\n", (unsigned long long)j->count, name);
     else if (o->count)
         printf("%llu\n", (unsigned long long)j->count);
     else
@@ -114,27 +160,48 @@ static bool encode(job *j, FILE *in, const char *name)
     return true;
 }
 
+static bool do_file(job *j, const char *path)
+{
+    FILE *in = wkv_cli_open_input("tokenize", path);
+    if (in == NULL)
+        return false;
+    const char *name = in == stdin ? "standard input" : path;
+    bool ok = j->o->decode ? wkv_cli_read_ids("tokenize", in, name, print_bytes, j)
+                           : encode_stream(j, in, name);
+    wkv_cli_close_input(in);
+    return ok;
+}
+
+static bool do_files(job *j, const wkv_args *args)
+{
+    bool ok = true;
+    j->files = args->n_all > 1 ? args->n_all - 1 : 1;
+    j->start = now();
+    for (int i = 0; i < j->files && ok; i++)
+        ok = do_file(j, args->n_all > 1 ? args->all[i + 1] : NULL);
+    if (ok && j->o->count && !j->o->json && j->files > 1)
+        printf("%llu total\n", (unsigned long long)j->ids);
+    if (ok && (j->watched || j->o->stats))
+        show_progress(j);
+    wkv_term_progress_end();
+    return ok;
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
-    if (o->decode && (o->count || o->json)) {
-        fprintf(stderr, "wkv tokenize: --decode prints bytes; it goes with neither --count nor "
-                        "--json\n");
+    if (o->decode && (o->count || o->json || o->stats)) {
+        fprintf(stderr, "wkv tokenize: --decode prints bytes; it goes with none of --count, --json "
+                        "and --stats\n");
         return WKV_EXIT_USAGE;
     }
     wkv_tokenizer *t;
     wkv_error err;
     if (wkv_tokenizer_open(&t, args->operand[0], &err) != WKV_OK)
         return wkv_term_error("tokenize", "%s", err.text);
-    FILE *in = wkv_cli_open_input("tokenize", args->operand[1]);
-    bool ok = in != NULL;
-    if (ok) {
-        const char *name = in == stdin ? "standard input" : args->operand[1];
-        job j = {.o = o, .tokenizer = t};
-        ok = o->decode ? wkv_cli_read_ids("tokenize", in, name, print_bytes, &j)
-                       : encode(&j, in, name);
-    }
-    wkv_cli_close_input(in);
+    bool watched = !o->decode && wkv_term_is_terminal(stderr) && !wkv_term_is_terminal(stdout);
+    job j = {.o = o, .tokenizer = t, .watched = watched};
+    bool ok = do_files(&j, args);
     wkv_tokenizer_close(&t);
     return ok || ferror(stdout) ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
 }
@@ -142,7 +209,7 @@ static int run(const wkv_args *args, void *opts)
 const wkv_command wkv_cmd_tokenize = {
     .name = "tokenize",
     .summary = "turn text into token ids, and ids into text",
-    .description = "Prints the ids of a text on one line, separated by spaces. Any bytes can be "
+    .description = "Prints the ids of each text on a line, separated by spaces. Any bytes can be "
                    "encoded, and --decode gives exactly the same bytes back; a tokenizer.json "
                    "that normalises its text gives the normal form back.",
     .operands = operands,

@@ -24,4 +24,4 @@ says '--stop: expected a text, found an empty one'
 expect 2 "$WKV" train --steps 10
 says '--data is missing'
 expect 2 "$WKV" tokenize bytes --decode --count
-says 'it goes with neither --count nor --json'
+says 'it goes with none of --count, --json and --stats'

@@ -3,8 +3,9 @@
 
 #include "lines.h"
 
-/* To the program that made the data, U+FEFF is white space, as JavaScript has it; to the
- * vocabulary it is not, since the vocabulary has a token of a space and U+FEFF. */
+/* To the program that made the data, U+FEFF is white space, as JavaScript has it.  To the
+ * vocabulary it is not, since the vocabulary has a token of a space and U+FEFF, nor to
+ * Hugging Face's tokenizers 0.23.3, which gives our ids on every line. */
 enum { SPACE = 209, MARK = 41497, SPACE_MARK = 35762 };
 
 static size_t wanted_ids(const json_t *line, int32_t *want)
