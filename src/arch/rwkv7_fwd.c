@@ -17,12 +17,12 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
     wkv_low low_w = rwkv7_low_w(w), low_a = rwkv7_low_a(w);
     wkv_low low_v = rwkv7_low_v(w), low_g = rwkv7_low_g(w);
     wkv_product in[] = {
-        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
-        wkv_kept(p, &s->k_in, s->x[MIX_K], &w->key),
-        wkv_kept(p, &s->v_in, s->x[MIX_V], &w->value),
         wkv_kept(p, &s->w_low, s->x[MIX_W], low_w.A),
         wkv_kept(p, &s->a_low, s->x[MIX_A], low_a.A),
         wkv_kept(p, &s->g_low, s->x[MIX_G], low_g.A),
+        wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
+        wkv_kept(p, &s->k_in, s->x[MIX_K], &w->key),
+        wkv_kept(p, &s->v_in, s->x[MIX_V], &w->value),
         first ? (wkv_product){0} : wkv_kept(p, &s->v_low, s->x[MIX_V], low_v.A),
     };
     wkv_products(p, in, first ? 6 : 7);

@@ -230,6 +230,7 @@ wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev
     if (at == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory (%zu bytes)", total);
     w->blocks[w->n_blocks++] = at;
+    dev->ready(at, total);
     for (int i = 0; i < wkv_params_count(cfg); i++) {
         const size_t size = packed_size(w, cfg, dev, i);
         if (size > 0 && !dev->pack(dev, wkv_weights_at(w, cfg, i), at))

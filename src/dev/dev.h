@@ -120,6 +120,8 @@ struct wkv_dev {
     double (*sumsq)(wkv_exec *x, const real *v, size_t n);
     /* Bytes that a matrix takes in the layout products want; 0: they take it as it is. */
     size_t (*packed_size)(const wkv_weight *W);
+    /* Readies memory that packed matrices are about to fill. */
+    void (*ready)(void *to, size_t bytes);
     /* Packs a matrix into as many bytes, 64-byte aligned, and sets W->packed and W->layout;
      * false when out of memory. */
     bool (*pack)(const wkv_dev *d, wkv_weight *W, unsigned char *to);

@@ -15,7 +15,7 @@
 enum {
     FEW_ROWS = 4,          /* up to here the matrix-vector kernels win */
     WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
-    TASK_BYTES = 1 << 16,  /* of weights, times rows, that a task works on */
+    TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
 };
 

@@ -20,6 +20,11 @@ WKV_INLINE vf weights(const void *W, size_t i, size_t lanes, weight_type type)
     return lanes >= VF_N ? vf_load_bf16(h) : vf_load_bf16_n(h, lanes);
 }
 
+WKV_INLINE size_t size_of(weight_type type)
+{
+    return type == WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
+}
+
 /* R rows from element `first` of W on. */
 WKV_INLINE void dot_rows(real *y, const void *W, size_t first, const real *x, size_t n, size_t R,
                          weight_type type)
@@ -33,6 +38,9 @@ WKV_INLINE void dot_rows(real *y, const void *W, size_t first, const real *x, si
         for (size_t j = 0; j < GEMV_SUMS; j++) {
             vf xi = vf_load(x + i + j * VF_N);
             for (size_t r = 0; r < R; r++) {
+                /* the same place in the next rows: pages end the hardware's foresight */
+                WKV_PREFETCH((const char *)W +
+                             (first + (R + r) * n + i + j * VF_N) * size_of(type));
                 vf w = weights(W, first + r * n + i + j * VF_N, VF_N, type);
                 s[r][j] = vf_fma(w, xi, s[r][j]);
             }

@@ -41,3 +41,17 @@ void wkv_map_close(wkv_map *m)
         munmap((void *)(uintptr_t)m->data, (size_t)m->size);
     *m = (wkv_map){0};
 }
+
+void wkv_prefer_large_pages(void *p, size_t n)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)p + n) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)p;
+    (void)n;
+#endif
+}
