@@ -2,13 +2,15 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/convert_check.h"
 #include "common/files.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
 typedef struct options {
     const char *format, *dtype, *vocab;
-    bool json;
+    double tolerance;
+    bool check, json;
 } options;
 
 static const wkv_arg_option table[] = {
@@ -28,6 +30,18 @@ static const wkv_arg_option table[] = {
      .offset = offsetof(options, vocab),
      .value = "VOCAB",
      .help = "put this tokenizer inside: 'bytes' or a vocabulary file"},
+    {.name = "check",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, check),
+     .help = "write nothing: compare IN and OUT tensor by tensor, and fail when they differ"},
+    {.name = "tolerance",
+     .type = WKV_ARG_DOUBLE,
+     .offset = offsetof(options, tolerance),
+     .value = "T",
+     .min = 0,
+     .max = 1,
+     .help =
+         "with --check: how far a tensor's values may lie apart, as a part of the largest in IN"},
     WKV_CLI_JSON_OPTION(options),
 };
 
@@ -86,6 +100,8 @@ static int run(const wkv_args *args, void *opts)
     const options *o = opts;
     wkv_convert_opts c;
     wkv_error err;
+    if (o->check)
+        return wkv_convert_check(args->operand[0], args->operand[1], o->tolerance, o->json);
     wkv_convert_opts_init(&c);
     c.format = o->format;
     c.dtype = o->dtype;
@@ -98,9 +114,12 @@ static int run(const wkv_args *args, void *opts)
 const wkv_command wkv_cmd_convert = {
     .name = "convert",
     .summary = "turn one model file into another form",
-    .description = "Reads a model of any known format, recognised by its content, and writes it "
-                   "in another. Tensors get the names and orientation of RWKV-LM, whatever the "
-                   "form they come from.",
+    .description =
+        "Reads a model of any known format, recognised by its content, and writes it "
+        "in another. Tensors get the names and orientation of RWKV-LM, whatever the "
+        "form they come from; a Hugging Face folder gets those of transformers (RWKV-4) or "
+        "flash-linear-attention (RWKV-7). --check compares what is in two files, whatever "
+        "their forms.",
     .operands = operands,
     .n_operands = WKV_COUNT(operands),
     .options = table,

@@ -14,17 +14,18 @@ static const wkv_arg_option table[] = {
      .type = WKV_ARG_FLAG,
      .offset = offsetof(options, tensors),
      .letter = 't',
-     .help = "list every tensor: name, type, shape"},
+     .help = "list every tensor: name, type, shape, least and largest value, and how many are NaN "
+             "or infinite"},
     WKV_CLI_JSON_OPTION(options),
 };
 
 static const wkv_arg_operand operands[] = {
-    {.name = "MODEL", .help = "a model file of any known format"}};
+    {.name = "MODEL", .help = "a file of any known format, or a Hugging Face folder"}};
 
 static const char *const examples[] = {"wkv info model.pth", "architecture and sizes",
                                        "wkv info model.pth --tensors", "and all tensors", NULL};
 
-enum { VALUE_MAX = 60 };
+enum { VALUE_MAX = 60, FINDINGS = 8 };
 
 /* "256x32", "scalar" */
 static void format_shape(const wkv_file_tensor *t, char *buf, size_t size)
@@ -62,6 +63,18 @@ static void print_model(const wkv_model_info *m)
     print_count("state", m->state_bytes, " bytes");
 }
 
+static void print_range(const wkv_file *f, size_t i)
+{
+    wkv_file_range r;
+    if (wkv_file_tensor_range(f, i, &r, NULL) != WKV_OK)
+        return;
+    printf("  %.5g to %.5g", r.min, r.max);
+    if (r.nans > 0)
+        printf(", %llu NaN", (unsigned long long)r.nans);
+    if (r.infinities > 0)
+        printf(", %llu infinite", (unsigned long long)r.infinities);
+}
+
 static void print_tensors(const wkv_file *f)
 {
     int width = 0;
@@ -76,7 +89,9 @@ static void print_tensors(const wkv_file *f)
         char shape[256];
         wkv_file_tensor_at(f, i, &t);
         format_shape(&t, shape, sizeof shape);
-        printf("%-*s  %-5s %s\n", width, t.name, t.dtype, shape);
+        printf("%-*s  %-5s %-12s", width, t.name, t.dtype, shape);
+        print_range(f, i);
+        putchar('\n');
     }
 }
 
@@ -90,6 +105,47 @@ static void print_metadata(const wkv_file *f)
         bool cut = n > VALUE_MAX || value[n] != '\0';
         printf("%-13s %.*s%s\n", key, (int)(n < VALUE_MAX ? n : VALUE_MAX), value,
                cut ? "..." : "");
+    }
+}
+
+/* Findings of one sort; a damaged file can have any number of them. */
+typedef struct findings {
+    wkv_finding which;
+    const char *title;
+    size_t most, count;
+    wkv_json *json; /* or NULL */
+} findings;
+
+static void note(void *user, wkv_finding what, const char *tensor)
+{
+    findings *list = user;
+    if (what != list->which)
+        return;
+    list->count++;
+    if (list->json != NULL)
+        wkv_json_string(list->json, NULL, tensor);
+    else if (list->count <= list->most)
+        printf("%-13s %s\n", list->title, tensor);
+}
+
+static const char *const finding_names[] = {
+    [WKV_FINDING_MISSING] = "missing",
+    [WKV_FINDING_UNUSED] = "unused",
+    [WKV_FINDING_UNKNOWN] = "unknown",
+};
+
+static void print_findings(const wkv_file *f, bool all, wkv_json *json)
+{
+    for (size_t i = 0; i < WKV_COUNT(finding_names); i++) {
+        const char *arch;
+        findings list = {(wkv_finding)i, finding_names[i], all ? SIZE_MAX : FINDINGS, 0, json};
+        if (json != NULL)
+            wkv_json_open(json, finding_names[i], '[');
+        wkv_file_audit(f, &arch, note, &list, NULL);
+        if (json != NULL)
+            wkv_json_close(json, ']');
+        else if (list.count > list.most)
+            printf("%-13s and %zu more; --tensors lists all\n", "", list.count - list.most);
     }
 }
 
@@ -111,6 +167,17 @@ static void json_model(wkv_json *j, const wkv_model_info *m)
     wkv_json_uint(j, "state_bytes", m->state_bytes);
 }
 
+static void json_range(wkv_json *j, const wkv_file *f, size_t i)
+{
+    wkv_file_range r;
+    if (wkv_file_tensor_range(f, i, &r, NULL) != WKV_OK)
+        return;
+    wkv_json_number(j, "min", r.min, 0);
+    wkv_json_number(j, "max", r.max, 0);
+    wkv_json_uint(j, "nan", r.nans);
+    wkv_json_uint(j, "infinite", r.infinities);
+}
+
 static void json_tensors(wkv_json *j, const wkv_file *f)
 {
     wkv_json_open(j, "tensors", '[');
@@ -124,12 +191,24 @@ static void json_tensors(wkv_json *j, const wkv_file *f)
         for (int32_t d = 0; d < t.ndim; d++)
             wkv_json_int(j, NULL, t.dim[d]);
         wkv_json_close(j, ']');
+        json_range(j, f, i);
         wkv_json_close(j, '}');
     }
     wkv_json_close(j, ']');
 }
 
 /* ---- the command -------------------------------------------------------------------------- */
+
+static bool kind_is(const wkv_file *f, const char *kind)
+{
+    return strcmp(wkv_file_kind(f), kind) == 0;
+}
+
+/* What is, or tries to be, a model. */
+static bool is_model(const wkv_file *f)
+{
+    return kind_is(f, "model") || kind_is(f, "tensors");
+}
 
 static void print_json(const char *path, const wkv_file *f, const wkv_model_info *m,
                        const options *o)
@@ -139,9 +218,14 @@ static void print_json(const char *path, const wkv_file *f, const wkv_model_info
     wkv_json_open(&j, NULL, '{');
     wkv_json_string(&j, "file", path);
     wkv_json_string(&j, "format", wkv_file_format(f));
+    wkv_json_string(&j, "kind", wkv_file_kind(f));
+    wkv_json_string(&j, "about", wkv_file_about(f));
+    wkv_json_string(&j, "names", wkv_file_names(f));
     wkv_json_uint(&j, "tensor_count", wkv_file_tensor_count(f));
     if (m != NULL)
         json_model(&j, m);
+    if (is_model(f))
+        print_findings(f, true, &j);
     if (o->tensors)
         json_tensors(&j, f);
     wkv_json_close(&j, '}');
@@ -152,8 +236,14 @@ static void print_text(const char *path, const wkv_file *f, const wkv_model_info
 {
     printf("file          %s\nformat        %s\ntensors       %zu\n", path, wkv_file_format(f),
            wkv_file_tensor_count(f));
-    if (m != NULL)
+    if (wkv_file_names(f) != NULL)
+        printf("names of      %s\n", wkv_file_names(f));
+    if (m == NULL)
+        printf("kind          %s: %s\n", wkv_file_kind(f), wkv_file_about(f));
+    else
         print_model(m);
+    if (is_model(f))
+        print_findings(f, o->tensors, NULL);
     print_metadata(f);
     if (o->tensors)
         print_tensors(f);
@@ -173,19 +263,24 @@ static int run(const wkv_args *args, void *opts)
     if (s == WKV_OK)
         wkv_model_describe(model, &info);
     (o->json ? print_json : print_text)(path, f, s == WKV_OK ? &info : NULL, o);
+    const bool model_wanted = is_model(f) || kind_is(f, "checkpoint");
     if (s == WKV_OK)
         wkv_model_close(&model);
     wkv_file_close(&f);
-    return s == WKV_OK ? WKV_EXIT_OK
-                       : wkv_term_error("info", "not a model that can be run: %s", err.text);
+    /* What is known to be something else has been explained. */
+    return s == WKV_OK || !model_wanted
+               ? WKV_EXIT_OK
+               : wkv_term_error("info", "not a model that can be run: %s", err.text);
 }
 
 const wkv_command wkv_cmd_info = {
     .name = "info",
     .summary = "say what is in a model file",
-    .description = "Prints a model's architecture, sizes, types and tokenizer. For a file of "
-                   "tensors that is no model, prints what the file holds and why it cannot be "
-                   "run, and fails.",
+    .description =
+        "Prints a model's architecture, sizes, types and tokenizer, and which tensors its "
+        "architecture lacks or does not know. An adapter (LoRA, PiSSA, Bone) or an initial "
+        "state is explained. For tensors that are none of these, prints what the file "
+        "holds and why it cannot be run, and fails.",
     .operands = operands,
     .n_operands = WKV_COUNT(operands),
     .options = table,

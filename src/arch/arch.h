@@ -169,6 +169,22 @@ struct wkv_arch {
 const wkv_arch *wkv_arch_find(const char *name);
 const wkv_arch *wkv_arch_at(size_t i);
 
+/* The version that the file's names are the mark of: E_UNSUPPORTED when of none. */
+wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err);
+/* One more than the highest l of any "blocks.l." in the file. */
+int wkv_arch_layers(const wkv_store *file);
+
+/* What of a file does not go with a version's table, in the table's and the file's order:
+ * audit.c.  E_MEMORY. */
+typedef enum wkv_audit_finding {
+    WKV_AUDIT_MISSING, /* a model of this version needs it */
+    WKV_AUDIT_UNUSED,  /* the layer it is in has no use for it */
+    WKV_AUDIT_UNKNOWN  /* the version has no such parameter */
+} wkv_audit_finding;
+wkv_status wkv_audit(const wkv_arch *arch, const wkv_store *file,
+                     void (*found)(void *user, wkv_audit_finding what, const char *name),
+                     void *user, wkv_error *err);
+
 /* ---- configuration: config.c -------------------------------------------------------- */
 
 /* Recognises the version of an open file and infers the configuration from its tensors;

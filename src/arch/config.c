@@ -106,7 +106,7 @@ static wkv_status unify(wkv_config *cfg, const wkv_param *p, const wkv_tensor *t
 
 /* ---- recognising a file --------------------------------------------------------------------- */
 
-static wkv_status recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err)
+wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err)
 {
     int best = 0;
     bool tie = false;
@@ -128,8 +128,7 @@ static wkv_status recognise(const wkv_arch **out, const wkv_store *file, wkv_err
     return WKV_OK;
 }
 
-/* One more than the highest l of any "blocks.l." in the file. */
-static int count_layers(const wkv_store *file)
+int wkv_arch_layers(const wkv_store *file)
 {
     long layers = 0;
     for (size_t i = 0; i < wkv_store_count(file); i++) {
@@ -159,8 +158,8 @@ static wkv_config empty_config(const wkv_arch *arch, int layers)
 wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
     const wkv_arch *arch;
-    WKV_TRY(recognise(&arch, file, err));
-    *cfg = empty_config(arch, count_layers(file));
+    WKV_TRY(wkv_arch_recognise(&arch, file, err));
+    *cfg = empty_config(arch, wkv_arch_layers(file));
     cfg->ln_eps = meta_number(file, "wkv.ln_eps", cfg->ln_eps);
     cfg->gn_eps = meta_number(file, "wkv.gn_eps", cfg->gn_eps);
     if (cfg->layers < 1)

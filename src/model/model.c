@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "model/vocab.h"
+#include "store/content.h"
 
 void wkv_model_opts_init(wkv_model_opts *o)
 {
@@ -72,6 +73,17 @@ static void describe(wkv_model *m)
     describe_weights(m);
 }
 
+/* What is a piece of a model is no damaged model. */
+static wkv_status explain(const wkv_store *file, wkv_status status, const char *path,
+                          wkv_error *err)
+{
+    wkv_content c;
+    wkv_store_content(&c, file);
+    if (c.id != WKV_CONTENT_MODEL && c.id != WKV_CONTENT_TENSORS && status != WKV_E_MEMORY)
+        WKV_SET(err, status, "the file is no model: %s", wkv_content_name(c.id));
+    return wkv_error_prefix(err, status, path);
+}
+
 /* On failure what is open already stays in *m, for wkv_model_close. */
 static wkv_status open_parts(wkv_model *m, const char *path, const wkv_model_opts *o,
                              wkv_error *err)
@@ -83,7 +95,7 @@ static wkv_status open_parts(wkv_model *m, const char *path, const wkv_model_opt
     if (status == WKV_OK)
         status = wkv_weights_bind(&m->weights, &m->cfg, m->store, err);
     if (status != WKV_OK)
-        return wkv_error_prefix(err, status, path);
+        return explain(m->store, status, path, err);
     WKV_TRY(open_tokenizer(m, o->vocab, err));
     WKV_TRY(wkv_dev_open_cpu(&m->dev, o->threads, err));
     status = wkv_weights_pack(&m->weights, &m->cfg, m->dev, err);
