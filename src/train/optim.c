@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "os/os.h"
 
 static real *zeros(size_t n)
 {
     real *p = n <= SIZE_MAX / sizeof(real) ? wkv_malloc_aligned(n * sizeof(real)) : NULL;
-    if (p != NULL)
+    if (p != NULL) {
+        wkv_prefer_large_pages(p, n * sizeof(real));
         memset(p, 0, n * sizeof(real));
+    }
     return p;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/mem.h"
+#include "os/os.h"
 #include "train/loss.h"
 
 /* ---- states ----------------------------------------------------------------------------- */
@@ -124,6 +125,14 @@ static double both(wkv_work *w, const wkv_window *win, int64_t learnt, real *lea
 
 /* ---- memory of the arenas ------------------------------------------------------------------ */
 
+static bool allocate_arena(wkv_arena *a, size_t bytes)
+{
+    if (!wkv_arena_init(a, bytes))
+        return false;
+    wkv_prefer_large_pages(a->base, bytes);
+    return true;
+}
+
 /* What both kinds of pass over the window need. */
 static void measure(wkv_work *w, const wkv_window *win, size_t *scratch, size_t *tape)
 {
@@ -143,7 +152,7 @@ static bool grow(wkv_arena *a, size_t size)
     if (size <= a->size)
         return true;
     wkv_arena_deinit(a);
-    return wkv_arena_init(a, size);
+    return allocate_arena(a, size);
 }
 
 /* Makes room for a window, whose sequences may be cut otherwise than was foreseen. */
@@ -248,7 +257,7 @@ wkv_status wkv_work_init(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
             measure(w, &w->window[0], &scratch, &tape);
         }
         w->bytes += scratch + tape;
-        ok = wkv_arena_init(&w->scratch, scratch) && wkv_arena_init(&w->tape, tape);
+        ok = allocate_arena(&w->scratch, scratch) && allocate_arena(&w->tape, tape);
     }
     if (!ok)
         WKV_FAIL(
