@@ -26,10 +26,11 @@ build: ## build the program and the library into build/release
 	@tools/setup.sh build
 	@tools/build.sh release wkv wkv_shared wkv_static
 
-bench: ## measure the kernels on this machine
+bench: ## measure the kernels and a training step on this machine
 	@tools/setup.sh build
-	@tools/build.sh release bench_kern
+	@tools/build.sh release bench_kern bench_train
 	@build/release/bench/bench_kern
+	@build/release/bench/bench_train profile=1
 
 install: build ## install under PREFIX (and DESTDIR)
 	@cmake --install build/release --prefix $(PREFIX)

@@ -113,7 +113,7 @@ struct wkv_dev {
     const char *name;
     int threads;
     const wkv_kern *kern;
-#define OP(name, args) void(*name) args;
+#define OP(name, args, call) void(*name) args;
 #include "dev/ops.def"
 #undef OP
     /* Sums and losses go back to the host as doubles, added in a fixed order. */

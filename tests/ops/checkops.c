@@ -278,7 +278,7 @@ static bool covered(const char *op)
 /* An op without a check is a failure. */
 static void every_op_is_checked(void **state)
 {
-#define OP(name, args) \
+#define OP(name, args, call) \
     if (!covered(#name)) \
         fail_msg("no check covers the op %s", #name);
 #include "dev/ops.def"

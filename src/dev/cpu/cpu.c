@@ -16,7 +16,7 @@ wkv_status wkv_dev_open_cpu_level(wkv_dev **out, int threads, wkv_cpu_level leve
         .name = "cpu",
         .threads = threads > 0 ? threads : wkv_cpu_count(),
         .kern = wkv_kern_for(level),
-#define OP(name, args) .name = wkv_cpu_##name,
+#define OP(name, args, call) .name = wkv_cpu_##name,
 #include "dev/ops.def"
 #undef OP
         .sumsq = wkv_cpu_sumsq,

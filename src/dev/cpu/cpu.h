@@ -41,7 +41,7 @@ static inline int wkv_cpu_parts(const wkv_exec *x, size_t n, size_t steps)
 }
 
 /* The ops, one prototype each. */
-#define OP(name, args) void wkv_cpu_##name args;
+#define OP(name, args, call) void wkv_cpu_##name args;
 #include "dev/ops.def"
 #undef OP
 double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n);

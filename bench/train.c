@@ -1,0 +1,218 @@
+/* bench/train.c - the speed of training: tokens a second of one shape, as a share of the
+ * arithmetic peak that this machine reaches in the same run.
+ *
+ *   bench_train [NAME=VALUE]...     arch layers width head ctx batch vocab threads steps
+ *                                   profile json
+ *
+ * The peak is that of float32 products of 2048 x 2048 matrices by oneDNN (by the built-in
+ * kernel where the build has no oneDNN), measured between the steps, so that whatever
+ * else the machine does hits both.  Counted are 6 operations a token for each weight that
+ * products use (3 products of 2 operations each; the embedding does not count, the head
+ * does), nothing for the recurrence and the rest.  profile=1 prints where the time goes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef WKV_HAVE_ONEDNN
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+#endif
+
+#include <wkv/unstable.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "bench/timed.h"
+#include "os/os.h"
+#include "train/trainer.h"
+
+typedef struct options {
+    wkv_train_opts t;
+    int profile, json;
+} options;
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
+                    "[batch=8] [vocab=256] [threads=0] [steps=8] [profile=0] [json=0]\n");
+    exit(2);
+}
+
+static void parse(options *o, int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        int32_t *value;
+    } numbers[] = {
+        {"layers", &o->t.layers},   {"width", &o->t.width},   {"head", &o->t.head_size},
+        {"ctx", &o->t.ctx},         {"batch", &o->t.batch},   {"vocab", &o->t.vocab_size},
+        {"threads", &o->t.threads}, {"profile", &o->profile}, {"json", &o->json},
+    };
+    for (int i = 1; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (value == NULL)
+            usage();
+        *value++ = '\0';
+        bool known = false;
+        for (size_t j = 0; j < sizeof numbers / sizeof numbers[0]; j++)
+            if (strcmp(argv[i], numbers[j].name) == 0) {
+                *numbers[j].value = atoi(value);
+                known = true;
+            }
+        if (strcmp(argv[i], "arch") == 0)
+            o->t.arch = value;
+        else if (strcmp(argv[i], "steps") == 0)
+            o->t.steps = atoi(value);
+        else if (!known)
+            usage();
+    }
+}
+
+/* A text of random bytes: what is learnt does not matter. */
+static void write_data(const char *path, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    wkv_rng rng;
+    wkv_rng_seed(&rng, 1);
+    for (size_t i = 0; f != NULL && i < n; i++)
+        putc((int)(wkv_rng_u64(&rng) & 127), f);
+    if (f == NULL || fclose(f) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static double product_weights(const wkv_trainer *t)
+{
+    double n = 0;
+    for (int i = 0; i < wkv_params_count(&t->cfg); i++) {
+        int layer;
+        const wkv_param *p = wkv_params_at(&t->cfg, i, &layer);
+        const wkv_weight *w = wkv_weights_at(&t->weights, &t->cfg, i);
+        if (w->data != NULL && (p->kind == WKV_MAT || p->kind == WKV_LOW))
+            n += (double)w->rows * w->cols;
+    }
+    return n;
+}
+
+#ifdef WKV_HAVE_ONEDNN
+/* Operations a second of oneDNN with its own team, the best of a few products. */
+static double measure_peak(int threads)
+{
+    enum { SIDE = 2048, TIMES = 8 };
+    static real *a, *b, *c;
+    if (a == NULL) {
+        const size_t n = (size_t)SIDE * SIDE;
+        a = wkv_calloc(n, sizeof *a);
+        b = wkv_calloc(n, sizeof *b);
+        c = wkv_calloc(n, sizeof *c);
+        for (size_t i = 0; i < n; i++) {
+            a[i] = (real)(i % 17) / 17;
+            b[i] = (real)(i % 13) / 13;
+        }
+    }
+    double best = 0;
+    omp_set_num_threads(threads);
+    for (int i = 0; i < TIMES; i++) {
+        double start = wkv_clock();
+        dnnl_sgemm('N', 'T', SIDE, SIDE, SIDE, 1, a, SIDE, b, SIDE, 0, c, SIDE);
+        double rate = 2.0 * SIDE * SIDE * SIDE / (wkv_clock() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+#else
+static double measure_peak(int threads)
+{
+    return wkv_measure_flops(threads, 0.4);
+}
+#endif
+
+typedef struct result {
+    double seconds, peak; /* of the best step; operations a second */
+    double total;         /* seconds of all measured steps */
+} result;
+
+/* The first step warms up: its memory is touched for the first time. */
+static result measure(wkv_trainer *t, int64_t steps)
+{
+    result r = {0};
+    wkv_error err;
+    wkv_step step;
+    for (int64_t i = 0; i < steps; i++) {
+        double peak = measure_peak(t->dev->threads);
+        r.peak = peak > r.peak ? peak : r.peak;
+        if (wkv_trainer_step(t, &step, &err) != WKV_OK) {
+            fprintf(stderr, "bench_train: %s\n", err.text);
+            exit(1);
+        }
+        if (i == 0) {
+            wkv_timed_reset();
+            continue;
+        }
+        r.total += step.seconds;
+        if (r.seconds == 0 || step.seconds < r.seconds)
+            r.seconds = step.seconds;
+    }
+    return r;
+}
+
+static void report(const options *o, const wkv_trainer *t, const result *r)
+{
+    double tokens = (double)o->t.ctx * o->t.batch, rate = tokens / r->seconds;
+    double flops = 6 * product_weights(t) * rate;
+    if (o->json) {
+        printf("{\"tokens_per_s\": %.1f, \"flops\": %.4g, \"peak\": %.4g, \"share\": %.4f, "
+               "\"threads\": %d}\n",
+               rate, flops, r->peak, flops / r->peak, t->dev->threads);
+        return;
+    }
+    printf("%s L%d C%d ctx %d batch %d V%d, %d threads, %s\n", o->t.arch, (int)o->t.layers,
+           (int)o->t.width, (int)o->t.ctx, (int)o->t.batch, t->cfg.dim[WKV_DIM_V], t->dev->threads,
+           wkv_cpu_name());
+    printf("step          %.3f s (best), %.1f tokens/s\n", r->seconds, rate);
+    printf("products      %.1f GFLOP/s of %.1f at best: %.1f %%\n", 1e-9 * flops, 1e-9 * r->peak,
+           100 * flops / r->peak);
+    if (o->profile)
+        wkv_timed_print((int)o->t.steps - 1, r->total);
+}
+
+int main(int argc, char **argv)
+{
+    options o = {0};
+    wkv_train_opts_init(&o.t);
+    o.t.layers = 6;
+    o.t.width = 512;
+    o.t.head_size = 64;
+    o.t.ctx = 512;
+    o.t.batch = 8;
+    o.t.vocab_size = 256;
+    o.t.steps = 8;
+    o.t.lr = 1e-4;
+    parse(&o, argc, argv);
+
+    char path[] = "/tmp/bench_train.XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || close(fd) != 0) {
+        perror(path);
+        return 1;
+    }
+    write_data(path, 4 * (size_t)o.t.ctx * (size_t)o.t.batch + 1);
+    o.t.data = path;
+    wkv_trainer *t;
+    wkv_error err;
+    wkv_status s = wkv_trainer_open(&t, &o.t, &err);
+    unlink(path);
+    if (s != WKV_OK) {
+        fprintf(stderr, "bench_train: %s\n", err.text);
+        return 1;
+    }
+    wkv_dev timed = wkv_timed_dev(t->dev);
+    if (o.profile)
+        t->work.dev = t->optim.dev = &timed;
+    result r = measure(t, o.t.steps);
+    report(&o, t, &r);
+    wkv_trainer_close(&t);
+    return 0;
+}
