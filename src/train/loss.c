@@ -11,10 +11,12 @@ static const real L2WRAP = REAL_C(1e-4);
  * order, and a token's loss is not to depend on its place. */
 enum { SLICE_LEAST = 48 };
 
-/* Rows per slice: about a million logits, up to 1024 rows. */
+/* Rows per slice: up to 16 million logits (64 MB) and 1024 rows.  Every slice reads the head
+ * twice and writes its gradient, so that short ones of a large vocabulary cost more in
+ * memory than in arithmetic. */
 static int slice_rows(int V)
 {
-    int rows = (1 << 20) / V;
+    int rows = (1 << 24) / V;
     return rows < SLICE_LEAST ? SLICE_LEAST : rows > 1024 ? 1024 : rows;
 }
 
