@@ -71,12 +71,6 @@ wkv_status wkv_folder_commit(char **temp, const char *path, wkv_error *err);
 /* Removes the folder with its files; harmless on NULL. */
 void wkv_folder_abort(char **temp);
 
-/* ---- memory -------------------------------------------------------------------- */
-
-/* Asks that n bytes at p, not yet touched, lie on large pages where the system has them:
- * fewer page faults and address translations.  A wish, nothing more. */
-void wkv_prefer_large_pages(void *p, size_t n);
-
 /* ---- time and threads ---------------------------------------------------------- */
 
 /* Seconds from an arbitrary start that never go back. */
