@@ -1,6 +1,6 @@
 /* bench/timed.c - see timed.h.  ops.def makes a wrapper for each operation; the products
  * have wrappers of their own, which tell the shapes apart. */
-#include "bench/timed.h"
+#include "timed.h"
 
 #include <stdio.h>
 #include <stdlib.h>

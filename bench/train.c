@@ -23,7 +23,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "bench/timed.h"
+#include "timed.h"
 #include "os/os.h"
 #include "train/trainer.h"
 

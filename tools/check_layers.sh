@@ -43,7 +43,7 @@ FNR == 1 {
             room = mirrors[room]
         open = below[room] " " room "/ support/"
     } else if (room == "bench") {
-        open = below["dev"] " dev/"
+        open = below["train"] " train/"
     } else if (!(room in may)) {
         printf "%s: lies in a room that the table does not know\n", FILENAME
         bad++

@@ -5,8 +5,8 @@
 #include "test.h"
 #include "train/loss.h"
 
-/* V is such that a slice is 48 rows: three slices, the last one longer. */
-enum { V = 1 << 16, C = 4, ROWS = 149 };
+/* V is such that a slice is 64 rows: three slices, the last one longer. */
+enum { V = 1 << 18, C = 4, ROWS = 199 };
 
 typedef struct problem {
     wkv_dev *dev;
