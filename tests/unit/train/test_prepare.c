@@ -240,7 +240,7 @@ static void threads_change_nothing(void **state)
     for (int i = 0; i < N; i++)
         text[i] = i < N / 2        ? "ab"[wkv_rng_u64(&rng) % 2]
                   : i < N - 400000 ? 'a'
-                                   : "ab \n"[i * i % 4];
+                                   : "ab \n"[(unsigned)i * (unsigned)i % 4];
     write_vocab();
     write_file("t_text.txt", text, N);
     FILE *f = fopen("t_lines.jsonl", "wb");
