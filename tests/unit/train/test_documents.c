@@ -278,7 +278,7 @@ static void no_neighbour_is_seen(void **state)
         for (int c = 0; c < 3; c++) {
             double want = 0;
             int places[2 * 131] = {0}, n_places = 0;
-            for (int k = 0; k < 4 * 6; k++) {
+            for (int k = 0; k < 4 * 3; k++) {
                 write_documents("t_documents", packs[k % 4], 8, (size_t)k);
                 wkv_train_opts o = documents_opts(ARCHS[a], WKV_ROWS_PACK);
                 o.ctx = ctx[c];
