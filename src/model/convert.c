@@ -138,7 +138,8 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     const char *format = o->format != NULL ? o->format : wkv_store_format_of_path(out);
     if (format == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT,
-                 "%s: the suffix says no format; name one (gguf, safetensors, pth or hf)", out);
+                 "%s: the suffix says no format; name one (gguf, safetensors, pth, hf or rwkv.cpp)",
+                 out);
     WKV_TRY(choose_dtype(&c->out.dtype, o->dtype, err));
     WKV_TRY(wkv_store_open(&c->in, in, err));
     WKV_TRY(recognise(c, err));

@@ -23,6 +23,7 @@ typedef struct wkv_format {
     wkv_status (*finish)(wkv_store *s, bool *changed, wkv_error *err);
     /* NULL when the format is only read. */
     wkv_status (*write)(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
+    bool has_blocks; /* quantised types can be written */
 } wkv_format;
 
 #define FORMAT(id) extern const wkv_format wkv_format_##id;
@@ -89,9 +90,15 @@ wkv_status wkv_store_add_meta(wkv_store *s, const char *key, const char *value, 
 /* The type that t takes in a file whose format has no block types. */
 wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t);
 
+/* The type that was asked for t, or its own; in a format that has block types. */
+wkv_dtype wkv_store_out_dtype_of_blocks(const wkv_store_out *what, const wkv_tensor *t);
+
 /* Gives the elements of t, as dtype, in order and piece by piece to `sink`. */
 typedef wkv_status (*wkv_store_sink)(void *user, const void *data, size_t n, wkv_error *err);
 wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink sink, void *user,
                             wkv_error *err);
+/* The same, when dtype may be one that the quantiser of `what` has to make. */
+wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
+                                   wkv_store_sink sink, void *user, wkv_error *err);
 
 #endif

@@ -334,11 +334,9 @@ static wkv_status describe(wkv_gguf_entry *e, const wkv_gguf_source *src, int ve
 static wkv_status start_entry(wkv_gguf_entry *e, const wkv_gguf_source *src, const wkv_tensor *t,
                               wkv_error *err)
 {
-    *e = (wkv_gguf_entry){.name = t->name, .dtype = t->dtype, .ndim = t->ndim, .n_parts = 1};
+    *e = (wkv_gguf_entry){.name = t->name, .ndim = t->ndim, .n_parts = 1};
+    e->dtype = wkv_store_out_dtype_of_blocks(src->what, t);
     e->part[0] = *t;
-    if (src->what->dtype != WKV_DTYPE_COUNT && wkv_dtype_is_weight(t->dtype) &&
-        wkv_tensor_is_matrix(t))
-        e->dtype = src->what->dtype;
     if (t->ndim > WKV_GGUF_MAX_DIMS || wkv_tensor_count(t) == 0)
         WKV_FAIL(err, WKV_E_UNSUPPORTED,
                  "tensor '%s' has more than %d dimensions or no elements, which GGUF cannot hold",

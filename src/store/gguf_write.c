@@ -216,6 +216,7 @@ static bool is_one_of(const char *key, const char *const *list)
 static bool is_generated(const wkv_gguf_source *src, const char *key)
 {
     static const char *const always[] = {"general.architecture", "general.alignment",
+                                         "general.file_type",    "general.quantization_version",
                                          "tokenizer.ggml.model", NULL};
     static const char *const epsilons[] = {"wkv.ln_eps", "wkv.gn_eps", NULL};
     static const char *const vocabulary[] = {"wkv.tokenizer", "wkv.vocab", "tokenizer.ggml.tokens",
@@ -239,6 +240,41 @@ static void put_pair(header *h, const wkv_meta *m)
     } else {
         put_text(h, m->key, m->value, m->value_len);
     }
+}
+
+/* llama.cpp's number for "mostly of this type"; where it has one for several mixes, that of
+ * the middle one. */
+static int64_t file_type(wkv_dtype t)
+{
+    static const struct {
+        wkv_dtype dtype;
+        int number;
+    } list[] = {{WKV_DTYPE_F16, 1},   {WKV_DTYPE_Q4_0, 2},  {WKV_DTYPE_Q4_1, 3},
+                {WKV_DTYPE_Q8_0, 7},  {WKV_DTYPE_Q5_0, 8},  {WKV_DTYPE_Q5_1, 9},
+                {WKV_DTYPE_Q2_K, 10}, {WKV_DTYPE_Q3_K, 12}, {WKV_DTYPE_Q4_K, 15},
+                {WKV_DTYPE_Q5_K, 17}, {WKV_DTYPE_Q6_K, 18}, {WKV_DTYPE_BF16, 32}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (list[i].dtype == t)
+            return list[i].number;
+    return 0;
+}
+
+/* The type that most elements have, and whether there are blocks. */
+static void put_types(header *h, const wkv_gguf_entry *list, size_t n)
+{
+    int64_t elements[WKV_DTYPE_COUNT] = {0};
+    bool blocks = false;
+    int most = WKV_DTYPE_F32;
+    for (size_t i = 0; i < n; i++) {
+        for (int p = 0; p < list[i].n_parts; p++)
+            elements[list[i].dtype] += wkv_tensor_count(&list[i].part[p]);
+        blocks = blocks || wkv_dtype_of(list[i].dtype)->block > 1;
+    }
+    for (int t = 0; t < WKV_DTYPE_COUNT; t++)
+        most = elements[t] > elements[most] ? t : most;
+    put_count(h, "general.", "file_type", file_type((wkv_dtype)most));
+    if (blocks)
+        put_count(h, "general.", "quantization_version", 2);
 }
 
 static wkv_status put_meta(header *h, const wkv_gguf_source *src, wkv_error *err)
@@ -293,6 +329,7 @@ static wkv_status put_header(header *h, const wkv_gguf_source *src, const wkv_gg
 {
     uint64_t offset = 0;
     WKV_TRY(put_meta(h, src, err));
+    put_types(h, list, n);
     for (size_t i = 0; i < n; i++)
         WKV_TRY(put_entry(h, &list[i], &offset, err));
     if (!wkv_strbuf_ok(&h->text))
@@ -324,7 +361,8 @@ static wkv_status write_all(wkv_writer *w, header *h, const wkv_gguf_source *src
     WKV_TRY(write_padding(w, err));
     for (size_t i = 0; i < n; i++) {
         for (int p = 0; p < list[i].n_parts; p++)
-            WKV_TRY(wkv_store_stream(&list[i].part[p], list[i].dtype, to_writer, w, err));
+            WKV_TRY(wkv_store_stream_blocks(src->what, &list[i].part[p], list[i].dtype, to_writer,
+                                            w, err));
         WKV_TRY(write_padding(w, err));
     }
     return WKV_OK;

@@ -12,9 +12,9 @@
 #include "base/mem.h"
 #include "store/bytes.h"
 #include "store/canon.h"
+#include "store/rwkvcpp.h"
 
-enum { HEADER_SIZE = 24, MAX_KEY = 1 << 10 };
-#define MAGIC 0x67676d66u
+enum { HEADER_SIZE = WKV_RWKVCPP_HEADER, MAX_KEY = 1 << 10 };
 
 typedef enum generation { V4, V5, V6, V7 } generation;
 
@@ -27,7 +27,7 @@ typedef struct reading {
 
 static bool probe(const uint8_t *data, uint64_t total)
 {
-    return total >= 4 && wkv_get_u32(data) == MAGIC;
+    return total >= 4 && wkv_get_u32(data) == WKV_RWKVCPP_MAGIC;
 }
 
 /* ---- the file as it is ------------------------------------------------------------------ */
@@ -44,26 +44,40 @@ static wkv_status read_header(reading *r, wkv_error *err)
     return WKV_OK;
 }
 
+static const struct {
+    uint32_t number;
+    wkv_dtype dtype;
+} types[] = {{0, WKV_DTYPE_F32},  {1, WKV_DTYPE_F16},  {2, WKV_DTYPE_Q4_0}, {3, WKV_DTYPE_Q4_1},
+             {7, WKV_DTYPE_Q5_0}, {8, WKV_DTYPE_Q5_1}, {9, WKV_DTYPE_Q8_0}};
+
+int wkv_rwkvcpp_dtype_number(wkv_dtype t)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].dtype == t)
+            return (int)types[i].number;
+    return -1;
+}
+
+wkv_dtype wkv_rwkvcpp_dtype(uint32_t number)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].number == number)
+            return types[i].dtype;
+    return WKV_DTYPE_COUNT;
+}
+
 static wkv_status read_type(const reading *r, uint32_t number, const char *name, wkv_dtype *out,
                             wkv_error *err)
 {
-    static const struct {
-        uint32_t number;
-        wkv_dtype dtype;
-    } types[] = {{0, WKV_DTYPE_F32},  {1, WKV_DTYPE_F16},  {2, WKV_DTYPE_Q4_0}, {3, WKV_DTYPE_Q4_1},
-                 {7, WKV_DTYPE_Q5_0}, {8, WKV_DTYPE_Q5_1}, {9, WKV_DTYPE_Q8_0}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (types[i].number != number)
-            continue;
-        *out = types[i].dtype;
-        /* The blocks had another layout before version 101. */
-        if (wkv_dtype_of(*out)->block > 1 && r->version == 100)
-            WKV_FAIL(err, WKV_E_UNSUPPORTED,
-                     "tensor '%s' is quantised in a file of version 100; only 101 is supported",
-                     name);
-        return WKV_OK;
-    }
-    WKV_FAIL(err, WKV_E_UNSUPPORTED, "tensor '%s' is of the unknown type %" PRIu32, name, number);
+    *out = wkv_rwkvcpp_dtype(number);
+    if (*out == WKV_DTYPE_COUNT)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "tensor '%s' is of the unknown type %" PRIu32, name,
+                 number);
+    /* The blocks had another layout before version 101. */
+    if (wkv_dtype_of(*out)->block > 1 && r->version == 100)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED,
+                 "tensor '%s' is quantised in a file of version 100; only 101 is supported", name);
+    return WKV_OK;
 }
 
 static wkv_status keep_raw(reading *r, const wkv_tensor *t, wkv_error *err)
@@ -265,4 +279,6 @@ const wkv_format wkv_format_rwkvcpp = {
     .suffixes = ".bin",
     .probe = probe,
     .read = read,
+    .write = wkv_rwkvcpp_write,
+    .has_blocks = true,
 };

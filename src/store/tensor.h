@@ -73,6 +73,16 @@ const wkv_meta *wkv_store_meta_at(const wkv_store *s, size_t i);
 const wkv_meta *wkv_store_find_meta(const wkv_store *s, const char *key); /* or NULL */
 const char *wkv_store_meta(const wkv_store *s, const char *key);          /* its value, or NULL */
 
+/* Chooses block types for tensors as they are written, and makes the blocks. */
+typedef struct wkv_store_quantiser {
+    void *user;
+    /* The type that t, a tensor of real numbers, is to have: its own, or any other. */
+    wkv_dtype (*type_of)(void *user, const wkv_tensor *t);
+    /* Elements [first, first + n) of t, whole blocks, as the block type `as` into dst. */
+    wkv_status (*encode)(void *user, void *dst, const wkv_tensor *t, wkv_dtype as, int64_t first,
+                         int64_t n, wkv_error *err);
+} wkv_store_quantiser;
+
 /* What is to be written: tensors in this order, then metadata. */
 typedef struct wkv_store_out {
     const wkv_tensor *tensors;
@@ -80,6 +90,7 @@ typedef struct wkv_store_out {
     const wkv_meta *meta;
     size_t n_meta;
     wkv_dtype dtype; /* matrices become this type; WKV_DTYPE_COUNT keeps each as it is */
+    const wkv_store_quantiser *quantiser; /* decides instead of dtype, when not NULL */
 } wkv_store_out;
 
 /* Writes path in the named format, atomically (os.h).  E_UNSUPPORTED when the format

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "store/format.h"
 
-enum { STREAM_ELEMENTS = 1 << 14 }; /* a multiple of every block size */
+/* Multiples of every block size; what a quantiser gets should keep several threads busy. */
+enum { STREAM_ELEMENTS = 1 << 14, QUANTISE_ELEMENTS = 1 << 20 };
 
 wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t)
 {
@@ -31,6 +32,38 @@ wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink
         int64_t n = count - i < STREAM_ELEMENTS ? count - i : STREAM_ELEMENTS;
         wkv_tensor_read(piece, t, dtype, i, n);
         status = sink(user, piece, (size_t)(n / info->block * info->bytes), err);
+    }
+    wkv_free(piece);
+    return status;
+}
+
+wkv_dtype wkv_store_out_dtype_of_blocks(const wkv_store_out *what, const wkv_tensor *t)
+{
+    if (!wkv_dtype_is_weight(t->dtype))
+        return t->dtype;
+    if (what->quantiser != NULL)
+        return what->quantiser->type_of(what->quantiser->user, t);
+    return what->dtype != WKV_DTYPE_COUNT && wkv_tensor_is_matrix(t) ? what->dtype : t->dtype;
+}
+
+wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
+                                   wkv_store_sink sink, void *user, wkv_error *err)
+{
+    const wkv_store_quantiser *q = what->quantiser;
+    const wkv_dtype_info *info = wkv_dtype_of(dtype);
+    if (q == NULL || dtype == t->dtype || info->block == 1)
+        return wkv_store_stream(t, dtype, sink, user, err);
+    const int64_t count = wkv_tensor_count(t);
+    const int64_t step = count < QUANTISE_ELEMENTS ? count : QUANTISE_ELEMENTS;
+    uint8_t *piece = wkv_malloc((size_t)(step / info->block * info->bytes));
+    if (piece == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory while writing tensor '%s'", t->name);
+    wkv_status status = WKV_OK;
+    for (int64_t i = 0; i < count && status == WKV_OK; i += step) {
+        const int64_t n = count - i < step ? count - i : step;
+        status = q->encode(q->user, piece, t, dtype, i, n, err);
+        if (status == WKV_OK)
+            status = sink(user, piece, (size_t)(n / info->block * info->bytes), err);
     }
     wkv_free(piece);
     return status;
@@ -66,6 +99,9 @@ wkv_status wkv_store_write(const char *path, const char *format, const wkv_store
         return write_folder(f, path, what, err);
     if (f->write == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s is only read", path, format);
+    if (what->quantiser != NULL && !f->has_blocks)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s has no quantised types; gguf has them",
+                 path, format);
     wkv_writer *w;
     WKV_TRY(wkv_writer_open(&w, path, err));
     wkv_status status = f->write(w, what, err);

@@ -221,6 +221,7 @@ static void test_refusals(void **state)
     o.format = "papyrus";
     refuse(MODEL, COPY, &o, WKV_E_UNSUPPORTED, "papyrus");
     o.format = "rwkv.cpp";
+    o.dtype = "bf16";
     refuse(MODEL, COPY, &o, WKV_E_UNSUPPORTED, "rwkv.cpp");
     o.format = NULL;
     static const char *const types[] = {"f64", "i32", "q5_1", "", "BF16"};

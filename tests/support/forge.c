@@ -93,7 +93,7 @@ void forge_plain(const char *out, bool with_meta)
     for (int i = 0; i < 3; i++)
         wkv_tensor_set_strides(&tensors[i]);
     const wkv_meta meta = {"author", "nobody", 6};
-    const wkv_store_out file = {tensors, 3, &meta, with_meta ? 1 : 0, WKV_DTYPE_COUNT};
+    const wkv_store_out file = {tensors, 3, &meta, with_meta ? 1 : 0, WKV_DTYPE_COUNT, NULL};
     wkv_error err;
     check(wkv_store_write(out, "safetensors", &file, &err), &err);
 }

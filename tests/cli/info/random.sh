@@ -17,8 +17,8 @@ cmp m.gguf again.gguf
 ! cmp -s m.gguf other.gguf
 "$WKV" random-model m.gguf --layers 2 --width 64 --vocab 256 --tokenizer bytes 2>/dev/null
 "$WKV" info m.gguf | grep -q bytes
-expect 1 "$WKV" random-model m.bin --layers 2 --width 64
-says 'm.bin'
+expect 1 "$WKV" random-model m.unknown --layers 2 --width 64
+says 'm.unknown'
 expect 1 "$WKV" random-model m.gguf --layers 2 --width 65
 says 'expected a divisor of the width 65'
 expect 2 "$WKV" random-model m.gguf --ffn-sparsity 1

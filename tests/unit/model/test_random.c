@@ -152,8 +152,8 @@ static void test_refused(void **state)
     o.vocab = "bytes"; /* 256 ids, and only 64 logits */
     refused(o, WKV_E_SHAPE, "bytes");
     o = shape();
-    o.format = "rwkv.cpp";
-    refused(o, WKV_E_UNSUPPORTED, "rwkv.cpp");
+    o.format = "papyrus";
+    refused(o, WKV_E_UNSUPPORTED, "papyrus");
 }
 
 int main(void)

@@ -259,7 +259,7 @@ static void what_cannot_be_written_is_refused(void **state)
     fail_to_write("safetensors", &out, WKV_E_UNSUPPORTED, "tensor 'z' is of type c64");
     t = tensor("u", WKV_DTYPE_U16, zeros, 1, 2, 0);
     fail_to_write("pth", &out, WKV_E_UNSUPPORTED, "tensor 'u' is of type u16");
-    fail_to_write("rwkv.cpp", &out, WKV_E_UNSUPPORTED, "only read");
+    fail_to_write("rwkv.cpp", &out, WKV_E_UNSUPPORTED, "no RWKV model");
     fail_to_write("gif", &out, WKV_E_UNSUPPORTED, "no file format called 'gif'");
     const wkv_meta latin1 = {"k", "\xe9", 1};
     out.meta = &latin1;
