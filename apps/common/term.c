@@ -67,14 +67,19 @@ int wkv_term_error(const char *command, const char *fmt, ...)
     return WKV_EXIT_FAILURE;
 }
 
+double wkv_term_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 bool wkv_term_progress_due(void)
 {
     static double last;
     if (!wkv_term_is_terminal(stderr))
         return true;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    const double now = wkv_term_clock();
     if (last > 0.0 && now - last < 0.1)
         return false;
     last = now;

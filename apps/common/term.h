@@ -23,6 +23,9 @@ bool wkv_term_has_utf8(void);
 /* "wkv COMMAND: ..." on stderr, on a line of its own.  Returns WKV_EXIT_FAILURE. */
 int wkv_term_error(const char *command, const char *fmt, ...) WKV_TERM_PRINTF(2, 3);
 
+/* Seconds from an arbitrary start that never go back. */
+double wkv_term_clock(void);
+
 /* Progress on stderr.  On a terminal the line replaces the one before it, and `show`
  * says when it is worth drawing again; elsewhere each is a line of its own. */
 bool wkv_term_progress_due(void);

@@ -5,6 +5,7 @@
 #include <wkv/file.h>
 #include <wkv/model.h>
 #include <wkv/prepare.h>
+#include <wkv/quantize.h>
 #include <wkv/sampler.h>
 #include <wkv/session.h>
 #include <wkv/status.h>

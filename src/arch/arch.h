@@ -89,6 +89,27 @@ static inline bool wkv_param_decays(const wkv_param *p)
     return p->kind == WKV_MAT || p->kind == WKV_TABLE;
 }
 
+/* What a parameter is to the residual stream, which is how much an error of it hurts. */
+typedef enum wkv_role {
+    WKV_ROLE_SMALL, /* vectors and low-rank factors: few, sensitive, kept as reals */
+    WKV_ROLE_EMBED, /* rows are looked up: no error adds up */
+    WKV_ROLE_IN,    /* reads the stream */
+    WKV_ROLE_OUT,   /* adds to it: an error stays for all layers that follow */
+    WKV_ROLE_HEAD   /* makes the logits */
+} wkv_role;
+
+static inline wkv_role wkv_param_role(const wkv_param *p)
+{
+    if (p->kind == WKV_TABLE)
+        return WKV_ROLE_EMBED;
+    if (p->kind != WKV_MAT)
+        return WKV_ROLE_SMALL;
+    if (p->dims[0] == WKV_DIM_V)
+        return WKV_ROLE_HEAD;
+    /* Into A or F, or into a gate of C, from C; or back into C. */
+    return p->dims[0] == WKV_DIM_C && p->dims[1] != WKV_DIM_C ? WKV_ROLE_OUT : WKV_ROLE_IN;
+}
+
 /* ---- weights ------------------------------------------------------------------------------ */
 
 /* All parameters of a model: `once` holds arch->n_once weights in table order, `layer`

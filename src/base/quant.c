@@ -182,12 +182,12 @@ static void solve_reals(block *k, const float *x, const float *w, const shape *s
 static void fit_block(block *best, const float *x, const float *w, const shape *s,
                       const wishes *wish, float most_scale, float most_offset)
 {
-    enum { STARTS = 3, PASSES = 3 };
+    enum { STARTS = 2, PASSES = 2 };
     best->error = INFINITY;
     for (int start = 0; start < STARTS; start++) {
         block k;
         /* The largest integer scale at the end of its range, or a little before it. */
-        const float share = 1 - 0.03f * (float)start;
+        const float share = 1 - 0.04f * (float)start;
         k.d[0] = round_f16(most_scale / (share * (s->s_lo < 0 ? s->s_lo : s->s_hi)));
         k.d[1] = round_f16(most_offset / (share * s->s_hi));
         for (int pass = 0; pass < PASSES; pass++) {

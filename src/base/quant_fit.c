@@ -28,16 +28,29 @@ float wkv_fit_round(float *q, const float *x, const float *w, int n, float scale
     return total;
 }
 
-/* sum a b c */
-static float triple(const float *a, const float *b, const float *c, int n)
+/* Weighted sums over integers and values: w q, w q q, w q x. */
+typedef struct sums {
+    float q, qq, qx;
+} sums;
+
+static sums sum_up(const float *q, const float *x, const float *w, int n)
 {
-    float sum[16] = {0}, total = 0;
-    for (int i = 0; i < n; i += 16)
-        for (int l = 0; l < 16; l++)
-            sum[l] += a[i + l] * b[i + l] * c[i + l];
-    for (int l = 0; l < 16; l++)
-        total += sum[l];
-    return total;
+    float a[16] = {0}, b[16] = {0}, c[16] = {0};
+    sums s = {0, 0, 0};
+    for (int i = 0; i < n; i += 16) {
+        for (int l = 0; l < 16; l++) {
+            const float wq = w[i + l] * q[i + l];
+            a[l] += wq;
+            b[l] += wq * q[i + l];
+            c[l] += wq * x[i + l];
+        }
+    }
+    for (int l = 0; l < 16; l++) {
+        s.q += a[l];
+        s.qq += b[l];
+        s.qx += c[l];
+    }
+    return s;
 }
 
 /* The value whose magnitude is the largest. */
@@ -52,15 +65,16 @@ static float extreme(const float *x, int n)
 
 float wkv_fit_scale(const float *x, const float *w, int n, float lo, float hi)
 {
-    /* The extreme value at the longer end of the range, a little beyond, or short of it; and
+    /* The extreme value at the longer end of the range, a little beyond, or short of it; then
      * at the other end. */
-    enum { STEPS = 7 };
-    const float m = extreme(x, n), step = 0.1f;
+    enum { STEPS = 5 };
+    const float m = extreme(x, n), step = 0.15f;
+    const int sides = hi < 16 ? 2 : 1; /* with more integers the other end makes no difference */
     float q[WKV_FIT_MAX], best = 0, least = INFINITY;
     if (m == 0)
         return 0;
     for (int i = -STEPS; i <= STEPS; i++) {
-        for (int side = 0; side < 2; side++) {
+        for (int side = 0; side < sides; side++) {
             float scale =
                 m / ((side == 0 ? lo : hi) + (side == 0 ? -1.0f : 1.0f) * step * (float)i);
             for (int pass = 0; pass < 2; pass++) {
@@ -69,10 +83,10 @@ float wkv_fit_scale(const float *x, const float *w, int n, float lo, float hi)
                     least = e;
                     best = scale;
                 }
-                const float qq = triple(w, q, q, n);
-                if (pass > 0 || qq <= 0)
+                const sums s = sum_up(q, x, w, n);
+                if (pass > 0 || s.qq <= 0)
                     break;
-                scale = triple(w, q, x, n) / qq;
+                scale = s.qx / s.qq;
             }
         }
     }
@@ -88,24 +102,18 @@ static void range(const float *x, int n, float *least, float *most)
     }
 }
 
-/* Weighted sums that do not depend on the integers. */
-typedef struct sums {
-    float w, x;
-} sums;
-
-/* The least-squares scale and offset for the integers q.  False when they say nothing. */
-static int solve(const float *q, const float *x, const float *w, int n, const float *ones, sums s,
-                 int positive, float *scale, float *offset)
+/* The least-squares scale and offset for the integers that s sums up; w and wx are the sums of
+ * the weights and of the weighted values.  False when they say nothing. */
+static int solve(sums s, float w, float wx, int positive, float *scale, float *offset)
 {
-    const float qw = triple(w, q, ones, n), qq = triple(w, q, q, n), qx = triple(w, q, x, n);
-    const float determinant = s.w * qq - qw * qw;
-    if (!(determinant > 0) || qq <= 0)
+    const float determinant = w * s.qq - s.q * s.q;
+    if (!(determinant > 0) || s.qq <= 0)
         return 0;
-    *scale = (s.w * qx - s.x * qw) / determinant;
-    *offset = (qw * qx - qq * s.x) / determinant;
+    *scale = (w * s.qx - wx * s.q) / determinant;
+    *offset = (s.q * s.qx - s.qq * wx) / determinant;
     if (positive && *offset < 0) {
         *offset = 0;
-        *scale = qx / qq;
+        *scale = s.qx / s.qq;
     }
     return *scale > 0;
 }
@@ -113,8 +121,8 @@ static int solve(const float *q, const float *x, const float *w, int n, const fl
 void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positive, float *scale,
                     float *offset)
 {
-    enum { STEPS = 12 };
-    float q[WKV_FIT_MAX], ones[WKV_FIT_MAX], lo, top;
+    enum { STEPS = 5, PASSES = 4 };
+    float q[WKV_FIT_MAX], lo, top, all = 0, all_x = 0;
     range(x, n, &lo, &top);
     if (positive && lo > 0)
         lo = 0;
@@ -122,20 +130,21 @@ void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positiv
     *offset = -lo;
     if (top <= lo)
         return;
-    for (int i = 0; i < n; i++)
-        ones[i] = 1;
-    const sums all = {triple(w, ones, ones, n), triple(w, x, ones, n)};
+    for (int i = 0; i < n; i++) {
+        all += w[i];
+        all_x += w[i] * x[i];
+    }
     float least = INFINITY;
-    for (int i = -2; i <= STEPS; i++) {
-        float s = (top - lo) / (hi + 0.1f * (float)i), o = -lo;
-        for (int pass = 0; pass < 3; pass++) {
+    for (int i = -1; i <= STEPS; i++) {
+        float s = (top - lo) / (hi + 0.24f * (float)i), o = -lo;
+        for (int pass = 0; pass <= PASSES; pass++) {
             const float e = wkv_fit_round(q, x, w, n, s, o, 0, hi);
             if (e < least) {
                 least = e;
                 *scale = s;
                 *offset = o;
             }
-            if (pass == 2 || !solve(q, x, w, n, ones, all, positive, &s, &o))
+            if (pass == PASSES || !solve(sum_up(q, x, w, n), all, all_x, positive, &s, &o))
                 break;
         }
     }

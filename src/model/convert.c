@@ -9,6 +9,7 @@
 
 #include "arch/arch.h"
 #include "base/mem.h"
+#include "model/convert.h"
 #include "model/vocab.h"
 
 /* Everything that one conversion holds. */
@@ -133,12 +134,16 @@ static wkv_status write(const conversion *c, const char *path, const char *forma
 }
 
 static wkv_status convert(conversion *c, const char *in, const char *out, const wkv_convert_opts *o,
-                          wkv_error *err)
+                          const wkv_convert_hook *hook, wkv_error *err)
 {
     const char *format = o->format != NULL ? o->format : wkv_store_format_of_path(out);
     if (format == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT,
+<<<<<<< HEAD
                  "%s: the suffix says no format; name one (gguf, safetensors, pth, hf or rwkv.cpp)",
+=======
+                 "%s: the suffix says no format; name one (gguf, safetensors, pth or rwkv.cpp)",
+>>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
                  out);
     WKV_TRY(choose_dtype(&c->out.dtype, o->dtype, err));
     WKV_TRY(wkv_store_open(&c->in, in, err));
@@ -150,19 +155,33 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     c->out.n_tensors = wkv_store_count(c->in);
     c->out.meta = c->meta;
     c->out.n_meta = c->n_meta;
+<<<<<<< HEAD
     return write(c, out, format, err);
+=======
+    if (hook != NULL) {
+        WKV_TRY(hook->prepare(hook->user, c->in, c->is_model ? &c->cfg : NULL, format, err));
+        c->out.quantiser = hook->quantiser;
+    }
+    return wkv_store_write(out, format, &c->out, err);
+>>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
 }
 
-wkv_status wkv_convert(const char *in, const char *out, const wkv_convert_opts *opts,
-                       wkv_error *err)
+wkv_status wkv_convert_through(const char *in, const char *out, const wkv_convert_opts *opts,
+                               const wkv_convert_hook *hook, wkv_error *err)
 {
     wkv_convert_opts defaults;
     wkv_convert_opts_init(&defaults);
     conversion c = {0};
-    wkv_status status = convert(&c, in, out, opts != NULL ? opts : &defaults, err);
+    wkv_status status = convert(&c, in, out, opts != NULL ? opts : &defaults, hook, err);
     wkv_free(c.tensors);
     wkv_free(c.meta);
     wkv_tok_close(&c.tok);
     wkv_store_close(&c.in);
     return status;
+}
+
+wkv_status wkv_convert(const char *in, const char *out, const wkv_convert_opts *opts,
+                       wkv_error *err)
+{
+    return wkv_convert_through(in, out, opts, NULL, err);
 }

@@ -23,7 +23,8 @@ typedef struct wkv_format {
     wkv_status (*finish)(wkv_store *s, bool *changed, wkv_error *err);
     /* NULL when the format is only read. */
     wkv_status (*write)(wkv_writer *w, const wkv_store_out *what, wkv_error *err);
-    bool has_blocks; /* quantised types can be written */
+    /* The number of a type in files of this format, or -1; NULL when it has no quantised ones. */
+    int (*dtype_number)(wkv_dtype t);
 } wkv_format;
 
 #define FORMAT(id) extern const wkv_format wkv_format_##id;

@@ -361,5 +361,5 @@ const wkv_format wkv_format_gguf = {
     .probe = probe,
     .read = read,
     .write = wkv_gguf_write,
-    .has_blocks = true,
+    .dtype_number = wkv_gguf_dtype_number,
 };

@@ -280,5 +280,5 @@ const wkv_format wkv_format_rwkvcpp = {
     .probe = probe,
     .read = read,
     .write = wkv_rwkvcpp_write,
-    .has_blocks = true,
+    .dtype_number = wkv_rwkvcpp_dtype_number,
 };

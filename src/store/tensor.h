@@ -99,6 +99,9 @@ typedef struct wkv_store_out {
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
                            wkv_error *err);
 
+/* True when the format, which must have quantised types, can hold this type. */
+bool wkv_store_format_has(const char *format, wkv_dtype t);
+
 /* The name of the format whose customary suffix path has, or NULL. */
 const char *wkv_store_format_of_path(const char *path);
 

@@ -77,6 +77,7 @@ static const wkv_format *format_by_name(const char *name)
     return NULL;
 }
 
+<<<<<<< HEAD
 static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_store_out *what,
                                wkv_error *err)
 {
@@ -87,6 +88,12 @@ static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_
         return wkv_folder_commit(&temp, path, err);
     wkv_folder_abort(&temp);
     return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
+=======
+bool wkv_store_format_has(const char *format, wkv_dtype t)
+{
+    const wkv_format *f = format_by_name(format);
+    return f != NULL && f->write != NULL && f->dtype_number != NULL && f->dtype_number(t) >= 0;
+>>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
 }
 
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
@@ -95,13 +102,13 @@ wkv_status wkv_store_write(const char *path, const char *format, const wkv_store
     const wkv_format *f = format_by_name(format);
     if (f == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: there is no file format called '%s'", path, format);
+    if (what->quantiser != NULL && f->dtype_number == NULL)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s has no quantised types; gguf has them",
+                 path, format);
     if (f->folder)
         return write_folder(f, path, what, err);
     if (f->write == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s is only read", path, format);
-    if (what->quantiser != NULL && !f->has_blocks)
-        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s has no quantised types; gguf has them",
-                 path, format);
     wkv_writer *w;
     WKV_TRY(wkv_writer_open(&w, path, err));
     wkv_status status = f->write(w, what, err);

@@ -1,0 +1,181 @@
+/* apps/cli/cmd_quantize.c - `wkv quantize`: a model with matrices of fewer bits. */
+#include "cli/cli.h"
+#include "common/json_out.h"
+#include "common/term.h"
+
+typedef struct options {
+    wkv_quantize_opts q;
+    const char *calibrate;
+    bool pure, verbose, json;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "type",
+     .type = WKV_ARG_CHOICE,
+     .offset = offsetof(options, q.type),
+     .choices_of = wkv_quantize_types,
+     .letter = 't',
+     .help = "type of the matrices; a mix gives some of them more bits"},
+    {.name = "pure",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, pure),
+     .help = "this type for every matrix, head and embedding included"},
+    {.name = "calibrate",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, calibrate),
+     .value = "FILE",
+     .help = "run the model over this text first; columns of a matrix that it uses more then "
+             "err less"},
+    {.name = "calibrate-tokens",
+     .type = WKV_ARG_LONG,
+     .offset = offsetof(options, q.calibrate_tokens),
+     .value = "N",
+     .min = 0,
+     .max = 1e12,
+     .help = "read at most so many tokens of it; 0: all"},
+    {.name = "format",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, q.format),
+     .value = "NAME",
+     .help = "format of OUT, gguf or rwkv.cpp; without it, by the suffix of OUT"},
+    {.name = "vocab",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, q.vocab),
+     .value = "VOCAB",
+     .help = "put this tokenizer inside: 'bytes' or a vocabulary file"},
+    {.name = "threads",
+     .type = WKV_ARG_INT,
+     .offset = offsetof(options, q.threads),
+     .value = "N",
+     .min = 0,
+     .max = 4096,
+     .help = "threads to use; 0: all processors there are"},
+    {.name = "verbose",
+     .type = WKV_ARG_FLAG,
+     .offset = offsetof(options, verbose),
+     .letter = 'v',
+     .help = "print type, size and error of each tensor that is quantised"},
+    WKV_CLI_JSON_OPTION(options),
+};
+
+static const wkv_arg_operand operands[] = {
+    {"MODEL", "a model file of any known format", false},
+    {"OUT", "the file to write; it appears whole or not at all", false},
+};
+
+static const char *const examples[] = {
+    "wkv quantize model.pth model-q8.gguf",
+    "a quarter of the size of float32, hardly any loss",
+    "wkv quantize model.pth model-q4.gguf --type q4_k_m --calibrate text.txt",
+    "an eighth of it; a text like those that the model will see tells what matters",
+    "wkv quantize model.safetensors model.bin --type q5_1",
+    "a file for rwkv.cpp",
+    NULL};
+
+/* What the callbacks are told. */
+typedef struct view {
+    const options *o;
+    double start; /* of what goes on now */
+    bool calibrating;
+    int tenth; /* the last that was shown, where no line can be replaced */
+} view;
+
+static bool show_progress(void *user, bool calibrating, uint64_t done, uint64_t total)
+{
+    view *v = user;
+    const double now = wkv_term_clock();
+    if (v->calibrating && !calibrating) {
+        v->start = now;
+        v->tenth = 0;
+    }
+    v->calibrating = calibrating;
+    const int tenth = (int)(10 * done / (total > 0 ? total : 1));
+    const bool due = wkv_term_is_terminal(stderr) ? wkv_term_progress_due() : tenth > v->tenth;
+    v->tenth = tenth;
+    const double rate = (double)done / (now - v->start + 1e-9);
+    if (due && done < total)
+        wkv_term_progress(calibrating ? "read %.0f of %.0f tokens, %.0f tokens/s, %.0f s left"
+                                      : "quantised %.0f of %.0f weights, %.0f /s, %.0f s left",
+                          (double)done, (double)total, rate, (double)(total - done) / rate);
+    return !wkv_term_stopped();
+}
+
+static void show_tensor(void *user, const wkv_quantize_step *s)
+{
+    const view *v = user;
+    if (v->o->verbose)
+        fprintf(v->o->json ? stderr : stdout, "%-36s %-4s -> %-4s %11llu -> %10llu  %.6f\n",
+                s->tensor, s->from, s->to, (unsigned long long)s->bytes_before,
+                (unsigned long long)s->bytes_after, s->error);
+}
+
+static void report(const char *out, const options *o, const wkv_quantize_result *r)
+{
+    if (o->json) {
+        wkv_json j;
+        wkv_json_init(&j, stdout);
+        wkv_json_open(&j, NULL, '{');
+        wkv_json_string(&j, "file", out);
+        wkv_json_string(&j, "type", o->q.type);
+        wkv_json_uint(&j, "bytes_before", r->bytes_before);
+        wkv_json_uint(&j, "bytes_after", r->bytes_after);
+        wkv_json_uint(&j, "elements", r->elements);
+        wkv_json_uint(&j, "quantised", r->quantised);
+        wkv_json_number(&j, "error", r->error, 6);
+        wkv_json_uint(&j, "calibration_tokens", r->calibrated);
+        wkv_json_close(&j, '}');
+        return;
+    }
+    char before[32], after[32];
+    fprintf(stderr, "%s: %s, %sB of weights were %sB, %.2f bits a weight, error %.4f\n", out,
+            o->q.type, wkv_cli_short((double)r->bytes_after, after),
+            wkv_cli_short((double)r->bytes_before, before),
+            8.0 * (double)r->bytes_after / (double)r->elements, r->error);
+}
+
+static void init(void *opts)
+{
+    options *o = opts;
+    wkv_quantize_opts_init(&o->q);
+}
+
+static int run(const wkv_args *args, void *opts)
+{
+    options *o = opts;
+    wkv_error err;
+    wkv_quantize_result result;
+    view v = {.o = o, .start = wkv_term_clock(), .calibrating = true};
+    o->q.pure = o->pure;
+    o->q.calibrate = o->calibrate;
+    o->q.user = &v;
+    o->q.on_tensor = show_tensor;
+    o->q.on_progress = show_progress;
+    wkv_term_catch_stop();
+    const wkv_status status =
+        wkv_quantize(args->operand[0], args->operand[1], &o->q, &result, &err);
+    if (wkv_term_stopped()) {
+        wkv_term_error("quantize", "stopped; %s is as it was", args->operand[1]);
+        return WKV_EXIT_INTERRUPT;
+    }
+    if (status != WKV_OK)
+        return wkv_term_error("quantize", "%s", err.text);
+    report(args->operand[1], o, &result);
+    return WKV_EXIT_OK;
+}
+
+const wkv_command wkv_cmd_quantize = {
+    .name = "quantize",
+    .summary = "make a model smaller and faster, with matrices of fewer bits",
+    .description = "Writes the model with its matrices in blocks of 8 to 2 bits a weight, as GGUF, "
+                   "which llama.cpp reads as well, or for rwkv.cpp. Vectors and low-rank factors, "
+                   "which are few and sensitive, keep their type. The head, and in the mixes "
+                   "(_m) what adds to the residual stream, get more bits than the rest.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};
