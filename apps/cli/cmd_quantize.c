@@ -59,8 +59,8 @@ static const wkv_arg_option table[] = {
 };
 
 static const wkv_arg_operand operands[] = {
-    {"MODEL", "a model file of any known format", false},
-    {"OUT", "the file to write; it appears whole or not at all", false},
+    {.name = "MODEL", .help = "a model file of any known format"},
+    {.name = "OUT", .help = "the file to write; it appears whole or not at all"},
 };
 
 static const char *const examples[] = {

@@ -139,11 +139,7 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     const char *format = o->format != NULL ? o->format : wkv_store_format_of_path(out);
     if (format == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT,
-<<<<<<< HEAD
                  "%s: the suffix says no format; name one (gguf, safetensors, pth, hf or rwkv.cpp)",
-=======
-                 "%s: the suffix says no format; name one (gguf, safetensors, pth or rwkv.cpp)",
->>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
                  out);
     WKV_TRY(choose_dtype(&c->out.dtype, o->dtype, err));
     WKV_TRY(wkv_store_open(&c->in, in, err));
@@ -155,15 +151,11 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     c->out.n_tensors = wkv_store_count(c->in);
     c->out.meta = c->meta;
     c->out.n_meta = c->n_meta;
-<<<<<<< HEAD
-    return write(c, out, format, err);
-=======
     if (hook != NULL) {
         WKV_TRY(hook->prepare(hook->user, c->in, c->is_model ? &c->cfg : NULL, format, err));
         c->out.quantiser = hook->quantiser;
     }
-    return wkv_store_write(out, format, &c->out, err);
->>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
+    return write(c, out, format, err);
 }
 
 wkv_status wkv_convert_through(const char *in, const char *out, const wkv_convert_opts *opts,

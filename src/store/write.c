@@ -77,7 +77,6 @@ static const wkv_format *format_by_name(const char *name)
     return NULL;
 }
 
-<<<<<<< HEAD
 static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_store_out *what,
                                wkv_error *err)
 {
@@ -88,12 +87,12 @@ static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_
         return wkv_folder_commit(&temp, path, err);
     wkv_folder_abort(&temp);
     return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
-=======
+}
+
 bool wkv_store_format_has(const char *format, wkv_dtype t)
 {
     const wkv_format *f = format_by_name(format);
     return f != NULL && f->write != NULL && f->dtype_number != NULL && f->dtype_number(t) >= 0;
->>>>>>> b1fa94b (Add wkv quantize: mixes of block types, calibration by a text)
 }
 
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,

@@ -1,15 +1,14 @@
 /* Real models, made and evaluated by an independent program: the logits after the bytes
- * `"in`, step by step and as one sequence, from the files as they are and after
- * conversion to the other formats and back.  The bounds are those of the data's own
+ * `"in`, step by step and as one sequence, from the files as they are and along a chain of
+ * conversions through the other formats and back.  The bounds are those of the data's own
  * description: twice what float32 arithmetic in another order costs, and the loss of
  * the narrower types. */
 #include "api.h"
 
-#define COPY "golden_copy.safetensors"
-#define COPY_PTH "golden_copy.pth"
-#define BACK "golden_back.safetensors"
+enum { V = 256, LINKS = 5 };
 
-enum { V = 256 };
+static const char *const chain[LINKS] = {"golden.pth", "golden.safetensors", "golden.gguf",
+                                         "golden.bin", "golden_back.pth"};
 
 static const int32_t prompt[3] = {0x22, 0x69, 0x6e};
 
@@ -64,15 +63,11 @@ static void check_model(const char *file, const char *expected, double bound)
     snprintf(relative, sizeof relative, "tiny-rwkv/tiny-rwkv-%s.bin", file);
     snprintf(path, sizeof path, "%s", test_data_path(relative));
     check_file(path, want, bound, file);
-    must(wkv_convert(path, COPY, NULL, &err), &err);
-    snprintf(what, sizeof what, "%s as safetensors", file);
-    check_file(COPY, want, bound, what);
-    must(wkv_convert(COPY, COPY_PTH, NULL, &err), &err);
-    snprintf(what, sizeof what, "%s as pth", file);
-    check_file(COPY_PTH, want, bound, what);
-    must(wkv_convert(COPY_PTH, BACK, NULL, &err), &err);
-    snprintf(what, sizeof what, "%s back as safetensors", file);
-    check_file(BACK, want, bound, what);
+    for (int i = 0; i < LINKS; i++) {
+        must(wkv_convert(i > 0 ? chain[i - 1] : path, chain[i], NULL, &err), &err);
+        snprintf(what, sizeof what, "%s, then %s", file, chain[i]);
+        check_file(chain[i], want, bound, what);
+    }
 }
 
 static void test_4v0_fp32(void **state)
@@ -107,9 +102,8 @@ static void test_4v0_q5_1(void **state)
 
 static int remove_files(void **state)
 {
-    unlink(COPY);
-    unlink(COPY_PTH);
-    unlink(BACK);
+    for (int i = 0; i < LINKS; i++)
+        unlink(chain[i]);
     return 0;
 }
 
