@@ -19,6 +19,7 @@ enum { V6 = 1, V7 = 2, BOTH = V6 | V7 };
 
 typedef enum form {
     SAME,
+    REALS,      /* the same, but of the recurrence, not of a product: F32 in the file */
     VECTOR,     /* [C] for [1, 1, C] */
     HEADS,      /* [C] for [H, N] */
     TRANSPOSED, /* the last two dimensions */
@@ -68,7 +69,7 @@ static const row inside[] = {
     {V6, VECTOR, "time_mix_lerp_g.weight", "att.time_maa_g"},
     {V6, TRANSPOSED, "time_mix_w1.weight", "att.time_maa_w1"},
     {V6, TRANSPOSED, "time_mix_w2.weight", "att.time_maa_w2"},
-    {V6, SAME, "time_mix_first.weight", "att.time_faaaa"},
+    {V6, REALS, "time_mix_first.weight", "att.time_faaaa"},
     {V6, VECTOR, "time_mix_decay.weight", "att.time_decay"},
     {V6, TRANSPOSED, "time_mix_decay_w1.weight", "att.time_decay_w1"},
     {V6, TRANSPOSED, "time_mix_decay_w2.weight", "att.time_decay_w2"},
@@ -169,6 +170,7 @@ static wkv_status add_known(const wkv_gguf *g, const model *m, const row *r, uin
     const int64_t count = wkv_tensor_count(t);
     switch (r->form) {
     case SAME:
+    case REALS:
         break;
     case VECTOR:
         wkv_canon_reshape(t, 3, 1, 1, count);

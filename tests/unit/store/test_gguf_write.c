@@ -119,6 +119,29 @@ static void metadata_and_unknown_tensors_are_kept(void **state)
     wkv_store_close(&s);
 }
 
+/* llama.cpp takes the type of what it does not multiply with for granted. */
+static void only_products_get_another_type(void **state)
+{
+    (void)state;
+    wkv_error err;
+    wkv_store *s = open_ok(test_data_path("tiny-rwkv/tiny-rwkv-6v0-1m-FP32.bin"));
+    wkv_store_out what = everything(s, WKV_DTYPE_F16);
+    if (wkv_store_write(path, "gguf", &what, &err) != WKV_OK)
+        fail_msg("%s", err.text);
+    wkv_store *after = open_ok(path);
+    for (size_t i = 0; i < wkv_store_count(after); i++) {
+        const wkv_tensor *t = wkv_store_at(after, i);
+        const char *end = strrchr(t->name, '.');
+        const bool product = strcmp(end, ".weight") == 0 && strstr(t->name, ".ln") == NULL &&
+                             strncmp(t->name, "ln_", 3) != 0;
+        if ((t->dtype == WKV_DTYPE_F16) != product)
+            fail_msg("%s is %s", t->name, wkv_dtype_of(t->dtype)->name);
+    }
+    wkv_store_close(&after);
+    wkv_store_close(&s);
+    wkv_free((void *)(uintptr_t)what.tensors);
+}
+
 static void vocabulary_and_ids_go_round(void **state)
 {
     (void)state;
@@ -157,6 +180,7 @@ int main(void)
     test_need_data();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_go_round),
+        cmocka_unit_test(only_products_get_another_type),
         cmocka_unit_test(a_mix_without_its_fellows_is_refused),
         cmocka_unit_test(vocabulary_and_ids_go_round),
         cmocka_unit_test(metadata_and_unknown_tensors_are_kept),
