@@ -424,6 +424,18 @@ QMUL(qmul_q4)
 QMUL(qmul_q4k)
 QMUL(qmul_q6k)
 
+BENCH(qmul_q8t)
+{
+    k->qmul_q8t(array[0], &qrows, panels, GEMM, GEMV_COLS, false);
+    return (work){(double)GEMM * GEMV_COLS, 0};
+}
+
+BENCH(q8t_panels)
+{
+    k->q8t_panels((unsigned char *)half_of_big, panels, GEMV_COLS);
+    return (work){2.0 * WKV_GROUP * GEMV_COLS, 0};
+}
+
 /* ---- measuring
  * ----------------------------------------------------------------------------------- */
 

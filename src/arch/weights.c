@@ -51,6 +51,8 @@ static void set_shape(wkv_weight *w, const wkv_config *cfg, const wkv_param *p)
     w->rows = vector ? 1 : (int)rows;
     w->cols = vector ? (int)(rows * dim[n - 1]) : (int)dim[n - 1];
     w->in_out = p->kind == WKV_LOW;
+    /* inputs of the width of channel mixing are what relu^2 has left */
+    w->sparse_in = p->kind == WKV_MAT && p->dims[1] == WKV_DIM_F;
     w->dtype = WKV_DTYPE_REAL;
 }
 

@@ -29,6 +29,7 @@ typedef struct wkv_weight {
     real *grad;       /* same number of elements; NULL: frozen, no gradient is computed */
     wkv_dtype dtype;
     bool in_out;
+    bool sparse_in; /* most of what it is multiplied with is exactly zero */
     int rows, cols;
     const unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
     wkv_layout layout;           /* how these lie; NONE: data is used as it is */

@@ -253,3 +253,25 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
             pack_q6k(p, o, row, n);
     }
 }
+
+/* ---- a group ------------------------------------------------------------------------------ */
+
+void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n)
+{
+    const size_t blocks = n / WKV_QBLOCK;
+    const unsigned char *file = rows;
+    unsigned char *lines = group + wkv_group_scales(n);
+    assert(n_rows <= WKV_GROUP);
+    if (n_rows < WKV_GROUP)
+        memset(group, 0, wkv_group_bytes(n));
+    for (size_t b = 0; b < blocks; b++, group += WKV_GROUP_SCALES)
+        for (int o = 0; o < n_rows; o++) {
+            const unsigned char *block = file + ((size_t)o * blocks + b) * 34;
+            const int k = o % 64 / 16, l = o % 16 / 4, j = o % 4;
+            unsigned char *to =
+                lines + b * WKV_QBLOCK * WKV_GROUP + o / 64 * 64 + 16 * l + 4 * k + j;
+            put_half(group, o, block);
+            for (int i = 0; i < WKV_QBLOCK; i++)
+                to[i * WKV_GROUP] = block[2 + i];
+        }
+}

@@ -25,6 +25,13 @@
  *         4 j + 3, from the low bits up; 256 inputs have 16 f16 d, then for each 16 of
  *         them 16 signed bytes s.                                      w = d s (16 h + nibble - 32)
  *
+ * Where most activations are exactly zero (channel mixing's value, after relu^2), the
+ * weights of one input lie together, so that those that meet a zero are never read:
+ *
+ *   Q8T   a group has 128 outputs: for each block 128 f16 scales, then for each input 128
+ *         signed bytes.  In each half of these, output 16 k + 4 l + j is byte 16 l + 4 k + j:
+ *         interleaving the bytes of four inputs, 16 at a time, makes lines of panels.
+ *
  * Activations are rows of 8-bit numbers, one scale a block (quant_rows). */
 #ifndef WKV_KERN_PANEL_H
 #define WKV_KERN_PANEL_H
@@ -39,6 +46,8 @@ enum {
     WKV_QBLOCK = 32,      /* inputs of a block */
     WKV_QSUPER = 256,     /* inputs that share the scales of Q4K and Q6K */
     WKV_QGROUP_LINE = 64, /* bytes of 4 inputs of a panel, 8 bits each */
+    WKV_GROUP = 128,      /* outputs of a group of Q8T, in two halves */
+    WKV_GROUP_SCALES = 256,
 };
 
 typedef enum wkv_layout {
@@ -49,6 +58,7 @@ typedef enum wkv_layout {
     WKV_LAYOUT_Q4,
     WKV_LAYOUT_Q4K,
     WKV_LAYOUT_Q6K,
+    WKV_LAYOUT_Q8T,
     WKV_LAYOUTS
 } wkv_layout;
 
@@ -86,6 +96,20 @@ static inline size_t wkv_panel_bytes(wkv_layout l, size_t n)
 {
     return wkv_panel_scales(l, n) + n / WKV_QBLOCK * (size_t)wkv_layout_of(l).block;
 }
+
+/* Bytes of the scales of a group of Q8T; of a whole one. */
+static inline size_t wkv_group_scales(size_t n)
+{
+    return n / WKV_QBLOCK * WKV_GROUP_SCALES;
+}
+
+static inline size_t wkv_group_bytes(size_t n)
+{
+    return wkv_group_scales(n) + n * WKV_GROUP;
+}
+
+/* Packs rows (at most 128) of n weights of type Q8_0 into one group. */
+void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n);
 
 /* The layout for weights stored as t with n inputs: NONE where they are used as stored.
  * Block types without a layout of their own are read and quantised anew, to Q8. */

@@ -169,6 +169,73 @@ void check_qmul_q8(check *c)
     check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q2_K, 0.55 / 127);
 }
 
+/* ---- weights by inputs ------------------------------------------------------------------- */
+
+/* A row of mostly zeros, some blocks all of them. */
+static real *sparse_row(check *c, int n)
+{
+    real *x = input(c, (size_t)n);
+    const int keep = pick(c, 0, 3);
+    for (int i = 0; i < n; i++)
+        if (x[i] == x[i] && (pick(c, 0, 3) > keep || i / WKV_QBLOCK % 3 == 1))
+            x[i] = 0;
+    return x;
+}
+
+/* Groups of Q8T and panels of Q8 of the same weights. */
+typedef struct both {
+    unsigned char *groups, *panels;
+} both;
+
+static both draw_both(check *c, int n_out, int n)
+{
+    const size_t row = (size_t)n / WKV_QBLOCK * 34, size = wkv_group_bytes((size_t)n);
+    const size_t panel = wkv_panel_bytes(WKV_LAYOUT_Q8, (size_t)n);
+    const size_t groups = ((size_t)n_out + WKV_GROUP - 1) / WKV_GROUP;
+    const unsigned char *file = blocks_of(c, WKV_DTYPE_Q8_0, (size_t)n_out * (size_t)n);
+    both w = {bytes(c, groups * size), bytes(c, groups * (WKV_GROUP / WKV_PANEL) * panel)};
+    memset(w.panels, 0, groups * (WKV_GROUP / WKV_PANEL) * panel);
+    for (int o = 0; o < n_out; o += WKV_GROUP)
+        wkv_pack_group(w.groups + (size_t)(o / WKV_GROUP) * size, file + (size_t)o * row,
+                       n_out - o < WKV_GROUP ? n_out - o : WKV_GROUP, (size_t)n);
+    for (int o = 0; o < n_out; o += WKV_PANEL)
+        wkv_pack_panel(w.panels + (size_t)(o / WKV_PANEL) * panel, WKV_LAYOUT_Q8,
+                       file + (size_t)o * row, WKV_DTYPE_Q8_0,
+                       n_out - o < WKV_PANEL ? n_out - o : WKV_PANEL, (size_t)n, NULL);
+    return w;
+}
+
+/* The bits of the dense product. */
+void check_qmul_q8t(check *c)
+{
+    const int n = WKV_QBLOCK * pick(c, 1, 9), n_out = pick(c, 1, 300);
+    const size_t out = (size_t)n_out;
+    const real *x = sparse_row(c, n), *before = input_of(c, out, NORMAL);
+    both w = draw_both(c, n_out, n);
+    wkv_qrows q = quantised(c, c->k, x, 1, n);
+    real *got = output(c, out), *want = output(c, out), *ref = output(c, out);
+    wkv_qmul_q8_ref(want, n_out, &q, 1, w.panels, n_out, n, false);
+    wkv_qmul_q8t_ref(ref, &q, w.groups, n_out, n, false);
+    c->k->qmul_q8t(got, &q, w.groups, n_out, n, false);
+    same("y", got, ref, out);
+    same("y, and the dense product", got, want, out);
+    real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
+    wkv_qmul_q8_ref(want_sum, n_out, &q, 1, w.panels, n_out, n, true);
+    c->k->qmul_q8t(sum, &q, w.groups, n_out, n, true);
+    same("y +=", sum, want_sum, out);
+}
+
+void check_q8t_panels(check *c)
+{
+    const int n = WKV_QBLOCK * pick(c, 1, 9);
+    const size_t size = WKV_GROUP / WKV_PANEL * wkv_panel_bytes(WKV_LAYOUT_Q8, (size_t)n);
+    both w = draw_both(c, WKV_GROUP, n);
+    unsigned char *got = bytes(c, size);
+    memset(got, 0, size);
+    c->k->q8t_panels(got, w.groups, n);
+    assert_memory_equal(got, w.panels, size);
+}
+
 void check_qmul_q8m(check *c)
 {
     check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q4_1, 0);

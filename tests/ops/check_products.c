@@ -44,6 +44,7 @@ static void add_weight(setup *s, int i, wkv_dtype t, int outputs)
     }
     s->stored[i] = p;
     s->W[i] = (wkv_weight){.data = p, .dtype = t, .rows = outputs, .cols = INPUTS};
+    s->W[i].sparse_in = i == 0; /* by inputs, where the type has such a layout */
     wkv_dev *dev = open_dev(2);
     const size_t room = dev->packed_size(&s->W[i]);
     s->packed[i] = room > 0 ? aligned_alloc(64, (room + 63) / 64 * 64) : NULL;
@@ -111,7 +112,7 @@ static void check_types(const wkv_dtype t[PRODUCTS], int rows)
     s.in = malloc((size_t)rows * INPUTS * sizeof(real));
     s.before = malloc((size_t)rows * 200 * sizeof(real));
     for (int i = 0; i < rows * INPUTS; i++)
-        s.in[i] = (real)wkv_rng_normal(&s.rng);
+        s.in[i] = i % 3 == 1 ? 0 : (real)wkv_rng_normal(&s.rng);
     for (int i = 0; i < rows * 200; i++)
         s.before[i] = (real)wkv_rng_normal(&s.rng);
     check_setup(&s);

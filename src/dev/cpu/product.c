@@ -45,6 +45,7 @@ static bool is_dense(const wkv_weight *W, int rows)
 typedef struct job {
     const wkv_product *p;
     real *sum;              /* where a plain product that is added goes first */
+    unsigned char *panels;  /* room for the panels of a group, one a thread */
     wkv_qrows x;            /* the activations of a packed one */
     size_t piece, end_task; /* outputs of a task; the task after its last */
 } job;
@@ -53,6 +54,8 @@ typedef struct job {
  * shreds. */
 static size_t piece_of(const wkv_weight *W, int rows)
 {
+    if (W->layout == WKV_LAYOUT_Q8T)
+        return WKV_GROUP;
     size_t n = inputs_of(W), least = W->in_out ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
                    : W->in_out                  ? n * sizeof(real)
@@ -93,7 +96,27 @@ static void quantise(wkv_exec *x, const job *jobs, int n, int rows)
     }
 }
 
+/* Bytes of the panels of a group. */
+static size_t group_panels(size_t n)
+{
+    return WKV_GROUP / WKV_PANEL * wkv_panel_bytes(WKV_LAYOUT_Q8, n);
+}
+
 /* ---- tasks ------------------------------------------------------------------------------ */
+
+/* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
+static void sparse_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows,
+                        unsigned char *panels)
+{
+    const wkv_weight *W = j->p->W;
+    const unsigned char *group = W->packed + begin / WKV_GROUP * wkv_group_bytes((size_t)W->cols);
+    if (rows == 1) {
+        k->qmul_q8t(j->p->y + begin, &j->x, group, (int)n, W->cols, j->p->accumulate);
+        return;
+    }
+    k->q8t_panels(panels, group, W->cols);
+    k->qmul_q8(j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols, j->p->accumulate);
+}
 
 static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows)
 {
@@ -137,7 +160,8 @@ static void vector_task(const wkv_kern *k, real *y, const real *in, const wkv_we
     }
 }
 
-static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, real *wide)
+static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, real *wide,
+                     int part)
 {
     const job *j = jobs;
     size_t first = 0;
@@ -147,6 +171,10 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     const size_t n_in = inputs_of(p->W), n_out = outputs_of(p->W);
     const size_t begin = (task - first) * j->piece;
     const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
+    if (p->W->layout == WKV_LAYOUT_Q8T) {
+        sparse_task(k, j, begin, n, rows, j->panels + (size_t)part * group_panels(n_in));
+        return;
+    }
     if (p->W->layout != WKV_LAYOUT_NONE) {
         packed_task(k, j, begin, n, rows);
         return;
@@ -177,7 +205,9 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
         longest = !packed && (size_t)W->cols > longest ? (size_t)W->cols : longest;
         if (packed)
             jobs[i].x = rows_of(x, jobs, i, rows);
-        else if (p[i]->accumulate)
+        if (W->layout == WKV_LAYOUT_Q8T && rows > 1)
+            jobs[i].panels = wkv_arena_alloc(x->scratch, threads * group_panels(inputs_of(W)));
+        if (!packed && p[i]->accumulate)
             jobs[i].sum = wkv_arena_reals(x->scratch, (size_t)rows * n_out);
     }
     real *wide = wkv_arena_reals(x->scratch, threads * longest);
@@ -190,7 +220,7 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++)
             for (size_t task; (task = atomic_fetch_add(&next, 1)) < tasks;)
-                run_task(x->dev->kern, jobs, task, rows, wide + (size_t)i * longest);
+                run_task(x->dev->kern, jobs, task, rows, wide + (size_t)i * longest, i);
     }
     wkv_arena_reset(x->scratch, mark);
 }

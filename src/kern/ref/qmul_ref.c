@@ -124,3 +124,46 @@ QMUL(q8k, WKV_LAYOUT_Q8K)
 QMUL(q4, WKV_LAYOUT_Q4)
 QMUL(q4k, WKV_LAYOUT_Q4K)
 QMUL(q6k, WKV_LAYOUT_Q6K)
+
+/* Where output o of a group of Q8T lies in the bytes of an input. */
+static size_t place(int o)
+{
+    return (size_t)(o / 64 * 64 + o % 16 / 4 * 16 + o % 64 / 16 * 4 + o % 4);
+}
+
+void wkv_qmul_q8t_ref(real *y, const wkv_qrows *x, const unsigned char *groups, int n_out, int n,
+                      bool add)
+{
+    for (int o = 0; o < n_out; o++) {
+        const unsigned char *group = groups + (size_t)(o / WKV_GROUP) * wkv_group_bytes((size_t)n);
+        const unsigned char *bytes = group + wkv_group_scales((size_t)n) + place(o % WKV_GROUP);
+        float acc = 0;
+        for (int b = 0; b < n / WKV_QBLOCK; b++, group += WKV_GROUP_SCALES) {
+            int32_t sum = 0;
+            bool any = false;
+            for (int i = b * WKV_QBLOCK; i < (b + 1) * WKV_QBLOCK; i++) {
+                sum += x->q[i] * (int8_t)bytes[(size_t)i * WKV_GROUP];
+                any = any || x->q[i] != 0;
+            }
+            if (any)
+                acc = fmaf((float)sum, half_at(group + 2 * (o % WKV_GROUP)) * x->scale[b], acc);
+        }
+        y[o] = add ? y[o] + (real)acc : (real)acc;
+    }
+}
+
+void wkv_q8t_panels_ref(unsigned char *panels, const unsigned char *group, int n)
+{
+    const size_t inputs = (size_t)n, bytes = wkv_panel_bytes(WKV_LAYOUT_Q8, inputs);
+    const unsigned char *from = group + wkv_group_scales(inputs);
+    for (int o = 0; o < WKV_GROUP; o++) {
+        unsigned char *scales = panels + (size_t)(o / WKV_PANEL) * bytes;
+        unsigned char *lines = scales + wkv_panel_scales(WKV_LAYOUT_Q8, inputs);
+        const size_t lane = (size_t)(o % WKV_PANEL);
+        for (size_t b = 0; b < inputs / WKV_QBLOCK; b++)
+            for (size_t i = 0; i < 2; i++)
+                scales[32 * b + 2 * lane + i] = group[b * WKV_GROUP_SCALES + 2 * (size_t)o + i];
+        for (size_t i = 0; i < inputs; i++)
+            lines[i / 4 * WKV_QGROUP_LINE + 4 * lane + i % 4] = from[i * WKV_GROUP + place(o)];
+    }
+}

@@ -66,7 +66,8 @@ WKV_INLINE void add_tile(vf *acc, tile sums, const part *p, size_t b, wkv_layout
 #pragma GCC unroll 16 /* acc stays in registers */
     for (int r = 0; r < TILE_ROWS; r++) {
         const size_t row = at + (size_t)r * blocks;
-        acc[r] = vf_fma(vi_to_float(vi_load(sums[r])), vf_mul(d, vf_set1(p->x->scale[row])), acc[r]);
+        acc[r] =
+            vf_fma(vi_to_float(vi_load(sums[r])), vf_mul(d, vf_set1(p->x->scale[row])), acc[r]);
     }
 }
 

@@ -18,6 +18,11 @@ WKV_INLINE vi vi_load(const void *p)
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
+WKV_INLINE void vi_store(void *p, vi a)
+{
+    _mm256_storeu_si256((__m256i *)p, a);
+}
+
 WKV_INLINE vi vi_add(vi a, vi b)
 {
     return _mm256_add_epi32(a, b);
@@ -102,6 +107,17 @@ WKV_INLINE float vi_most(vf a, vf b)
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
     return _mm_cvtss_f32(_mm_castsi128_ps(m));
+}
+
+/* Four vectors of bytes, interleaved within each 16: lane by lane a byte of each. */
+WKV_INLINE void vi_interleave(vi v[4])
+{
+    vi a = _mm256_unpacklo_epi8(v[0], v[1]), b = _mm256_unpackhi_epi8(v[0], v[1]);
+    vi c = _mm256_unpacklo_epi8(v[2], v[3]), d = _mm256_unpackhi_epi8(v[2], v[3]);
+    v[0] = _mm256_unpacklo_epi16(a, c);
+    v[1] = _mm256_unpackhi_epi16(a, c);
+    v[2] = _mm256_unpacklo_epi16(b, d);
+    v[3] = _mm256_unpackhi_epi16(b, d);
 }
 
 #endif

@@ -22,6 +22,11 @@ WKV_INLINE vi vi_load(const void *p)
     return _mm512_loadu_si512(p);
 }
 
+WKV_INLINE void vi_store(void *p, vi a)
+{
+    _mm512_storeu_si512(p, a);
+}
+
 WKV_INLINE vi vi_add(vi a, vi b)
 {
     return _mm512_add_epi32(a, b);
@@ -93,6 +98,17 @@ WKV_INLINE float vi_most(vf a, vf b)
 {
     vi most = _mm512_max_epi32(_mm512_castps_si512(vf_abs(a)), _mm512_castps_si512(vf_abs(b)));
     return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
+}
+
+/* Four vectors of bytes, interleaved within each 16: lane by lane a byte of each. */
+WKV_INLINE void vi_interleave(vi v[4])
+{
+    vi a = _mm512_unpacklo_epi8(v[0], v[1]), b = _mm512_unpackhi_epi8(v[0], v[1]);
+    vi c = _mm512_unpacklo_epi8(v[2], v[3]), d = _mm512_unpackhi_epi8(v[2], v[3]);
+    v[0] = _mm512_unpacklo_epi16(a, c);
+    v[1] = _mm512_unpackhi_epi16(a, c);
+    v[2] = _mm512_unpacklo_epi16(b, d);
+    v[3] = _mm512_unpackhi_epi16(b, d);
 }
 
 #endif
