@@ -47,7 +47,7 @@ static wkv_cpu_level hardware_level(void)
         return WKV_CPU_AVX2;
     if (!(c & bit_AVX512VNNI))
         return WKV_CPU_AVX512;
-    unsigned tiles = bit_AMX_TILE | bit_AMX_INT8;
+    const unsigned tiles = 3u << 24; /* AMX-TILE, AMX-INT8 */
     bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && may_use_tiles();
     return amx ? WKV_CPU_AMX : WKV_CPU_VNNI;
 }

@@ -32,7 +32,7 @@ static void make(const wkv_random_opts *o)
 static wkv_session *open_session(wkv_model **m)
 {
     wkv_error err;
-    wkv_session *s;
+    wkv_session *s = NULL;
     if (wkv_model_open(m, path, NULL, &err) != WKV_OK || wkv_session_open(&s, *m, &err) != WKV_OK)
         fail_msg("%s", err.text);
     return s;
