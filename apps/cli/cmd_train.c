@@ -11,6 +11,7 @@
 
 #include "cli/train_data.h"
 #include "cli/train_dir.h"
+#include "cli/train_log.h"
 #include "cli/train_preset.h"
 #include "cli/train_view.h"
 #include "common/term.h"
@@ -229,6 +230,7 @@ typedef struct run_state {
     const options *o;
     wkv_trainer *trainer;
     wkv_train_dir *dir;
+    wkv_train_log log;
     wkv_train_view view;
     wkv_step last;
     bool stopped; /* a signal came; all is saved */
@@ -260,13 +262,13 @@ static bool do_step(run_state *r)
     double tokens = (double)r->last.tokens / (double)step;
     double rate = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0;
     const wkv_train_line line = {r->last, rate, r->view.info.flops_per_token, val_loss};
-    if (!wkv_train_dir_log(r->dir, &line))
+    if (!wkv_train_log_step(&r->log, &line))
         return false;
     wkv_train_view_step(&r->view, &r->last, rate, val_loss);
     r->stopped = wkv_term_stopped();
     if (!r->stopped && !due(step, r->o->save_every, step == steps))
         return true;
-    return wkv_train_dir_sync(r->dir) &&
+    return wkv_train_log_sync(&r->log) &&
            (wkv_trainer_save(r->trainer, r->dir->checkpoint, &err) == WKV_OK || fail(&err));
 }
 
@@ -299,7 +301,8 @@ static int run_in(const options *o, wkv_train_dir *d)
     if (ok) {
         wkv_train_view_begin(&r.view, r.trainer);
         r.last.step = r.view.info.step;
-        ok = wkv_train_dir_open_log(d, r.last.step) && train(&r);
+        ok = wkv_train_log_open(&r.log, o->out, d->metrics, r.last.step) && train(&r);
+        wkv_train_log_close(&r.log);
     }
     wkv_trainer_close(&r.trainer);
     return ok ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
@@ -330,9 +333,10 @@ const wkv_command wkv_cmd_train = {
     .summary = "train a model on text, from nothing or from another model",
     .description =
         "Trains a model and writes into DIR: model.safetensors, the finished model, vocabulary "
-        "inside; metrics.jsonl, a line a step; checkpoint.safetensors, from which --resume goes "
-        "on; options.json. Ctrl-C finishes the step, saves and ends. The same options, data and "
-        "seed give the same bits, whatever the number of threads.",
+        "inside; metrics.jsonl, a line a step, and the same for TensorBoard; "
+        "checkpoint.safetensors, from which --resume goes on; options.json. Ctrl-C finishes the "
+        "step, saves and ends. The same options, data and seed give the same bits, whatever the "
+        "number of threads.",
     .options = table,
     .n_options = WKV_COUNT(table),
     .examples = examples,

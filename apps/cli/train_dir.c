@@ -2,18 +2,17 @@
 #include "cli/train_dir.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/json_out.h"
-#include "common/metrics.h"
 #include "common/term.h"
 
 #define OPTIONS "options.json"
 #define METRICS "metrics.jsonl"
 #define CHECKPOINT "checkpoint.safetensors"
+#define EVENTS "events.out.tfevents"
 #define MODEL "model.safetensors"
 
 static bool fail(const char *why)
@@ -33,8 +32,6 @@ void wkv_train_dir_init(wkv_train_dir *d, const char *path)
 
 void wkv_train_dir_deinit(wkv_train_dir *d)
 {
-    if (d->log != NULL)
-        fclose(d->log);
     if (d->lock >= 0)
         close(d->lock);
     for (int i = 0; i < d->n_text; i++)
@@ -225,73 +222,11 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *
     if (!wkv_files_make_dirs(path, why) || !wkv_files_lock(path, &d->lock, why))
         return fail(why);
     for (size_t i = 0; i < WKV_COUNT(names); i++)
-        wkv_files_sweep(path, names[i]);
+        wkv_files_sweep(path, names[i], "tmp");
     if (!fresh)
         return true;
+    wkv_files_sweep(path, EVENTS, "wkv");
     /* The checkpoint goes first: a run is never resumed with another's options. */
     return remove_file(d->checkpoint) && remove_file(d->model) && remove_file(d->metrics) &&
            write_options(d, c, options);
-}
-
-/* ---- metrics ---------------------------------------------------------------------------- */
-
-/* Cuts metrics.jsonl back to `step`, and takes from its last line how long the run took. */
-static bool cut_metrics(wkv_train_dir *d, int64_t step)
-{
-    char why[WKV_WHY_MAX], *data;
-    size_t n;
-    wkv_metrics m;
-    if (!wkv_files_read(d->metrics, &data, &n, why))
-        return fail(why);
-    size_t keep = wkv_metrics_until(data, n, step);
-    bool ok = keep == n || wkv_files_replace(d->metrics, data, keep, why) || fail(why);
-    free(data);
-    if (!ok || (!wkv_metrics_read(&m, d->metrics, why) && !fail(why)))
-        return false;
-    double before = m.n > 0 ? m.column[WKV_METRIC_SECONDS][m.n - 1] : 0;
-    d->seconds = isfinite(before) ? before : 0;
-    wkv_metrics_free(&m);
-    return true;
-}
-
-bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step)
-{
-    if (access(d->metrics, F_OK) == 0 && !cut_metrics(d, step))
-        return false;
-    d->log = fopen(d->metrics, "ab");
-    if (d->log == NULL)
-        wkv_term_error("train", "%s: cannot open: %s", d->metrics, strerror(errno));
-    return d->log != NULL;
-}
-
-bool wkv_train_dir_log(wkv_train_dir *d, const wkv_train_line *l)
-{
-    const wkv_step *s = &l->step;
-    wkv_json j;
-    d->seconds += s->seconds;
-    wkv_json_init(&j, d->log);
-    wkv_json_open(&j, NULL, '{');
-    wkv_json_int(&j, "step", s->step);
-    wkv_json_number(&j, "loss", s->loss, 0);
-    wkv_json_number(&j, "lr", s->lr, 0);
-    wkv_json_number(&j, "grad_norm", s->grad_norm, 0);
-    wkv_json_uint(&j, "tokens", s->tokens);
-    wkv_json_number(&j, "flops", (double)s->tokens * l->flops_per_token, 6);
-    wkv_json_number(&j, "seconds", d->seconds, 6);
-    wkv_json_number(&j, "tokens_per_s", l->tokens_per_s, 6);
-    if (!isnan(l->val_loss))
-        wkv_json_number(&j, "val_loss", l->val_loss, 0);
-    wkv_json_close(&j, '}');
-    if (fflush(d->log) == 0 && !ferror(d->log))
-        return true;
-    wkv_term_error("train", "%s: cannot write: %s", d->metrics, strerror(errno));
-    return false;
-}
-
-bool wkv_train_dir_sync(wkv_train_dir *d)
-{
-    if (fsync(fileno(d->log)) == 0)
-        return true;
-    wkv_term_error("train", "%s: cannot sync: %s", d->metrics, strerror(errno));
-    return false;
 }

@@ -12,8 +12,6 @@ typedef struct wkv_train_dir {
     char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], checkpoint[WKV_PATH_MAX],
         model[WKV_PATH_MAX];
     int lock;       /* held while a process is at work in the folder, or -1 */
-    FILE *log;      /* metrics.jsonl, appended to */
-    double seconds; /* spent in steps, by the whole run so far */
     json_t *kept;   /* what options.json held; option texts point into it */
     char *text[64]; /* numbers of it, as text */
     int n_text;
@@ -32,22 +30,5 @@ bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args
  * one left there and writes options.json.  False after a message. */
 bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
                          const void *options, bool fresh);
-
-/* Opens metrics.jsonl for appending, after cutting off, in one move, whatever comes after
- * `step`: lines of steps that will be done again, and a line that was cut short. */
-bool wkv_train_dir_open_log(wkv_train_dir *d, int64_t step);
-
-/* What is written of a step. */
-typedef struct wkv_train_line {
-    wkv_step step;
-    double tokens_per_s;    /* of this step */
-    double flops_per_token; /* forward and backward */
-    double val_loss;        /* NaN: not measured after this step */
-} wkv_train_line;
-
-/* Writes one line.  False after a message. */
-bool wkv_train_dir_log(wkv_train_dir *d, const wkv_train_line *l);
-/* Puts what was written onto the disk. */
-bool wkv_train_dir_sync(wkv_train_dir *d);
 
 #endif

@@ -112,7 +112,7 @@ bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX])
     return !busy;
 }
 
-static void sweep(const char *dir, const char *name, bool spare_living)
+static void sweep(const char *dir, const char *name, const char *suffix, bool spare_living)
 {
     size_t n = strlen(name);
     DIR *d = opendir(dir);
@@ -121,8 +121,9 @@ static void sweep(const char *dir, const char *name, bool spare_living)
         const char *rest = entry->d_name + n;
         if (strncmp(entry->d_name, name, n) != 0 || *rest++ != '.')
             continue;
-        size_t digits = strspn(rest, "0123456789");
-        if (digits == 0 || digits > 18 || strcmp(rest + digits, ".tmp") != 0)
+        size_t number = strspn(rest, "0123456789.");
+        if (number < 2 || number > 19 || rest[number - 1] != '.' ||
+            strcmp(rest + number, suffix) != 0)
             continue;
         if (!spare_living || (kill((pid_t)atoll(rest), 0) != 0 && errno == ESRCH))
             unlinkat(dirfd(d), entry->d_name, 0);
@@ -131,14 +132,14 @@ static void sweep(const char *dir, const char *name, bool spare_living)
         closedir(d);
 }
 
-void wkv_files_sweep(const char *dir, const char *name)
+void wkv_files_sweep(const char *dir, const char *name, const char *suffix)
 {
-    sweep(dir, name, false);
+    sweep(dir, name, suffix, false);
 }
 
 void wkv_files_sweep_dead(const char *dir, const char *name)
 {
-    sweep(dir, name, true);
+    sweep(dir, name, "tmp", true);
 }
 
 const char *wkv_files_join(char buf[WKV_PATH_MAX], const char *dir, const char *name)

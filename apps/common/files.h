@@ -22,9 +22,11 @@ bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_M
  * Where the system knows no locks, there are none: *lock is then -1. */
 bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX]);
 
-/* Removes the temporary files ("NAME.PID.tmp") that a killed process left in a folder. */
-void wkv_files_sweep(const char *dir, const char *name);
-/* The same in a folder that is not locked: those of processes that run are left. */
+/* Removes the files "NAME.NUMBER.SUFFIX" of a folder, such as the temporary ones
+ * ("NAME.PID.tmp") that a killed process left. */
+void wkv_files_sweep(const char *dir, const char *name, const char *suffix);
+/* Removes temporary files in a folder that is not locked: those of processes that run are
+ * left. */
 void wkv_files_sweep_dead(const char *dir, const char *name);
 
 /* "DIR/NAME" in buf. */

@@ -75,6 +75,8 @@ void wkv_folder_abort(char **temp);
 
 /* Seconds from an arbitrary start that never go back. */
 double wkv_clock(void);
+/* Seconds since 1970. */
+double wkv_wall_clock(void);
 
 /* Processors this process may use: affinity mask, then the cgroup's CPU quota; >= 1. */
 int wkv_cpu_count(void);

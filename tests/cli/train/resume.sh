@@ -23,4 +23,4 @@ cmp whole.metrics cut.metrics
 [ "$(wc -l <cut.metrics)" -eq $steps ]
 # The time that the run took goes on from where it was cut.
 sed 's/.*"seconds": \([^,]*\),.*/\1/' cut/metrics.jsonl | sort -gc
-ls cut
+ls cut | grep -v tfevents

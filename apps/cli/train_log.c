@@ -1,0 +1,126 @@
+/* apps/cli/train_log.c - see train_log.h. */
+#include "cli/train_log.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json_out.h"
+#include "common/metrics.h"
+#include "common/term.h"
+
+static bool fail(const char *why)
+{
+    wkv_term_error("train", "%s", why);
+    return false;
+}
+
+/* Cuts metrics.jsonl back to `step`, and takes from its last line how long the run took. */
+static bool cut_back(wkv_train_log *l, int64_t step)
+{
+    char why[WKV_WHY_MAX], *data;
+    size_t n;
+    wkv_metrics m;
+    if (!wkv_files_read(l->path, &data, &n, why))
+        return fail(why);
+    size_t keep = wkv_metrics_until(data, n, step);
+    bool ok = keep == n || wkv_files_replace(l->path, data, keep, why) || fail(why);
+    free(data);
+    if (!ok || (!wkv_metrics_read(&m, l->path, why) && !fail(why)))
+        return false;
+    double before = m.n > 0 ? m.column[WKV_METRIC_SECONDS][m.n - 1] : 0;
+    l->seconds = isfinite(before) ? before : 0;
+    wkv_metrics_free(&m);
+    return true;
+}
+
+bool wkv_train_log_open(wkv_train_log *l, const char *folder, const char *path, int64_t step)
+{
+    wkv_error err;
+    *l = (wkv_train_log){.path = path};
+    if (access(path, F_OK) == 0 && !cut_back(l, step))
+        return false;
+    l->metrics = fopen(path, "ab");
+    if (l->metrics == NULL) {
+        wkv_term_error("train", "%s: cannot open: %s", path, strerror(errno));
+        return false;
+    }
+    return wkv_events_open(&l->events, folder, step + 1, &err) == WKV_OK || fail(err.text);
+}
+
+void wkv_train_log_close(wkv_train_log *l)
+{
+    if (l->metrics != NULL)
+        fclose(l->metrics);
+    wkv_events_close(&l->events);
+    *l = (wkv_train_log){0};
+}
+
+static bool write_line(wkv_train_log *l, const wkv_train_line *line)
+{
+    const wkv_step *s = &line->step;
+    wkv_json j;
+    wkv_json_init(&j, l->metrics);
+    wkv_json_open(&j, NULL, '{');
+    wkv_json_int(&j, "step", s->step);
+    wkv_json_number(&j, "loss", s->loss, 0);
+    wkv_json_number(&j, "lr", s->lr, 0);
+    wkv_json_number(&j, "grad_norm", s->grad_norm, 0);
+    wkv_json_uint(&j, "tokens", s->tokens);
+    wkv_json_number(&j, "flops", (double)s->tokens * line->flops_per_token, 6);
+    wkv_json_number(&j, "seconds", l->seconds, 6);
+    wkv_json_number(&j, "tokens_per_s", line->tokens_per_s, 6);
+    if (!isnan(line->val_loss))
+        wkv_json_number(&j, "val_loss", line->val_loss, 0);
+    wkv_json_close(&j, '}');
+    return fflush(l->metrics) == 0 && !ferror(l->metrics);
+}
+
+static void write_events(wkv_train_log *l, const wkv_train_line *line)
+{
+    const wkv_step *s = &line->step;
+    const struct {
+        const char *tag;
+        double value;
+    } scalars[] = {
+        {"loss/train", s->loss},
+        {"loss/validation", line->val_loss},
+        {"optimiser/learning_rate", s->lr},
+        {"optimiser/gradient_norm", s->grad_norm},
+        {"speed/tokens_per_second", line->tokens_per_s},
+        {"progress/tokens", (double)s->tokens},
+    };
+    wkv_error err;
+    wkv_status status = WKV_OK;
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars && status == WKV_OK; i++)
+        if (!isnan(scalars[i].value))
+            status = wkv_events_scalar(l->events, scalars[i].tag, s->step, scalars[i].value, &err);
+    if (status == WKV_OK)
+        status = wkv_events_flush(l->events, &err);
+    if (status == WKV_OK)
+        return;
+    wkv_term_error("train", "%s; going on without events for TensorBoard", err.text);
+    wkv_events_close(&l->events);
+}
+
+bool wkv_train_log_step(wkv_train_log *l, const wkv_train_line *line)
+{
+    l->seconds += line->step.seconds;
+    if (!write_line(l, line)) {
+        wkv_term_error("train", "%s: cannot write: %s", l->path, strerror(errno));
+        return false;
+    }
+    if (l->events != NULL)
+        write_events(l, line);
+    return true;
+}
+
+bool wkv_train_log_sync(wkv_train_log *l)
+{
+    if (fsync(fileno(l->metrics)) == 0)
+        return true;
+    wkv_term_error("train", "%s: cannot sync: %s", l->path, strerror(errno));
+    return false;
+}
