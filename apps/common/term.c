@@ -2,8 +2,10 @@
 #include "common/term.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -112,25 +114,42 @@ void wkv_term_progress_end(void)
 
 /* ---- signals -------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t stop_asked;
+static atomic_bool stop_asked;
 
-static void on_stop(int signal_number)
+/* Waits for the signals in the place of every other thread: the second one kills. */
+static void *await_stop(void *signals)
 {
-    (void)signal_number;
-    stop_asked = 1;
+    int number;
+    if (sigwait(signals, &number) == 0) {
+        atomic_store(&stop_asked, true);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+        for (;;)
+            pause();
+    }
+    return NULL;
 }
 
+/* No handler: threads that compute are never interrupted.  oneDNN's generated code does not
+ * survive it; about one signal in a hundred during a product left the heap damaged. */
 void wkv_term_catch_stop(void)
 {
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static sigset_t signals; /* the thread uses it as long as it lives */
+    pthread_t thread;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (pthread_create(&thread, NULL, await_stop, &signals) == 0)
+        pthread_detach(thread);
+    else /* then they end the program at once, as they do by themselves */
+        pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
 bool wkv_term_stopped(void)
 {
-    return stop_asked != 0;
+    return atomic_load(&stop_asked);
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ void wkv_term_progress(const char *fmt, ...) WKV_TERM_PRINTF(1, 2);
 /* Leaves the last progress line standing: what follows begins a new line. */
 void wkv_term_progress_end(void);
 
-/* From now on SIGINT and SIGTERM only set a flag, the first time; the second kills. */
+/* From now on SIGINT and SIGTERM only set a flag, the first time; the second kills.  Call it
+ * before there are threads, which are to leave the signals alone. */
 void wkv_term_catch_stop(void);
 bool wkv_term_stopped(void);
 
