@@ -67,6 +67,8 @@ wkv_status wkv_hf_vocab_txt(wkv_store *s, const char *text, size_t n, wkv_error 
     wkv_status status = put_tokens(&b, text, n, err);
     if (status == WKV_OK && !wkv_strbuf_ok(&b))
         status = WKV_SET(err, WKV_E_MEMORY, "out of memory for the vocabulary");
+    if (status == WKV_OK && b.len == 0)
+        status = WKV_SET(err, WKV_E_FORMAT, "vocab.txt has no token but the first");
     if (status == WKV_OK)
         status = add(s, "world", b.data, b.len, err);
     wkv_strbuf_deinit(&b);

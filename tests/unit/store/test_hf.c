@@ -338,6 +338,8 @@ static void test_vocabularies(void **state)
     remove(DIR "/rwkv_vocab_v1.txt");
     remove(DIR "/rwkv_vocab_v2.txt");
     must_fail(WKV_E_FORMAT, "line 2 of vocab.txt: expected");
+    put_text("vocab.txt", "b'<s>'\n");
+    must_fail(WKV_E_FORMAT, "vocab.txt has no token but the first");
 }
 
 /* ---- whatever happens ----------------------------------------------------------------------- */
