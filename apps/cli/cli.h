@@ -38,6 +38,11 @@ typedef struct wkv_cli_model_opts {
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
                   wkv_model **model, wkv_session **session);
 
+/* What is to be said when n tokens could not be fed; in text where it is not a constant. */
+enum { WKV_CLI_FEED_ERROR = 256 };
+const char *wkv_cli_feed_error(const wkv_model *model, const wkv_session *session, size_t n,
+                               wkv_status status, char text[WKV_CLI_FEED_ERROR]);
+
 /* Reads ids separated by spaces, commas or line ends, up to the end of the file; for
  * each full piece of the list, and at the end, calls sink with it.  False after a message,
  * or when sink returns false. */

@@ -6,6 +6,30 @@
 #include "cli/cli.h"
 #include "common/term.h"
 
+/* A model that cannot go on for ever says so before it begins. */
+static void tell_limit(const char *command, const wkv_model *model)
+{
+    wkv_model_info info;
+    wkv_model_describe(model, &info);
+    if (info.max_length > 0)
+        fprintf(stderr, "wkv %s: %s keeps every token and was made for %d: no text can be longer\n",
+                command, info.arch, (int)info.max_length);
+}
+
+const char *wkv_cli_feed_error(const wkv_model *model, const wkv_session *session, size_t n,
+                               wkv_status status, char text[WKV_CLI_FEED_ERROR])
+{
+    wkv_model_info info;
+    wkv_model_describe(model, &info);
+    if (status != WKV_E_LIMIT)
+        return wkv_status_text(status);
+    snprintf(text, WKV_CLI_FEED_ERROR,
+             "the text ends here: %s was made for %d tokens, and %llu more after %llu pass that",
+             info.arch, (int)info.max_length, (unsigned long long)n,
+             (unsigned long long)wkv_session_position(session));
+    return text;
+}
+
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
                   wkv_model **model, wkv_session **session)
 {
@@ -16,8 +40,10 @@ bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opt
     opts.vocab = o->vocab;
     *session = NULL;
     if (wkv_model_open(model, path, &opts, &err) == WKV_OK) {
-        if (wkv_session_open(session, *model, &err) == WKV_OK)
+        if (wkv_session_open(session, *model, &err) == WKV_OK) {
+            tell_limit(command, *model);
             return true;
+        }
         wkv_model_close(model);
     }
     wkv_term_error(command, "%s", err.text);

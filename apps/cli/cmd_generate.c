@@ -128,6 +128,7 @@ static bool feed(void *user, const int32_t *ids, size_t n)
         r->n_prompt += (int64_t)n;
         return !wkv_term_stopped();
     }
+    char text[WKV_CLI_FEED_ERROR];
     size_t bad = 0;
     while (s == WKV_E_TOKEN && bad + 1 < n && ids[bad] >= 0 && ids[bad] < r->info.vocab)
         bad++;
@@ -135,7 +136,7 @@ static bool feed(void *user, const int32_t *ids, size_t n)
         wkv_term_error("generate", "id %d is outside the model's vocabulary of %d", (int)ids[bad],
                        (int)r->info.vocab);
     else
-        wkv_term_error("generate", "%s", wkv_status_text(s));
+        wkv_term_error("generate", "%s", wkv_cli_feed_error(r->model, r->session, n, s, text));
     return false;
 }
 
@@ -217,12 +218,28 @@ static const float *allowed_logits(run_state *r)
     return r->masked;
 }
 
+/* The text is as long as the model can read: said once, at the end. */
+static bool at_limit(run_state *r)
+{
+    char text[WKV_CLI_FEED_ERROR];
+    if (r->info.max_length == 0 || wkv_session_position(r->session) < (uint64_t)r->info.max_length)
+        return false;
+    fprintf(stderr, "\nwkv generate: %s\n",
+            wkv_cli_feed_error(r->model, r->session, 1, WKV_E_LIMIT, text));
+    return true;
+}
+
 static bool produce(run_state *r)
 {
     int32_t id = -1;
     for (int64_t i = 0; i < r->o->n; i++) {
         if (wkv_term_stopped()) {
             r->speech.end = "interrupt";
+            break;
+        }
+        if (id >= 0 && at_limit(r)) {
+            r->speech.end = "limit";
+            id = -1; /* drawn, but no state can hold it */
             break;
         }
         if (id >= 0 && wkv_session_feed(r->session, &id, 1) != WKV_OK)
@@ -239,8 +256,8 @@ static bool produce(run_state *r)
     if (r->speech.failed)
         return fail("out of memory");
     /* The state to be saved holds all that was said. */
-    return r->o->state_out == NULL || id < 0 || wkv_session_feed(r->session, &id, 1) == WKV_OK ||
-           fail("a token could not be fed");
+    return r->o->state_out == NULL || id < 0 || at_limit(r) ||
+           wkv_session_feed(r->session, &id, 1) == WKV_OK || fail("a token could not be fed");
 }
 
 /* ---- the run ------------------------------------------------------------------------------ */

@@ -35,6 +35,7 @@ static const char *const examples[] = {"wkv logits model.pth --ids 34,105,110",
 
 typedef struct job {
     const options *o;
+    wkv_model *model;
     wkv_session *session;
     int32_t vocab;
 } job;
@@ -49,12 +50,13 @@ static bool feed(void *user, const int32_t *ids, size_t n)
             return false;
         }
     }
+    char text[WKV_CLI_FEED_ERROR];
     size_t step = j->o->step ? 1 : n;
     wkv_status s = WKV_OK;
     for (size_t i = 0; i < n && s == WKV_OK; i += step)
         s = wkv_session_feed(j->session, ids + i, step);
     if (s != WKV_OK)
-        wkv_term_error("logits", "%s", wkv_status_text(s));
+        wkv_term_error("logits", "%s", wkv_cli_feed_error(j->model, j->session, step, s, text));
     return s == WKV_OK;
 }
 
@@ -85,12 +87,11 @@ static FILE *open_ids(const char *ids)
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
-    wkv_model *model;
     wkv_model_info info;
     job j = {.o = o};
-    if (!wkv_cli_open("logits", args->operand[0], &o->model, &model, &j.session))
+    if (!wkv_cli_open("logits", args->operand[0], &o->model, &j.model, &j.session))
         return WKV_EXIT_FAILURE;
-    wkv_model_describe(model, &info);
+    wkv_model_describe(j.model, &info);
     j.vocab = info.vocab;
     FILE *in = open_ids(o->ids);
     bool ok = in != NULL &&
@@ -104,7 +105,7 @@ static int run(const wkv_args *args, void *opts)
     if (ok)
         print_logits(logits, info.vocab, o->json);
     wkv_session_close(&j.session);
-    wkv_model_close(&model);
+    wkv_model_close(&j.model);
     return ok ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
 }
 

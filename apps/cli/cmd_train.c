@@ -81,6 +81,9 @@ static const wkv_arg_option table[] = {
     INT("layers", t.layers, 1, 4096, "layers of a new model"),
     INT("width", t.width, 1, 1 << 20, "width of a new model"),
     INT("head-size", t.head_size, 1, 1 << 16, "head size of a new model, where it has heads"),
+    INT("window", t.window, 1, 1 << 20,
+        "window of a new model, where it has one (aft-local, aft-conv): tokens with weights of "
+        "their own"),
     TEXT("vocab", t.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file"),
     INT("vocab-size", t.vocab_size, 0, 1 << 24,
         "number of token ids where no vocabulary says it; 0: from the data"),

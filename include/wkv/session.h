@@ -18,7 +18,8 @@ WKV_API wkv_status wkv_session_open(wkv_session **out, const wkv_model *m, wkv_e
 WKV_API void wkv_session_close(wkv_session **s);
 
 /* Feeds n >= 1 tokens; the logits of the last are then readable.  E_TOKEN when an id
- * is outside the vocabulary: the state is then unchanged. */
+ * is outside the vocabulary, E_LIMIT when the text would become longer than the model's
+ * max_length: the state is then unchanged. */
 WKV_API wkv_status wkv_session_feed(wkv_session *s, const int32_t *tokens, size_t n);
 
 /* As feed, and writes to logprob[i] (n of them) the natural logarithm of the

@@ -71,6 +71,7 @@ typedef struct wkv_train_opts {
     uint64_t seed;
 
     int32_t threads; /* 0: all processors this process may use */
+    int32_t window;  /* of a new model, where it has one: tokens that each looks back to */
     uint64_t reserved[16];
 } wkv_train_opts;
 

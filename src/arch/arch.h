@@ -29,6 +29,9 @@ typedef enum wkv_dim {
     WKV_DIM_RM, /* low rank of RWKV-6's mixes; how many mixes; ranks of all together */
     WKV_DIM_M,
     WKV_DIM_MRM,
+    WKV_DIM_S,   /* tokens of a window (AFT) */
+    WKV_DIM_POS,  /* positions that have parameters of their own: the length trained for */
+    WKV_DIM_RP, /* low rank of the positions */
     WKV_DIM_COUNT
 } wkv_dim;
 
@@ -156,12 +159,21 @@ static inline real *wkv_pass_temp(wkv_pass *p, size_t n)
     return wkv_arena_reals(p->exec.scratch, n);
 }
 
+/* What a new model is to be.  A version ignores what it has no use for. */
+typedef struct wkv_sizes {
+    int layers, width, vocab;
+    int head_size; /* for versions with heads */
+    int window;    /* tokens that each looks back to; 0: the default, 32 */
+    int length;    /* longest text, where positions have parameters; 0: the default, 1024 */
+} wkv_sizes;
+
 /* ---- a version
  * ----------------------------------------------------------------------------------- */
 
 struct wkv_arch {
     const char *name; /* "rwkv7" */
     bool has_heads;   /* time mixing is split in H heads of size N */
+    bool is_bounded;  /* texts end at POS tokens: later positions have no parameters */
     const wkv_param *once;
     int n_once;
     const wkv_param *layer;
@@ -171,7 +183,7 @@ struct wkv_arch {
     /* How surely this file is one of ours: 0 not, 100 certain. */
     int (*probe)(const wkv_store *file);
     /* Fills the dimensions of a new model that follow from layers, V, C and, where there
-     * are heads, N. */
+     * are heads, N; and from S and POS, which are set where the table mentions them. */
     void (*shape)(wkv_config *cfg);
     /* Derives and checks what the table cannot say (H * N = A).  file: NULL for a new model. */
     wkv_status (*finish)(wkv_config *cfg, const wkv_store *file, wkv_error *err);
@@ -182,7 +194,7 @@ struct wkv_arch {
     void (*backward)(wkv_pass *p);
 };
 
-#define ARCH(id) extern const wkv_arch wkv_arch_##id;
+#define ARCH(id, name) extern const wkv_arch wkv_arch_##id;
 #include "arch/arch.def"
 #undef ARCH
 
@@ -212,13 +224,16 @@ wkv_status wkv_audit(const wkv_arch *arch, const wkv_store *file,
  * the error names the tensor that disagrees or lacks. */
 wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *err);
 
-/* A new model's configuration.  head_size is ignored by versions without heads. */
-wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
-                          int head_size, int vocab, wkv_error *err);
+/* A new model's configuration. */
+wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes *sizes,
+                          wkv_error *err);
+
+/* Tokens that a text may have from its start; 0: any number. */
+int wkv_config_max_length(const wkv_config *cfg);
 
 /* The configuration as metadata ("wkv.arch", "wkv.layers", ...; docs/file-format.md).
  * The pairs point into m itself. */
-enum { WKV_CONFIG_PAIRS = 8 };
+enum { WKV_CONFIG_PAIRS = 10 };
 typedef struct wkv_config_meta {
     wkv_meta pair[WKV_CONFIG_PAIRS];
     size_t n;

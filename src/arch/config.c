@@ -9,10 +9,12 @@
 #include "base/strbuf.h"
 
 /* No model comes near these; they keep every product of dimensions inside 64 bits. */
-enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14 };
+enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14, MAX_REACH = 1 << 20 };
+enum { DEFAULT_WINDOW = 32, DEFAULT_LENGTH = 1024 };
 
-static const char *const dim_name[WKV_DIM_COUNT] = {"1",  "V",  "C",  "A",  "H",  "N", "F",     "D",
-                                                    "RW", "RA", "RV", "RG", "RM", "M", "M * RM"};
+static const char *const dim_name[WKV_DIM_COUNT] = {"1",  "V", "C",      "A",  "H",   "N",
+                                                    "F",  "D", "RW",     "RA", "RV",  "RG",
+                                                    "RM", "M", "M * RM", "S",  "POS", "RP"};
 
 /* ---- shapes ---------------------------------------------------------------------------- */
 
@@ -186,28 +188,65 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
 /* ---- a new model --------------------------------------------------------------------------------
  */
 
-wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, int layers, int width,
-                          int head_size, int vocab, wkv_error *err)
+static bool has_dim(const wkv_param *p, int n, wkv_dim d)
 {
-    if (layers < 1 || layers > MAX_LAYERS)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "layers: expected 1 to %d, found %d", MAX_LAYERS, layers);
-    if (width < 1 || width > 1 << 20)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "width: expected 1 to %d, found %d", 1 << 20, width);
-    if (vocab < 1 || vocab > MAX_DIM)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "vocabulary: expected 1 to %d ids, found %d", MAX_DIM, vocab);
-    *cfg = empty_config(arch, layers);
-    cfg->dim[WKV_DIM_V] = vocab;
-    cfg->dim[WKV_DIM_C] = width;
-    cfg->dim[WKV_DIM_A] = width;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < 3; j++)
+            if (p[i].dims[j] == d)
+                return true;
+    return false;
+}
+
+/* True when a parameter of the version has this dimension. */
+static bool mentions(const wkv_arch *a, wkv_dim d)
+{
+    return has_dim(a->once, a->n_once, d) || has_dim(a->layer, a->n_layer, d);
+}
+
+/* The numbers that only some versions use, where they are given. */
+static wkv_status check_reach(const wkv_sizes *n, wkv_error *err)
+{
+    if (n->window < 0 || n->window > MAX_REACH)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "window: expected 0 (the default) to %d tokens, found %d",
+                 MAX_REACH, n->window);
+    if (n->length < 0 || n->length > MAX_REACH)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "length: expected 0 (the default) to %d tokens, found %d",
+                 MAX_REACH, n->length);
+    return WKV_OK;
+}
+
+wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes *n, wkv_error *err)
+{
+    if (n->layers < 1 || n->layers > MAX_LAYERS)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "layers: expected 1 to %d, found %d", MAX_LAYERS, n->layers);
+    if (n->width < 1 || n->width > 1 << 20)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "width: expected 1 to %d, found %d", 1 << 20, n->width);
+    if (n->vocab < 1 || n->vocab > MAX_DIM)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "vocabulary: expected 1 to %d ids, found %d", MAX_DIM,
+                 n->vocab);
+    WKV_TRY(check_reach(n, err));
+    *cfg = empty_config(arch, n->layers);
+    cfg->dim[WKV_DIM_V] = n->vocab;
+    cfg->dim[WKV_DIM_C] = n->width;
+    cfg->dim[WKV_DIM_A] = n->width;
     if (arch->has_heads) {
-        if (head_size < 1 || width % head_size != 0)
+        if (n->head_size < 1 || n->width % n->head_size != 0)
             WKV_FAIL(err, WKV_E_ARGUMENT, "head size: expected a divisor of the width %d, found %d",
-                     width, head_size);
-        cfg->dim[WKV_DIM_N] = head_size;
-        cfg->dim[WKV_DIM_H] = width / head_size;
+                     n->width, n->head_size);
+        cfg->dim[WKV_DIM_N] = n->head_size;
+        cfg->dim[WKV_DIM_H] = n->width / n->head_size;
     }
+    if (mentions(arch, WKV_DIM_S))
+        cfg->dim[WKV_DIM_S] = n->window > 0 ? n->window : DEFAULT_WINDOW;
+    if (mentions(arch, WKV_DIM_POS))
+        cfg->dim[WKV_DIM_POS] = n->length > 0 ? n->length : DEFAULT_LENGTH;
     arch->shape(cfg);
     return arch->finish(cfg, NULL, err);
+}
+
+int wkv_config_max_length(const wkv_config *cfg)
+{
+    return cfg->arch->is_bounded ? cfg->dim[WKV_DIM_POS] : 0;
 }
 
 /* ---- metadata
@@ -236,6 +275,10 @@ void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg)
     add_number(m, "wkv.width", cfg->dim[WKV_DIM_C]);
     if (cfg->dim[WKV_DIM_N] > 0)
         add_number(m, "wkv.head_size", cfg->dim[WKV_DIM_N]);
+    if (cfg->dim[WKV_DIM_S] > 0)
+        add_number(m, "wkv.window", cfg->dim[WKV_DIM_S]);
+    if (cfg->dim[WKV_DIM_POS] > 0)
+        add_number(m, "wkv.positions", cfg->dim[WKV_DIM_POS]);
     add_number(m, "wkv.vocab_size", cfg->dim[WKV_DIM_V]);
     add_number(m, "wkv.ln_eps", cfg->ln_eps);
     add_number(m, "wkv.gn_eps", cfg->gn_eps);

@@ -6,7 +6,7 @@
 #include "arch/arch.h"
 
 static const wkv_arch *const all[] = {
-#define ARCH(id) &wkv_arch_##id,
+#define ARCH(id, name) &wkv_arch_##id,
 #include "arch/arch.def"
 #undef ARCH
 };
@@ -27,7 +27,7 @@ const wkv_arch *wkv_arch_find(const char *name)
 const char *wkv_arch_names(void)
 {
     static const char names[] =
-#define ARCH(id) "|" #id
+#define ARCH(id, name) "|" name
 #include "arch/arch.def"
 #undef ARCH
         ;

@@ -69,6 +69,8 @@ static void describe(wkv_model *m)
         .vocab = cfg->dim[WKV_DIM_V],
         .state_bytes = cfg->arch->state_size(cfg) * sizeof(real),
         .threads = m->dev->threads,
+        .max_length = wkv_config_max_length(cfg),
+        .window = cfg->dim[WKV_DIM_S],
     };
     describe_weights(m);
 }

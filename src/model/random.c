@@ -198,7 +198,11 @@ static wkv_status plan(making *k, wkv_error *err)
     if (arch == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT, "there is no architecture \"%s\", only %s", o->arch,
                  wkv_arch_names());
-    WKV_TRY(wkv_config_new(&k->cfg, arch, o->layers, o->width, o->head_size, o->vocab_size, err));
+    const wkv_sizes sizes = {.layers = o->layers,
+                             .width = o->width,
+                             .vocab = o->vocab_size,
+                             .head_size = o->head_size};
+    WKV_TRY(wkv_config_new(&k->cfg, arch, &sizes, err));
     k->dtype = o->dtype != NULL ? wkv_dtype_by_name(o->dtype) : WKV_DTYPE_F32;
     if (k->dtype != WKV_DTYPE_F32 && k->dtype != WKV_DTYPE_F16 && k->dtype != WKV_DTYPE_BF16)
         WKV_FAIL(err, WKV_E_ARGUMENT,

@@ -185,6 +185,9 @@ static wkv_status check_tokens(const wkv_session *s, const int32_t *tokens, size
 {
     if (n == 0)
         return WKV_E_ARGUMENT;
+    const uint64_t longest = (uint64_t)wkv_config_max_length(&s->model->cfg);
+    if (longest > 0 && (s->position > longest || n > longest - s->position))
+        return WKV_E_LIMIT;
     const int32_t V = s->model->cfg.dim[WKV_DIM_V];
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= V)

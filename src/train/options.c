@@ -11,6 +11,7 @@ void wkv_train_opts_init(wkv_train_opts *o)
         .layers = 4,
         .width = 128,
         .head_size = 32,
+        .window = 32,
         .vocab = "bytes",
         .ctx = 64,
         .batch = 12,
@@ -76,6 +77,7 @@ static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
         {"layers", o->layers, 1, 4096},
         {"width", o->width, 1, 1 << 20},
         {"head-size", o->head_size, 0, 1 << 16},
+        {"window", o->window, 0, 1 << 20},
     };
     return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
 }

@@ -152,6 +152,20 @@ static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
     return s == WKV_OK ? s : wkv_error_prefix(err, s, o->init);
 }
 
+/* Models whose texts end cannot learn from longer ones. */
+static wkv_status check_reach(const wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
+{
+    const int longest = wkv_config_max_length(&t->cfg);
+    if (longest > 0 && o->ctx > longest)
+        WKV_FAIL(err, WKV_E_LIMIT, "ctx: %d tokens, but texts of the model %s end at %d", o->ctx,
+                 o->init, longest);
+    if (longest > 0 && o->rows == WKV_ROWS_CARRY)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED,
+                 "rows: %s ends at %d tokens, and a text that is carried on has more",
+                 t->cfg.arch->name, longest);
+    return WKV_OK;
+}
+
 static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
                         wkv_error *err)
 {
@@ -165,9 +179,15 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
     if (init == NULL) {
         int32_t V = 0;
         WKV_TRY(vocab_size(t, o, &V, err));
-        WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), o->layers, o->width, o->head_size,
-                               V, err));
+        const wkv_sizes sizes = {.layers = o->layers,
+                                 .width = o->width,
+                                 .vocab = V,
+                                 .head_size = o->head_size,
+                                 .window = o->window,
+                                 .length = o->ctx};
+        WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), &sizes, err));
     }
+    WKV_TRY(check_reach(t, o, err));
     WKV_TRY(make_weights(t, o, init, err));
     wkv_feed_opts feed = wkv_trainer_feed_opts(t, false);
     WKV_TRY(wkv_feed_open(&t->feed, &feed, &t->train, err));

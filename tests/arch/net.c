@@ -124,13 +124,34 @@ static void warm_up(net *n, wkv_rng *rng)
             n->state0[b][i] = n->state[b][i] * (real)(0.9 + 0.2 * wkv_rng_uniform(rng));
 }
 
+/* The exponent of a sum that is still empty at the end, -1e30, would drown all else. */
+static void ignore_empty(net *n, int b)
+{
+    for (size_t i = 0; i < n->state_size; i++)
+        if (n->state[b][i] < REAL_C(-1e29))
+            n->state_weight[b][i] = 0;
+}
+
+static int longest_of(const int *lengths, int n)
+{
+    int longest = 1;
+    for (int b = 0; b < n; b++)
+        longest = lengths[b] > longest ? lengths[b] : longest;
+    return longest;
+}
+
 void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size, int vocab,
               const int *lengths, int n_seqs, bool optional, bool random_state, int threads)
 {
     memset(n, 0, sizeof *n);
     wkv_error err;
-    if (wkv_config_new(&n->cfg, arch, layers, width, head_size, vocab, &err) ||
-        wkv_dev_open_cpu(&n->dev, threads, &err))
+    const wkv_sizes sizes = {.layers = layers,
+                             .width = width,
+                             .head_size = head_size,
+                             .vocab = vocab,
+                             .window = 7,
+                             .length = longest_of(lengths, n_seqs)};
+    if (wkv_config_new(&n->cfg, arch, &sizes, &err) || wkv_dev_open_cpu(&n->dev, threads, &err))
         abort();
     wkv_rng rng;
     wkv_rng_seed(&rng, 42);
@@ -157,6 +178,9 @@ void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size
     n->saved = calloc(1, n->cfg.arch->saved_once + (size_t)layers * n->cfg.arch->saved_layer);
     if (random_state)
         warm_up(n, &rng);
+    net_forward(n, false);
+    for (int b = 0; b < n_seqs; b++)
+        ignore_empty(n, b);
 }
 
 void net_deinit(net *n)

@@ -50,7 +50,8 @@ static void orthogonal(void **state)
 /* A model's flat weights; the caller frees. */
 static real *create(const wkv_arch *arch, int threads, wkv_config *cfg, wkv_weights *w, size_t *n)
 {
-    assert_int_equal(wkv_config_new(cfg, arch, 3, 64, 16, 100, NULL), WKV_OK);
+    const wkv_sizes sizes = {.layers = 3, .width = 64, .head_size = 16, .vocab = 100};
+    assert_int_equal(wkv_config_new(cfg, arch, &sizes, NULL), WKV_OK);
     bool *present = calloc((size_t)wkv_params_count(cfg), sizeof *present);
     wkv_params_present(present, cfg, NULL);
     *n = wkv_weights_flat_size(cfg, present);

@@ -66,7 +66,11 @@ void tiny_model_write(const char *path, const tiny_model *t)
     wkv_weights w;
     const wkv_arch *arch = wkv_arch_find(t->arch);
     assert_non_null(arch);
-    check(wkv_config_new(&cfg, arch, t->layers, t->width, t->head_size, t->vocab, &err), &err);
+    const wkv_sizes sizes = {.layers = t->layers,
+                             .width = t->width,
+                             .head_size = t->head_size,
+                             .vocab = t->vocab};
+    check(wkv_config_new(&cfg, arch, &sizes, &err), &err);
     wkv_dev *dev;
     check(wkv_dev_open_cpu(&dev, 1, &err), &err);
     bool *present = wkv_calloc((size_t)wkv_params_count(&cfg), sizeof *present);

@@ -32,7 +32,8 @@ static void open_problem(problem *p, int threads)
 {
     memset(p, 0, sizeof *p);
     assert_int_equal(wkv_dev_open_cpu(&p->dev, threads, NULL), WKV_OK);
-    assert_int_equal(wkv_config_new(&p->cfg, wkv_arch_find("rwkv4"), 1, C, 0, V, NULL), WKV_OK);
+    const wkv_sizes sizes = {.layers = 1, .width = C, .vocab = V};
+    assert_int_equal(wkv_config_new(&p->cfg, wkv_arch_find("rwkv4"), &sizes, NULL), WKV_OK);
     wkv_params_present(p->present, &p->cfg, NULL);
     size_t n = wkv_weights_flat_size(&p->cfg, p->present);
     p->flat = calloc(n, sizeof(real));

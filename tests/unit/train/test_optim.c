@@ -18,7 +18,8 @@ static void open_model(model *m, const char *arch)
 {
     memset(m, 0, sizeof *m);
     assert_int_equal(wkv_dev_open_cpu(&m->dev, 2, NULL), WKV_OK);
-    assert_int_equal(wkv_config_new(&m->cfg, wkv_arch_find(arch), 2, 16, 8, 20, NULL), WKV_OK);
+    const wkv_sizes sizes = {.layers = 2, .width = 16, .head_size = 8, .vocab = 20};
+    assert_int_equal(wkv_config_new(&m->cfg, wkv_arch_find(arch), &sizes, NULL), WKV_OK);
     assert_true(wkv_params_count(&m->cfg) <= 128);
     wkv_params_present(m->present, &m->cfg, NULL);
     size_t n = wkv_weights_flat_size(&m->cfg, m->present);
