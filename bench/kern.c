@@ -196,6 +196,51 @@ BENCH(shift_lerp_bwd)
     return moved(2 + 3 * LERPS, ALL);
 }
 
+/* A window of 32 at its fullest: half as many steps, so that what is kept fits. */
+enum { AFT_T = T / 2, AFT_WINDOW = 32 };
+
+static wkv_aft_in aft_inputs(void)
+{
+    return (wkv_aft_in){.k = array[2],
+                        .v = array[3],
+                        .bias = array[4],
+                        .T = AFT_T,
+                        .stride = C,
+                        .bias_stride = AFT_WINDOW,
+                        .window = AFT_WINDOW,
+                        .position = 1000};
+}
+
+static wkv_aft_grad aft_gradients(void)
+{
+    return (wkv_aft_grad){array[0], array[6],  array[7],  array[8],
+                          array[9], array[10], array[11], AFT_WINDOW};
+}
+
+BENCH(aft)
+{
+    wkv_aft_in in = aft_inputs();
+    k->aft(array[0], array[6], array[1], C, &in, C);
+    return moved(3, AFT_T * C);
+}
+
+BENCH(aft_far_bwd)
+{
+    wkv_aft_in in = aft_inputs();
+    wkv_aft_grad g = aft_gradients();
+    memset(array[11], 0, 3 * C * sizeof(real));
+    k->aft_far_bwd(&g, array[1], C, &in, C, scratch);
+    return moved(6, AFT_T * C);
+}
+
+BENCH(aft_near_bwd)
+{
+    wkv_aft_in in = aft_inputs();
+    wkv_aft_grad g = aft_gradients();
+    k->aft_near_bwd(&g, array[1], C, &in, 0, AFT_T, C);
+    return moved(6, AFT_T * C);
+}
+
 BENCH(wkv4)
 {
     k->wkv4(array[0], array[1], C, array[2], array[3], array[4], array[5], T, C, C);

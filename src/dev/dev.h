@@ -87,6 +87,15 @@ typedef enum wkv_act_kind { WKV_ACT_TANH, WKV_ACT_SIGMOID, WKV_ACT_RELU2 } wkv_a
  * bonus), or the decay exp(-e^v). */
 typedef enum wkv_head_fn { WKV_HEAD_RAW, WKV_HEAD_EXP, WKV_HEAD_DECAY } wkv_head_fn;
 
+/* The inputs of AFT over a batch: k, v (rows, C) in H heads, each with its biases: (rows, H,
+ * window), or (H, window) for all rows alike; NULL without a window. */
+typedef struct wkv_aft {
+    const real *k, *v, *bias;
+    const int32_t *start; /* as aft_place left it */
+    int C, H, window;
+    bool bias_rows, by_place; /* by_place: as in wkv_aft_in */
+} wkv_aft;
+
 typedef struct wkv_dev wkv_dev;
 
 /* The context of a pass. */

@@ -124,6 +124,39 @@ typedef struct wkv_rwkv7_out_grad {
     real *ln_w_row, *ln_b_row, *r_k_row;
 } wkv_rwkv7_out_grad;
 
+/* AFT (docs/math/aft.md): the tokens that some channels of one sequence look at.  The state is
+ * rows of channels, `ss` apart: a, b, p of the tokens that have left the window, as RWKV-4 has
+ * them; then key and value of the last `window` tokens, each at its place, which is its
+ * position modulo the window. */
+typedef struct wkv_aft_in {
+    const real *k, *v; /* (T, n), rows `stride` apart */
+    const real *bias;  /* (T, window), rows bias_stride apart (0: the same for all) */
+    int T, stride, bias_stride;
+    int window;    /* tokens that have a bias; 0: none */
+    int position;  /* tokens before the first */
+    bool by_place; /* bias[t][place of the token], else bias[t][its distance] */
+} wkv_aft_in;
+
+/* Rows of the state. */
+static inline size_t wkv_aft_rows(int window)
+{
+    return 3 + 2 * (size_t)window;
+}
+
+/* The place of token j of the call, which may be one before its first (j < 0). */
+static inline size_t wkv_aft_place(const wkv_aft_in *in, int j)
+{
+    return (size_t)(in->position + j) % (size_t)in->window;
+}
+
+/* What came out, its gradient, and the gradients in: dk, dv and y like k; keep, as the forward
+ * kernel left it; dbias (T, window), rows dbias_stride apart; dstate like the state. */
+typedef struct wkv_aft_grad {
+    const real *y, *keep, *dy;
+    real *dk, *dv, *dbias, *dstate;
+    int dbias_stride;
+} wkv_aft_grad;
+
 /* One AdamW update (Loshchilov and Hutter, 2019), decoupled decay. */
 typedef struct wkv_adamw {
     real lr, beta1, beta2, eps, decay;

@@ -9,7 +9,8 @@
 #include "kern/kern.h"
 
 #define WKV_KERN_FAMILIES(X) \
-    X(vec) X(norm) X(mix) X(wkv4) X(wkv6) X(wkv7) X(gemv) X(gemm) X(rwkv6) X(rwkv7) X(loss) X(adamw)
+    X(vec) X(norm) X(mix) X(aft) X(wkv4) X(wkv6) X(wkv7) X(gemv) X(gemm) X(rwkv6) X(rwkv7) X(loss) \
+    X(adamw)
 
 #define FAMILY(name) \
     void wkv_kern_init_##name##_avx2(wkv_kern *k); \
