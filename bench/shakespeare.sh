@@ -10,7 +10,7 @@ set -eu
 wkv=${WKV:-$(dirname "$0")/../build/release/wkv}
 text=$1
 shift
-[ $# -gt 0 ] || set -- rwkv4 rwkv5 rwkv6 rwkv7
+[ $# -gt 0 ] || set -- rwkv4 rwkv5 rwkv6 rwkv7 aft-simple aft-local aft-conv aft-full
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

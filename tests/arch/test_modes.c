@@ -14,11 +14,15 @@ typedef struct mode_case {
 } mode_case;
 
 static const mode_case cases[] = {
-    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},   {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
-    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv5, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv6, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},   {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97}, {&toy_arch, 2, 24, 0, 17, 30},
+    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},      {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
+    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv5, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv6, 2, 60, 20, 300, 70},
+    {&wkv_arch_aft_simple, 3, 96, 96, 50, 41}, {&wkv_arch_aft_simple, 2, 33, 33, 300, 70},
+    {&wkv_arch_aft_local, 3, 96, 96, 50, 41},  {&wkv_arch_aft_local, 2, 33, 33, 300, 70},
+    {&wkv_arch_aft_conv, 3, 96, 32, 50, 41},   {&wkv_arch_aft_conv, 2, 60, 20, 300, 70},
+    {&wkv_arch_aft_full, 3, 96, 96, 50, 41},   {&wkv_arch_aft_full, 2, 33, 33, 300, 70},
+    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
+    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97},    {&toy_arch, 2, 24, 0, 17, 30},
 };
 
 /* The logits of the whole sequence fed in pieces of `piece` tokens; the caller frees. */

@@ -17,7 +17,8 @@ says '--seed: expected a whole number from 0 to 18446744073709551615'
 wrong generate m --seed=
 says '--seed: expected a whole number'
 wrong train --arch rwkv9
-says "--arch: expected one of rwkv4|rwkv5|rwkv6|rwkv7, found 'rwkv9'"
+says '--arch: expected one of rwkv4|rwkv5|rwkv6|rwkv7|aft-simple|'
+says "found 'rwkv9'"
 wrong train --order rand
 says "--order: expected one of random|sequential, found 'rand'"
 wrong train --layers 0

@@ -115,12 +115,15 @@ static void test_stays_small(void **state)
         int32_t ids[MANY];
         for (int i = 0; i < MANY; i++)
             ids[i] = i * 37 % V;
-        assert_int_equal(wkv_session_feed(s, ids, MANY), WKV_OK);
+        const int longest = wkv_config_max_length(&m->cfg);
+        const size_t n = longest > 0 && longest < MANY ? (size_t)longest : MANY;
+        assert_int_equal(wkv_session_feed(s, ids, n), WKV_OK);
         for (int i = 0; i < V; i++)
             if (!(wkv_session_logits(s)[i] > -10 && wkv_session_logits(s)[i] < 10))
                 fail_msg("%s: logit %d is %g", o.arch, i, (double)wkv_session_logits(s)[i]);
         for (size_t i = 0; i < s->state_size; i++)
-            if (!(s->state[i] > -1e4 && s->state[i] < 1e4) && strcmp(o.arch, "rwkv4") != 0)
+            if (!(s->state[i] > -1e4 && s->state[i] < 1e4) && strcmp(o.arch, "rwkv4") != 0 &&
+                !(s->state[i] < -1e29)) /* the exponent of a sum that is empty */
                 fail_msg("%s: value %zu of the state is %g", o.arch, i, (double)s->state[i]);
         wkv_session_close(&s);
         wkv_model_close(&m);

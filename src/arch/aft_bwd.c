@@ -1,0 +1,48 @@
+/* arch/aft_bwd.c - AFT backward: aft_fwd.c in reverse.
+ * Gradient rule: parameters +=, activations =, the residual stream dx +=. */
+#include "arch/aft.h"
+
+/* From the gradient dy of the mean to those of keys, values and positions. */
+static void mean_bwd(wkv_pass *p, const aft_saved *s, real *dk, real *dv, const real *dy, int l)
+{
+    wkv_aft in = wkv_aft_inputs(p, s);
+    size_t biases = (size_t)wkv_pass_rows(p) * (size_t)in.H * (size_t)in.window;
+    real *dbias = in.window > 0 ? wkv_pass_temp(p, biases) : NULL;
+    wkv_aft_grad g = {.y = s->y, .keep = s->keep, .dy = dy, .dk = dk, .dv = dv, .dbias = dbias};
+    wkv_slot dslot = aft_slot(p->cfg, p->dstate, l, AFT_MEMORY);
+    p->exec.dev->aft_bwd(&p->exec, &g, s->state0, &in, &p->seqs, &dslot);
+    wkv_aft_bias_bwd(p, s, dbias, l);
+}
+
+static void time_mix_bwd(wkv_pass *p, int l, real *dx)
+{
+    const aft_layer *w = aft_layer_at(p, l);
+    const aft_saved *s = aft_saved_at(p, l);
+    const wkv_dev *d = p->exec.dev;
+    int rows = wkv_pass_rows(p);
+    size_t mark = wkv_arena_mark(p->exec.scratch);
+
+    real *dz = wkv_temp(p, WKV_DIM_A), *dy = wkv_temp(p, WKV_DIM_A);
+    real *dq = wkv_temp(p, WKV_DIM_A), *dk = wkv_temp(p, WKV_DIM_A);
+    real *dv = wkv_temp(p, WKV_DIM_A), *dnormed = wkv_temp(p, WKV_DIM_C);
+    d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, rows, false);
+    d->gate_bwd(&p->exec, dq, dy, dz, s->q, s->y, wkv_pass_size(p, WKV_DIM_A));
+    mean_bwd(p, s, dk, dv, dy, l);
+    d->matmul_bwd(&p->exec, dnormed, dq, s->ln1.y, &w->query, rows, false);
+    d->matmul_bwd(&p->exec, dnormed, dk, s->ln1.y, &w->key, rows, true);
+    d->matmul_bwd(&p->exec, dnormed, dv, s->ln1.y, &w->value, rows, true);
+    wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+    wkv_arena_reset(p->exec.scratch, mark);
+}
+
+void wkv_aft_backward(wkv_pass *p)
+{
+    real *dx = wkv_frame_out_bwd(p);
+    for (int l = p->cfg->layers - 1; l >= 0; l--) {
+        wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
+        wkv_slot dslot = aft_slot(p->cfg, p->dstate, l, AFT_FFN_SHIFT);
+        wkv_gated_mix_bwd(p, &aft_saved_at(p, l)->ffn, &ffn, &dslot, dx);
+        time_mix_bwd(p, l, dx);
+    }
+    wkv_frame_in_bwd(p, dx);
+}

@@ -1,0 +1,47 @@
+/* arch/aft_fwd.c - AFT forward, for one token, a prompt or a training batch alike, and for
+ * all variants.  The mathematics is docs/math/aft.md. */
+#include "arch/aft.h"
+
+static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
+{
+    const aft_layer *w = aft_layer_at(p, l);
+    const wkv_dev *d = p->exec.dev;
+    const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
+    wkv_product products[] = {
+        wkv_kept(p, &s->q, normed, &w->query),
+        wkv_kept(p, &s->k, normed, &w->key),
+        wkv_kept(p, &s->v, normed, &w->value),
+    };
+    wkv_products(p, products, 3);
+    wkv_aft_bias(p, s, l);
+
+    size_t size = wkv_pass_size(p, WKV_DIM_A), B = (size_t)p->seqs.n;
+    wkv_aft in = wkv_aft_inputs(p, s);
+    wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_MEMORY);
+    s->y = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_keep(p, WKV_DIM_A);
+    s->keep = p->tape != NULL ? wkv_pass_keep(p, 2 * size) : NULL;
+    s->state0 = p->tape != NULL ? wkv_pass_keep(p, B * aft_memory(p->cfg)) : NULL;
+    d->aft(&p->exec, s->y, s->keep, s->state0, &in, &p->seqs, &slot);
+    d->gate(&p->exec, s->z, s->q, s->y, size);
+
+    real *out = wkv_residual(p, x);
+    d->matmul(&p->exec, out, s->z, &w->output, wkv_pass_rows(p), true);
+    return out;
+}
+
+void wkv_aft_forward(wkv_pass *p)
+{
+    real *x = wkv_frame_in(p);
+    for (int l = 0; l < p->cfg->layers; l++) {
+        size_t mark = wkv_arena_mark(p->exec.scratch);
+        aft_saved here;
+        aft_saved *s = p->tape != NULL ? aft_saved_at(p, l) : &here;
+        wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
+        wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_FFN_SHIFT);
+        x = time_mix(p, s, l, x);
+        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
+        wkv_arena_reset(p->exec.scratch, mark);
+    }
+    wkv_frame_out(p, x);
+}

@@ -1,0 +1,30 @@
+# Every variant of AFT is trained, described, converted through every format and read again
+# with the same logits; aft-full says where its texts end, and keeps to it.
+for arch in aft-simple aft-local aft-conv aft-full; do
+    train --arch "$arch" --window 5 --out "$arch" >/dev/null 2>&1
+    mv "$arch/model.safetensors" "$arch.safetensors"
+    "$WKV" info "$arch.safetensors" --json | grep -qF "\"architecture\": \"$arch\""
+    "$WKV" logits "$arch.safetensors" --ids 5,6,7,8,9,10,11 >want 2>/dev/null
+    "$WKV" logits "$arch.safetensors" --ids 5,6,7,8,9,10,11 --step >step 2>/dev/null
+    from=$arch.safetensors
+    for format in pth gguf safetensors; do
+        "$WKV" convert "$from" "again.$format" >/dev/null 2>&1
+        "$WKV" logits "again.$format" --ids 5,6,7,8,9,10,11 >got 2>/dev/null
+        cmp want got
+        from=again.$format
+    done
+done
+"$WKV" info aft-conv.safetensors | grep -E '^(heads|window|longest)'
+"$WKV" info aft-full.safetensors | grep -E '^(heads|window|longest)'
+
+expect 0 "$WKV" generate aft-full.safetensors -p 'abcdef' -n 50 --seed 1 >out
+says 'no text can be longer'
+says 'aft-full was made for 16 tokens'
+expect 1 "$WKV" generate aft-full.safetensors -p '0123456789abcdefg' -n 1
+says '17 more after 0 pass that'
+expect 1 "$WKV" logits aft-full.safetensors --ids 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17
+says 'the text ends here'
+expect 1 "$WKV" train --data text --init aft-full.safetensors --ctx 17 --out longer
+says 'ctx: 17 tokens'
+"$WKV" generate aft-local.safetensors -p 'abcdef' -n 100 --seed 1 >out 2>err
+[ ! -s err ] || die 'aft-local has no limit to speak of'
