@@ -6,7 +6,7 @@
 
 enum { MANY = 600 }; /* more than two of the pieces that the library makes itself */
 
-static const tiny_model *const versions[] = {&tiny_rwkv4, &tiny_rwkv7};
+static const tiny_model *const versions[] = {&tiny_rwkv4, &tiny_rwkv7, &tiny_aft_local};
 enum { VERSIONS = sizeof versions / sizeof versions[0] };
 
 /* The model of version i, made once. */
@@ -222,6 +222,40 @@ static void test_feeding_allocates_nothing(void **state)
     }
 }
 
+/* A model whose texts end refuses what passes the end, and nothing changes; a saved state
+ * stands where it stood. */
+static void test_texts_end(void **state)
+{
+    enum { LENGTH = 1024 };
+    const char *path = "session_bounded.safetensors", *saved = "session_bounded.state";
+    tiny_model_write(path, &tiny_aft_full);
+    wkv_model *m = open_model(path, 1);
+    wkv_model_info info;
+    wkv_model_describe(m, &info);
+    assert_int_equal(info.max_length, LENGTH);
+    int32_t ids[LENGTH + 1];
+    double logprob[LENGTH + 1];
+    fill_ids(ids, LENGTH + 1, info.vocab, 6);
+    wkv_session *s = open_session(m), *other = open_session(m);
+    assert_int_equal(wkv_session_feed(s, ids, LENGTH + 1), WKV_E_LIMIT);
+    assert_int_equal(wkv_session_position(s), 0);
+    feed(s, ids, LENGTH - 1);
+    assert_int_equal(wkv_session_feed(s, ids, 2), WKV_E_LIMIT);
+    assert_int_equal(wkv_session_score(s, ids, 2, logprob), WKV_E_LIMIT);
+    feed(s, ids, 1);
+    assert_int_equal(wkv_session_feed(s, ids, 1), WKV_E_LIMIT);
+    assert_int_equal(wkv_session_save(s, saved, NULL), WKV_OK);
+    assert_int_equal(wkv_session_load(other, saved, NULL), WKV_OK);
+    assert_int_equal(wkv_session_feed(other, ids, 1), WKV_E_LIMIT);
+    wkv_session_reset(s);
+    feed(s, ids, LENGTH);
+    wkv_session_close(&s);
+    wkv_session_close(&other);
+    wkv_model_close(&m);
+    unlink(saved);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_score_is_the_log_softmax_of_each_step),
         cmocka_unit_test(test_reset_and_copy),
         cmocka_unit_test(test_feeding_allocates_nothing),
+        cmocka_unit_test(test_texts_end),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, remove_models);
 }

@@ -11,6 +11,8 @@
 
 const tiny_model tiny_rwkv4 = {"rwkv4", 3, 32, 0, 96, 4, NULL};
 const tiny_model tiny_rwkv7 = {"rwkv7", 3, 32, 8, 96, 7, NULL};
+const tiny_model tiny_aft_local = {"aft-local", 3, 32, 0, 96, 9, NULL};
+const tiny_model tiny_aft_full = {"aft-full", 1, 16, 0, 96, 8, NULL};
 
 static void check(wkv_status status, const wkv_error *err)
 {

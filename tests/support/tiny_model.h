@@ -15,7 +15,9 @@ typedef struct tiny_model {
 } tiny_model;
 
 /* One of each version: three layers, so that there is a first, a middle and a last. */
-extern const tiny_model tiny_rwkv4, tiny_rwkv7;
+extern const tiny_model tiny_rwkv4, tiny_rwkv7, tiny_aft_local;
+/* The one whose texts end: at 1024 tokens, as none says otherwise. */
+extern const tiny_model tiny_aft_full;
 
 /* Writes the model as safetensors; fails the running test when that cannot be done. */
 void tiny_model_write(const char *path, const tiny_model *t);
