@@ -3,6 +3,7 @@
 #define WKV_WKV_H
 
 #include <wkv/events.h>
+#include <wkv/batch.h>
 #include <wkv/file.h>
 #include <wkv/model.h>
 #include <wkv/prepare.h>

@@ -137,7 +137,7 @@ static wkv_status orthonormal(real *q, int n, int m, const wkv_init *i)
 {
     wkv_arena scratch;
     wkv_arena_measure(&scratch);
-    wkv_exec x = {i->dev, &scratch};
+    wkv_exec x = {.dev = i->dev, .scratch = &scratch};
     orthonormal_rows(&x, q, n, m, i->rng);
     if (!wkv_arena_init(&scratch, scratch.peak))
         return WKV_E_MEMORY;

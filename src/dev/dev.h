@@ -98,10 +98,14 @@ typedef struct wkv_aft {
 
 typedef struct wkv_dev wkv_dev;
 
+/* Up to so many rows, products take row by row of themselves. */
+enum { WKV_FEW_ROWS = 4 };
+
 /* The context of a pass. */
 typedef struct wkv_exec {
     const wkv_dev *dev;
     wkv_arena *scratch;
+    bool row_by_row; /* each row is to have the bits that it has alone */
 } wkv_exec;
 
 static inline bool wkv_exec_measuring(const wkv_exec *x)

@@ -14,13 +14,13 @@
 #include "base/mem.h"
 
 enum {
-    PIECE = 256,    /* rows of one forward pass */
+    PIECE = WKV_SESSION_PIECE,
     HEAD_PIECE = 16 /* rows of logits held at a time while scoring */
 };
 
 static wkv_exec exec_of(wkv_session *s)
 {
-    return (wkv_exec){.dev = s->model->dev, .scratch = &s->scratch};
+    return (wkv_exec){.dev = s->model->dev, .scratch = s->scratch};
 }
 
 /* Advances the state over the ids; returns hidden (rows, C), in scratch. */
@@ -28,7 +28,7 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
 {
     const wkv_model *m = s->model;
     const int32_t start[2] = {0, rows};
-    real *hidden = wkv_arena_reals(&s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_C]);
+    real *hidden = wkv_arena_reals(s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_C]);
     wkv_pass pass = {
         .exec = exec_of(s),
         .cfg = &m->cfg,
@@ -47,20 +47,24 @@ static real *run_head(wkv_session *s, const real *hidden, int rows)
 {
     const wkv_model *m = s->model;
     wkv_exec x = exec_of(s);
-    real *logits = wkv_arena_reals(&s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_V]);
+    real *logits = wkv_arena_reals(s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_V]);
     wkv_head(&x, &m->weights, logits, hidden, rows);
     return logits;
+}
+
+void wkv_session_keep_logits(wkv_session *s, const real *logits)
+{
+    const int V = s->model->cfg.dim[WKV_DIM_V];
+    for (int i = 0; i < V; i++)
+        s->logits[i] = (float)logits[i];
+    s->has_logits = true;
 }
 
 static void keep_logits(wkv_session *s, const real *logits)
 {
     wkv_exec x = exec_of(s);
-    if (wkv_exec_measuring(&x))
-        return;
-    const int V = s->model->cfg.dim[WKV_DIM_V];
-    for (int i = 0; i < V; i++)
-        s->logits[i] = (float)logits[i];
-    s->has_logits = true;
+    if (!wkv_exec_measuring(&x))
+        wkv_session_keep_logits(s, logits);
 }
 
 /* logprob[r] = log softmax(logits row r)[target[r]]. */
@@ -79,86 +83,95 @@ static void write_logprob(wkv_session *s, double *logprob, real *logits, const i
 
 static void feed_piece(wkv_session *s, const int32_t *ids, int rows, bool last)
 {
-    size_t mark = wkv_arena_mark(&s->scratch);
+    size_t mark = wkv_arena_mark(s->scratch);
     const real *hidden = advance(s, ids, rows);
     const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C];
     if (last)
         keep_logits(s, run_head(s, hidden + (size_t)(rows - 1) * C, 1));
-    wkv_arena_reset(&s->scratch, mark);
+    wkv_arena_reset(s->scratch, mark);
 }
 
 /* Writes logprob[i] for the target of each row: the token after it.  The last row of all
  * has no target; its logits are kept. */
 static void score_piece(wkv_session *s, const int32_t *ids, int rows, bool last, double *logprob)
 {
-    size_t mark = wkv_arena_mark(&s->scratch);
+    size_t mark = wkv_arena_mark(s->scratch);
     const real *hidden = advance(s, ids, rows);
     const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C];
     const size_t V = (size_t)s->model->cfg.dim[WKV_DIM_V];
     for (int r = 0; r < rows; r += HEAD_PIECE) {
-        size_t piece_mark = wkv_arena_mark(&s->scratch);
+        size_t piece_mark = wkv_arena_mark(s->scratch);
         int n = rows - r < HEAD_PIECE ? rows - r : HEAD_PIECE;
         real *logits = run_head(s, hidden + (size_t)r * C, n);
         if (last && r + n == rows)
             keep_logits(s, logits + (size_t)--n * V);
         if (n > 0)
             write_logprob(s, logprob + r, logits, ids + r + 1, n);
-        wkv_arena_reset(&s->scratch, piece_mark);
+        wkv_arena_reset(s->scratch, piece_mark);
     }
-    wkv_arena_reset(&s->scratch, mark);
+    wkv_arena_reset(s->scratch, mark);
 }
 
 /* The first token of a scored text is weighed by the logits of an earlier feed. */
 static void score_first(wkv_session *s, int32_t id, double *logprob)
 {
     wkv_exec x = exec_of(s);
-    size_t mark = wkv_arena_mark(&s->scratch);
+    size_t mark = wkv_arena_mark(s->scratch);
     const int V = s->model->cfg.dim[WKV_DIM_V];
-    real *logits = wkv_arena_reals(&s->scratch, (size_t)V);
+    real *logits = wkv_arena_reals(s->scratch, (size_t)V);
     if (!wkv_exec_measuring(&x))
         for (int i = 0; i < V; i++)
             logits[i] = s->logits[i];
     write_logprob(s, logprob, logits, &id, 1);
-    wkv_arena_reset(&s->scratch, mark);
+    wkv_arena_reset(s->scratch, mark);
+}
+
+void wkv_session_measure(wkv_arena *scratch, const wkv_model *m)
+{
+    const int32_t ids[PIECE] = {0};
+    wkv_session s = {.model = m, .scratch = scratch};
+    for (int rows = 1; rows <= PIECE; rows++)
+        feed_piece(&s, ids, rows, true);
 }
 
 static size_t measure_scratch(wkv_session *s)
 {
     int32_t ids[PIECE + 1] = {0};
     double logprob[PIECE];
-    wkv_arena_measure(&s->scratch);
-    for (int rows = 1; rows <= PIECE; rows++) {
-        feed_piece(s, ids, rows, true);
+    wkv_arena_measure(&s->own);
+    wkv_session_measure(&s->own, s->model);
+    for (int rows = 1; rows <= PIECE; rows++)
         score_piece(s, ids, rows, false, logprob);
-    }
     score_first(s, 0, logprob);
-    return s->scratch.peak;
+    return s->own.peak;
 }
 
 /* ---- the interface ------------------------------------------------------------------ */
 
-static wkv_status allocate(wkv_session *s, wkv_error *err)
+static wkv_status allocate(wkv_session *s, bool bare, wkv_error *err)
 {
     const wkv_config *cfg = &s->model->cfg;
     s->state_size = cfg->arch->state_size(cfg);
     s->state = wkv_malloc_aligned(s->state_size * sizeof *s->state);
     s->logits = wkv_malloc_aligned((size_t)cfg->dim[WKV_DIM_V] * sizeof *s->logits);
-    size_t scratch = measure_scratch(s);
-    if (s->state == NULL || s->logits == NULL || !wkv_arena_init(&s->scratch, scratch))
+    size_t scratch = bare ? 0 : measure_scratch(s);
+    if (s->state == NULL || s->logits == NULL || (!bare && !wkv_arena_init(&s->own, scratch)))
         WKV_FAIL(err, WKV_E_MEMORY,
                  "out of memory for a session (%zu bytes of state, %zu of scratch)",
                  s->state_size * sizeof *s->state, scratch);
     return WKV_OK;
 }
 
-wkv_status wkv_session_open(wkv_session **out, const wkv_model *m, wkv_error *err)
+static wkv_status open_session(wkv_session **out, const wkv_model *m, bool bare, wkv_error *err)
 {
     *out = NULL;
     wkv_session *s = wkv_calloc(1, sizeof *s);
     if (s == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a session");
     s->model = m;
-    wkv_status status = allocate(s, err);
+    s->bare = bare;
+    s->scratch = &s->own;
+    wkv_status status = allocate(s, bare, err);
     if (status != WKV_OK) {
         wkv_session_close(&s);
         return status;
@@ -168,20 +181,29 @@ wkv_status wkv_session_open(wkv_session **out, const wkv_model *m, wkv_error *er
     return WKV_OK;
 }
 
+wkv_status wkv_session_open(wkv_session **out, const wkv_model *m, wkv_error *err)
+{
+    return open_session(out, m, false, err);
+}
+
+wkv_status wkv_session_open_bare(wkv_session **out, const wkv_model *m, wkv_error *err)
+{
+    return open_session(out, m, true, err);
+}
+
 void wkv_session_close(wkv_session **ps)
 {
     wkv_session *s = *ps;
     *ps = NULL;
     if (s == NULL)
         return;
-    wkv_arena_deinit(&s->scratch);
+    wkv_arena_deinit(&s->own);
     wkv_free_aligned(s->logits);
     wkv_free_aligned(s->state);
     wkv_free(s);
 }
 
-/* Before anything changes. */
-static wkv_status check_tokens(const wkv_session *s, const int32_t *tokens, size_t n)
+wkv_status wkv_session_check(const wkv_session *s, const int32_t *tokens, size_t n)
 {
     if (n == 0)
         return WKV_E_ARGUMENT;
@@ -195,20 +217,32 @@ static wkv_status check_tokens(const wkv_session *s, const int32_t *tokens, size
     return WKV_OK;
 }
 
-wkv_status wkv_session_feed(wkv_session *s, const int32_t *tokens, size_t n)
+void wkv_session_advance(wkv_session *s, wkv_arena *scratch, const int32_t *tokens, size_t n,
+                         bool last)
 {
-    WKV_TRY(check_tokens(s, tokens, n));
+    s->scratch = scratch;
     for (size_t i = 0; i < n; i += PIECE) {
         int rows = n - i < PIECE ? (int)(n - i) : PIECE;
-        feed_piece(s, tokens + i, rows, i + PIECE >= n);
+        feed_piece(s, tokens + i, rows, last && i + PIECE >= n);
     }
+    s->scratch = &s->own;
+}
+
+wkv_status wkv_session_feed(wkv_session *s, const int32_t *tokens, size_t n)
+{
+    if (s->bare)
+        return WKV_E_STATE;
+    WKV_TRY(wkv_session_check(s, tokens, n));
+    wkv_session_advance(s, &s->own, tokens, n, true);
     s->position += n;
     return WKV_OK;
 }
 
 wkv_status wkv_session_score(wkv_session *s, const int32_t *tokens, size_t n, double *logprob)
 {
-    WKV_TRY(check_tokens(s, tokens, n));
+    if (s->bare)
+        return WKV_E_STATE;
+    WKV_TRY(wkv_session_check(s, tokens, n));
     if (s->has_logits)
         score_first(s, tokens[0], logprob);
     else

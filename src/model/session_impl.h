@@ -11,10 +11,30 @@ struct wkv_session {
     const wkv_model *model; /* borrowed */
     size_t state_size;      /* reals at state */
     real *state;
-    float *logits;     /* (V) of the last token fed */
-    bool has_logits;   /* false before the first token */
-    uint64_t position; /* tokens fed since the initial state */
-    wkv_arena scratch; /* sized when the session opens; feeding allocates nothing else */
+    float *logits;      /* (V) of the last token fed */
+    bool has_logits;    /* false before the first token */
+    uint64_t position;  /* tokens fed since the initial state */
+    bool bare;          /* without memory to feed in: for batches */
+    wkv_arena own;      /* sized when the session opens; feeding allocates nothing else */
+    wkv_arena *scratch; /* the one in use: own, or a batch's */
 };
+
+enum { WKV_SESSION_PIECE = 256 }; /* rows of one forward pass at most */
+
+/* A session that only batches feed. */
+wkv_status wkv_session_open_bare(wkv_session **out, const wkv_model *m, wkv_error *err);
+
+/* Whether these tokens can be fed: E_TOKEN or E_ARGUMENT before anything changes. */
+wkv_status wkv_session_check(const wkv_session *s, const int32_t *tokens, size_t n);
+
+/* Feeds checked tokens; computes the logits of the last when they are the last of all.  The
+ * position is the caller's to move. */
+void wkv_session_advance(wkv_session *s, wkv_arena *scratch, const int32_t *tokens, size_t n,
+                         bool last);
+
+/* Raises the peak of a measuring arena to what wkv_session_advance takes. */
+void wkv_session_measure(wkv_arena *scratch, const wkv_model *m);
+
+void wkv_session_keep_logits(wkv_session *s, const real *logits);
 
 #endif

@@ -80,7 +80,7 @@ static void check_stored(wkv_dtype t, int rows, int n_in, int n_out)
     wkv_arena scratch;
     assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
     wkv_arena_measure(&scratch);
-    wkv_exec e = {dev, &scratch};
+    wkv_exec e = {.dev = dev, .scratch = &scratch};
     wkv_weight W = {.data = stored, .dtype = t, .rows = n_out, .cols = n_in};
     dev->matmul(&e, y, x, &W, rows, false);
     assert_true(wkv_arena_init(&scratch, scratch.peak));

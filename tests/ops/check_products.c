@@ -59,7 +59,7 @@ static void run(const setup *s, int threads, int first, int n, const real *in, i
 {
     wkv_dev *dev = open_dev(threads);
     wkv_arena scratch;
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     wkv_product p[PRODUCTS];
     for (int i = 0; i < n; i++) {
         const wkv_weight *W = &s->W[first + i];

@@ -187,7 +187,7 @@ static void check_l2wrap(void)
     assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 1 << 12));
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     real plain[5] = {1, 3, 2, 3, -1}, wrapped[5] = {1, 3, 2, 3, -1};
     int32_t target = 2;
     double loss;
@@ -245,7 +245,7 @@ static void check_adamw_value(void)
     assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 64));
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     real p = 1, m = 0, v = 0, g = 2;
     wkv_adamw h = {.lr = REAL_C(0.1),
                    .beta1 = REAL_C(0.5),
@@ -295,7 +295,7 @@ void check_sumsq(void **state)
     assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 1 << 12));
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     assert_true(fabs(dev->sumsq(&x, a->v, a->n) - want) < 1e-9 * want);
     wkv_arena_deinit(&scratch);
     wkv_dev_close(&dev);

@@ -111,7 +111,7 @@ static void run(op_case *c, const wkv_dev *dev, bool backward)
 {
     wkv_arena scratch;
     wkv_arena_measure(&scratch);
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     c->forward(&x, c);
     if (backward)
         c->backward(&x, c);

@@ -5,8 +5,6 @@
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
 
-enum { FEW_ROWS = 4 }; /* up to here the matrix-vector kernels win */
-
 void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
                         int rows, bool accumulate)
 {
@@ -71,7 +69,7 @@ void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const w
     for (int j = 0; j < groups; j++) {
         wkv_weight part = group_of(W, groups, j);
         const real *mine = in + (size_t)j * (size_t)part.rows;
-        if (rows <= FEW_ROWS) {
+        if (rows <= WKV_FEW_ROWS || x->row_by_row) {
             for (int r = 0; r < rows; r++)
                 x->dev->kern->gemv_t(y[j] + (size_t)r * (size_t)part.cols, part.data,
                                      mine + (size_t)r * (size_t)W->rows, part.rows, part.cols,

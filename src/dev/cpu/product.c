@@ -13,7 +13,6 @@
 #include "dev/cpu/gemm.h"
 
 enum {
-    FEW_ROWS = 4,          /* up to here the matrix-vector kernels win */
     WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
@@ -35,9 +34,9 @@ static size_t outputs_of(const wkv_weight *W)
     return (size_t)(W->in_out ? W->cols : W->rows);
 }
 
-static bool is_dense(const wkv_weight *W, int rows)
+static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
 {
-    return W->layout == WKV_LAYOUT_NONE && rows > FEW_ROWS;
+    return W->layout == WKV_LAYOUT_NONE && rows > WKV_FEW_ROWS && !x->row_by_row;
 }
 
 /* ---- one product among others ------------------------------------------------------- */
@@ -287,7 +286,7 @@ void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
     int n_together = 0;
     assert(n <= WKV_MAX_PRODUCTS);
     for (int i = 0; i < n; i++) {
-        if (is_dense(p[i].W, rows))
+        if (is_dense(x, p[i].W, rows))
             run_dense(x, &p[i], rows);
         else
             together[n_together++] = &p[i];

@@ -50,7 +50,7 @@ static void open_problem(problem *p, int threads)
         p->hidden[i] = (real)wkv_rng_normal(&rng);
     for (int i = 0; i < ROWS; i++)
         p->target[i] = (int32_t)(wkv_rng_u64(&rng) % V);
-    wkv_exec x = {p->dev, &p->scratch};
+    wkv_exec x = {.dev = p->dev, .scratch = &p->scratch};
     wkv_arena_measure(&p->scratch);
     wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS, p->each);
     size_t bytes = p->scratch.peak;
@@ -112,7 +112,7 @@ static void slices_make_the_whole(void **state)
     const wkv_weight *head = head_of(&p);
     double *logits = calloc(V, sizeof *logits), *dhead = calloc(V * C, sizeof *dhead);
     double want = 0, dhidden[C];
-    wkv_exec x = {p.dev, &p.scratch};
+    wkv_exec x = {.dev = p.dev, .scratch = &p.scratch};
     double loss =
         wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS, ROWS, p.each);
     double alone = wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS, p.each);
@@ -136,7 +136,7 @@ static void threads_change_nothing(void **state)
     double loss[2];
     for (int i = 0; i < 2; i++) {
         open_problem(&p[i], i + 1);
-        wkv_exec x = {p[i].dev, &p[i].scratch};
+        wkv_exec x = {.dev = p[i].dev, .scratch = &p[i].scratch};
         loss[i] = wkv_loss_grad(&x, &p[i].cfg, &p[i].weights, p[i].dhidden, p[i].hidden,
                                 p[i].target, ROWS, ROWS, p[i].each);
     }
