@@ -7,8 +7,8 @@
 #include "common/args.h"
 
 /* One table a command, in cmd_<name>.c. */
-extern const wkv_command wkv_cmd_bench, wkv_cmd_convert, wkv_cmd_generate, wkv_cmd_info,
-    wkv_cmd_logits, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize, wkv_cmd_random,
+extern const wkv_command wkv_cmd_bench, wkv_cmd_convert, wkv_cmd_eval, wkv_cmd_generate,
+    wkv_cmd_info, wkv_cmd_logits, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize, wkv_cmd_random,
     wkv_cmd_tokenize, wkv_cmd_train;
 
 /* The options --threads and --vocab of every command that runs a model. */

@@ -60,7 +60,7 @@ typedef struct wkv_arg_operand {
     bool repeated; /* one or more, or none where it is optional; only the last may be */
 } wkv_arg_operand;
 
-enum { WKV_ARG_OPERANDS_MAX = 2 };
+enum { WKV_ARG_OPERANDS_MAX = 3 };
 
 /* What the user wrote.  Bit i of given: option i of the table was used. */
 typedef struct wkv_args {

@@ -1,0 +1,329 @@
+/* apps/cli/cmd_eval.c - `wkv eval perplexity`: how well a model predicts a text, and how far
+ * another one's predictions are from its own.
+ *
+ * The text is cut into windows of --ctx tokens, each read from the initial state; the first
+ * token of a window is not predicted.  Windows are read side by side as one batch, so that
+ * weights are read once for all of them, and as many as fit into memory at a time: what is
+ * held does not grow with the text. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/eval_compare.h"
+#include "common/json_out.h"
+#include "common/term.h"
+
+enum { WINDOWS = 32 };
+
+typedef struct options {
+    wkv_cli_model_opts model;
+    const char *against;
+    int32_t ctx;
+    bool json;
+} options;
+
+static const wkv_arg_option table[] = {
+    {.name = "against",
+     .type = WKV_ARG_TEXT,
+     .offset = offsetof(options, against),
+     .value = "MODEL2",
+     .help = "a second model of the same vocabulary, such as MODEL quantised: reports how far "
+             "its next-token distributions are from MODEL's"},
+    {.name = "ctx",
+     .type = WKV_ARG_INT,
+     .offset = offsetof(options, ctx),
+     .value = "N",
+     .min = 2,
+     .max = 1 << 20,
+     .help = "tokens of a window; each begins at the initial state, and its first token is not "
+             "predicted"},
+    WKV_CLI_JSON_OPTION(options),
+    WKV_CLI_MODEL_OPTIONS(options, model),
+};
+
+static const wkv_arg_operand operands[] = {
+    {.name = "MEASURE", .help = "what to measure: perplexity"},
+    {.name = "MODEL", .help = "a model file of any known format"},
+    {.name = "FILE", .help = "the text to predict; '-' is standard input"},
+};
+
+static const char *const examples[] = {
+    "wkv eval perplexity model.gguf text.txt", "perplexity and bits per byte",
+    "wkv eval perplexity model.gguf text.txt --against model-q4.gguf",
+    "what quantisation changed: perplexity, KL divergence, equal top tokens", NULL};
+
+static void init(void *opts)
+{
+    ((options *)opts)->ctx = 1024;
+}
+
+/* A model with a state for each window. */
+typedef struct reader {
+    wkv_model *model;
+    wkv_batch *batch;
+    wkv_session *window[WINDOWS];
+} reader;
+
+typedef struct job {
+    const options *o;
+    reader first, second; /* second.model is NULL without --against */
+    int32_t vocab;
+    int32_t *ids; /* WINDOWS * ctx of them at most */
+    size_t n;
+    wkv_eval_sums sums;
+    double bytes, total_bytes; /* of predicted tokens; of the file, 0 when unknown */
+    double start;
+} job;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool fail(const char *text)
+{
+    wkv_term_error("eval", "%s", text);
+    return false;
+}
+
+/* ---- models -------------------------------------------------------------------------- */
+
+static void close_reader(reader *r)
+{
+    for (int i = 0; i < WINDOWS; i++)
+        wkv_session_close(&r->window[i]);
+    wkv_batch_close(&r->batch);
+    wkv_model_close(&r->model);
+}
+
+static bool open_reader(reader *r, const char *path, const options *o)
+{
+    wkv_model_opts opts;
+    wkv_error err;
+    wkv_model_opts_init(&opts);
+    opts.threads = o->model.threads;
+    opts.vocab = o->model.vocab;
+    bool ok = wkv_model_open(&r->model, path, &opts, &err) == WKV_OK &&
+              wkv_batch_open(&r->batch, r->model, WINDOWS, &err) == WKV_OK;
+    for (int i = 0; i < WINDOWS && ok; i++)
+        ok = wkv_batch_session_open(&r->window[i], r->batch, &err) == WKV_OK;
+    return ok || fail(err.text);
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+static wkv_status step(reader *r, const int32_t *ids, size_t ctx, size_t t, int live)
+{
+    wkv_batch_item items[WINDOWS];
+    for (int i = 0; i < live; i++)
+        items[i] = (wkv_batch_item){r->window[i], &ids[(size_t)i * ctx + t], 1};
+    return wkv_batch_feed(r->batch, items, (size_t)live, NULL);
+}
+
+/* Every live window has had token t and has a token after it. */
+static void weigh(job *j, size_t t, int live)
+{
+    const wkv_tokenizer *tok = wkv_model_tokenizer(j->first.model);
+    for (int i = 0; i < live; i++) {
+        const int32_t target = j->ids[(size_t)i * (size_t)j->o->ctx + t + 1];
+        const float *second =
+            j->second.model != NULL ? wkv_session_logits(j->second.window[i]) : NULL;
+        size_t bytes = 0;
+        wkv_tokenizer_token(tok, target, &bytes);
+        j->bytes += (double)bytes;
+        wkv_eval_add(&j->sums, wkv_session_logits(j->first.window[i]), second, j->vocab, target);
+    }
+}
+
+static void show_progress(const job *j)
+{
+    const double seconds = now() - j->start, n = (double)j->sums.tokens;
+    if (j->sums.tokens == 0 || !wkv_term_progress_due())
+        return;
+    char left[48] = "";
+    if (j->total_bytes > j->bytes && j->bytes > 0)
+        snprintf(left, sizeof left, ", %.0f s left",
+                 seconds * (j->total_bytes - j->bytes) / j->bytes);
+    wkv_term_progress("%.0f tokens, %.0f tokens/s%s, perplexity %.4f", n, n / seconds, left,
+                      exp(j->sums.nll / n));
+}
+
+/* Reads the windows gathered; all are full but perhaps the last. */
+static bool run_windows(job *j)
+{
+    const size_t ctx = (size_t)j->o->ctx;
+    for (int i = 0; i < WINDOWS; i++) {
+        wkv_session_reset(j->first.window[i]);
+        if (j->second.model != NULL)
+            wkv_session_reset(j->second.window[i]);
+    }
+    for (size_t t = 0; t + 1 < ctx && t + 1 < j->n; t++) {
+        int live = 0;
+        while (live < WINDOWS && (size_t)live * ctx + t + 1 < j->n)
+            live++;
+        wkv_status s = step(&j->first, j->ids, ctx, t, live);
+        if (s == WKV_OK && j->second.model != NULL)
+            s = step(&j->second, j->ids, ctx, t, live);
+        if (s != WKV_OK)
+            return fail(wkv_status_text(s));
+        weigh(j, t, live);
+        show_progress(j);
+        if (wkv_term_stopped())
+            return false;
+    }
+    j->n = 0;
+    return true;
+}
+
+static bool gather(void *user, const int32_t *ids, size_t n)
+{
+    job *j = user;
+    const size_t room = (size_t)j->o->ctx * WINDOWS;
+    while (n > 0) {
+        const size_t take = n < room - j->n ? n : room - j->n;
+        memcpy(j->ids + j->n, ids, take * sizeof *ids);
+        j->n += take;
+        ids += take;
+        n -= take;
+        if (j->n == room && !run_windows(j))
+            return false;
+    }
+    return true;
+}
+
+/* ---- results -------------------------------------------------------------------------- */
+
+static void print_result(const job *j, bool json)
+{
+    const wkv_eval_sums *s = &j->sums;
+    const double n = (double)s->tokens, mean = s->nll / n;
+    const double spread = sqrt(fmax(s->nll_squares / n - mean * mean, 0) / n);
+    const double bits = j->bytes > 0 ? s->nll / log(2.0) / j->bytes : NAN;
+    const bool two = j->second.model != NULL;
+    wkv_json out;
+    wkv_json_init(&out, stdout);
+    if (json) {
+        wkv_json_open(&out, NULL, '{');
+        wkv_json_uint(&out, "tokens", s->tokens);
+        wkv_json_int(&out, "ctx", j->o->ctx);
+        wkv_json_number(&out, "perplexity", exp(mean), 9);
+        wkv_json_number(&out, "nll", mean, 9);
+        wkv_json_number(&out, "nll_standard_error", spread, 4);
+        wkv_json_number(&out, "bits_per_byte", bits, 9);
+        if (two) {
+            wkv_json_number(&out, "perplexity2", exp(s->nll2 / n), 9);
+            wkv_json_number(&out, "kl_mean", s->kl / n, 6);
+            wkv_json_number(&out, "kl_99", wkv_eval_kl_quantile(s, 0.99), 4);
+            wkv_json_number(&out, "same_top", (double)s->same_top / n, 6);
+        }
+        wkv_json_close(&out, '}');
+        return;
+    }
+    printf("perplexity    %.5f +- %.5f\n", exp(mean), exp(mean) * spread);
+    printf("bits per byte %.5f\n", bits);
+    printf("tokens        %.0f predicted, in windows of %d\n", n, (int)j->o->ctx);
+    if (!two)
+        return;
+    printf("perplexity 2  %.5f (%+.3f %%)\n", exp(s->nll2 / n),
+           100 * expm1((s->nll2 - s->nll) / n));
+    printf("KL divergence %.6g mean, %.6g at 99 %%\n", s->kl / n, wkv_eval_kl_quantile(s, 0.99));
+    printf("same top      %.3f %%\n", 100 * (double)s->same_top / n);
+}
+
+/* ---- the command ----------------------------------------------------------------------- */
+
+static bool check(job *j)
+{
+    wkv_model_info a, b;
+    wkv_model_describe(j->first.model, &a);
+    j->vocab = a.vocab;
+    if (wkv_model_tokenizer(j->first.model) == NULL)
+        return fail("the model carries no tokenizer; say --vocab FILE");
+    if (j->second.model == NULL)
+        return true;
+    wkv_model_describe(j->second.model, &b);
+    if (a.vocab == b.vocab)
+        return true;
+    wkv_term_error("eval", "--against %s: expected a vocabulary of %d ids, found %d", j->o->against,
+                   (int)a.vocab, (int)b.vocab);
+    return false;
+}
+
+static bool read_text(job *j, const char *path)
+{
+    FILE *in = wkv_cli_open_input("eval", path);
+    if (in == NULL)
+        return false;
+    struct stat st;
+    j->total_bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (double)st.st_size : 0;
+    j->start = now();
+    bool ok =
+        wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), in, path, NULL, gather, j);
+    wkv_cli_close_input(in);
+    ok = ok && run_windows(j);
+    wkv_term_progress_end();
+    if (ok && j->sums.tokens == 0)
+        return fail("the text has fewer than two tokens");
+    return ok;
+}
+
+static int perplexity(const wkv_args *args, const options *o)
+{
+    job *j = calloc(1, sizeof *j);
+    if (j != NULL)
+        j->ids = malloc((size_t)o->ctx * WINDOWS * sizeof *j->ids);
+    if (j == NULL || j->ids == NULL) {
+        free(j);
+        return wkv_term_error("eval", "out of memory");
+    }
+    j->o = o;
+    wkv_term_catch_stop();
+    bool ok = open_reader(&j->first, args->operand[1], o) &&
+              (o->against == NULL || open_reader(&j->second, o->against, o)) && check(j) &&
+              read_text(j, args->operand[2]);
+    if (ok)
+        print_result(j, o->json);
+    close_reader(&j->first);
+    close_reader(&j->second);
+    free(j->ids);
+    free(j);
+    return ok ? WKV_EXIT_OK : wkv_term_stopped() ? WKV_EXIT_INTERRUPT : WKV_EXIT_FAILURE;
+}
+
+static const struct measure {
+    const char *name;
+    int (*run)(const wkv_args *args, const options *o);
+} measures[] = {{"perplexity", perplexity}};
+
+static int run(const wkv_args *args, void *opts)
+{
+    for (size_t i = 0; i < WKV_COUNT(measures); i++)
+        if (strcmp(args->operand[0], measures[i].name) == 0)
+            return measures[i].run(args, opts);
+    wkv_term_error("eval", "MEASURE: expected perplexity, found '%s'", args->operand[0]);
+    return WKV_EXIT_USAGE;
+}
+
+const wkv_command wkv_cmd_eval = {
+    .name = "eval",
+    .summary = "measure how well a model predicts a text",
+    .description =
+        "Perplexity is e to the mean negative log-likelihood of the tokens; bits per byte "
+        "compares models of different vocabularies. With --against, the mean and the 99 % "
+        "quantile of the Kullback-Leibler divergence KL(MODEL || MODEL2), in nats, of the "
+        "next-token distributions, and how often both think the same token the likeliest: the "
+        "measure of a quantisation. FILE is one text; it is cut into windows of --ctx tokens.",
+    .operands = operands,
+    .n_operands = WKV_COUNT(operands),
+    .options = table,
+    .n_options = WKV_COUNT(table),
+    .examples = examples,
+    .options_size = sizeof(options),
+    .init = init,
+    .run = run,
+};

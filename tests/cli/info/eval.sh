@@ -1,0 +1,26 @@
+# A text is predicted the better the more a model has learnt; a model does not diverge from
+# itself, and does from its rounded form; what score says, eval says.
+small_model
+"$WKV" eval perplexity model.safetensors text --ctx 64 --threads 1 --json 2>/dev/null >one
+"$WKV" eval perplexity model.safetensors text --ctx 64 --threads 2 --json 2>/dev/null | cmp - one
+value() { sed -n "s/.*\"$1\": \([-0-9.e]*\).*/\1/p" "$2"; }
+awk -v p="$(value perplexity one)" 'BEGIN { exit !(p > 1 && p < 256) }'
+# One byte a token: bits per byte are the logarithm of the perplexity.
+awk -v p="$(value perplexity one)" -v b="$(value bits_per_byte one)" \
+    'BEGIN { d = log(p) / log(2) - b; exit !(d < 1e-6 && d > -1e-6) }'
+"$WKV" eval perplexity model.safetensors text --ctx 64 --against model.safetensors --json \
+    2>/dev/null >self
+[ "$(value kl_mean self)" = 0 ] && [ "$(value kl_99 self)" = 0 ] && [ "$(value same_top self)" = 1 ]
+"$WKV" convert model.safetensors half.safetensors --dtype bf16 2>/dev/null
+"$WKV" eval perplexity model.safetensors text --ctx 64 --against half.safetensors --json \
+    2>/dev/null >half
+awk -v k="$(value kl_mean half)" -v q="$(value kl_99 half)" \
+    'BEGIN { exit !(k > 0 && k < 0.01 && q > k) }'
+"$WKV" eval perplexity model.safetensors text 2>/dev/null | grep -q '^perplexity '
+expect 1 "$WKV" eval perplexity model.safetensors no/such/text
+says 'no/such/text'
+printf a >short
+expect 1 "$WKV" eval perplexity model.safetensors short
+says 'fewer than two tokens'
+expect 2 "$WKV" eval nothing model.safetensors text
+says "expected perplexity, found 'nothing'"
