@@ -2,8 +2,8 @@
 #ifndef WKV_WKV_H
 #define WKV_WKV_H
 
-#include <wkv/events.h>
 #include <wkv/batch.h>
+#include <wkv/events.h>
 #include <wkv/file.h>
 #include <wkv/model.h>
 #include <wkv/prepare.h>

@@ -106,7 +106,7 @@ void check_aft_place(void **state)
     wkv_arena scratch;
     assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
     assert_true(wkv_arena_init(&scratch, 64));
-    wkv_exec x = {dev, &scratch};
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
     check_number(&x, 0, 0, 5);
     check_number(&x, 18, 18, 23);
     /* Far on, whole windows are taken away: the same place in the window. */
