@@ -16,7 +16,7 @@ static const float zeros[64];
 static wkv_store *open_entries(const entry *e, size_t n, const char *meta_key)
 {
     wkv_error err;
-    wkv_store *s;
+    wkv_store *s = NULL;
     wkv_tensor t[16];
     assert_true(n <= 16);
     for (size_t i = 0; i < n; i++) {

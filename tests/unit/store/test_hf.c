@@ -181,8 +181,8 @@ static void test_an_index_that_is_wrong(void **state)
     index_fails("{\"weight_map\": {\"a\": 1}}", WKV_E_FORMAT, "'a' is no text");
     index_fails("{\"weight_map\": {\"a\": \"x\", \"a\": \"x\"}}", WKV_E_FORMAT, "duplicate");
     index_fails("{\"a\": [[[[[[[[[[]]]]]]]]]]}", WKV_E_FORMAT, "nest");
-    static const char *const names[] = {"../" ONE, "/etc/passwd", "sub/x", "..",
-                                        ".",       "a\\\\b",      "",      "x/"};
+    static const char *const names[] = {("../" ONE), "/etc/passwd", "sub/x", "..",
+                                        ".",         "a\\\\b",      "",      "x/"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char text[256];
         snprintf(text, sizeof text, "{\"weight_map\": {\"a\": \"%s\"}}", names[i]);

@@ -55,7 +55,7 @@ static wkv_tensor there(const char *name, wkv_name_form form)
 static wkv_store *write_and_open(const wkv_tensor *t, size_t n)
 {
     wkv_error err;
-    wkv_store *s;
+    wkv_store *s = NULL;
     const wkv_store_out out = {.tensors = t, .n_tensors = n, .dtype = WKV_DTYPE_COUNT};
     if (wkv_store_write(file, "safetensors", &out, &err) != WKV_OK ||
         wkv_store_open(&s, file, &err) != WKV_OK)
@@ -230,7 +230,7 @@ static void test_stacked_mixes_are_taken_apart(void **state)
 static void test_what_cannot_be_taken_apart_is_refused(void **state)
 {
     wkv_error err;
-    wkv_store *s;
+    wkv_store *s = NULL;
     const wkv_tensor t[] = {tensor("model.layers.0.attn.w_lora.lora.0.weight", 1, 4, 0, 0),
                             tensor("model.layers.0.attn.x_x", 1, 5, 0, 0)};
     wkv_store_out out = {.tensors = t, .n_tensors = 1, .dtype = WKV_DTYPE_COUNT};
