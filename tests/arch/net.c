@@ -57,7 +57,7 @@ static void make_weights(net *n, bool optional, wkv_rng *rng)
 static wkv_pass pass_of(net *n, bool train)
 {
     return (wkv_pass){
-        .exec = {n->dev, &n->scratch},
+        .exec = {.dev = n->dev, .scratch = &n->scratch},
         .cfg = &n->cfg,
         .weights = &n->weights,
         .seqs = n->seqs,
