@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { PIECE = 1 << 13 }; /* a multiple of every block */
+enum {
+    PIECE = 1 << 13, /* a multiple of every block */
+    PARTS = 16       /* for threads to share; each has its result, which are joined in order */
+};
 
 _Static_assert(sizeof((wkv_file_tensor *)0)->dim / sizeof(int64_t) == WKV_MAX_DIMS,
                "the public struct has room for every tensor's dimensions");
@@ -96,21 +99,31 @@ static wkv_file_range look_at_piece(const wkv_tensor *t, int64_t first, int64_t 
     return r;
 }
 
+/* Pieces [first, end) of t. */
+static wkv_file_range look_at_pieces(const wkv_tensor *t, int64_t first, int64_t end)
+{
+    const int64_t count = wkv_tensor_count(t);
+    wkv_file_range all = empty();
+    for (int64_t i = first; i < end; i++) {
+        const int64_t at = i * PIECE, left = count - at;
+        const wkv_file_range r = look_at_piece(t, at, left < PIECE ? left : PIECE);
+        join(&all, &r);
+    }
+    return all;
+}
+
 void wkv_tensor_range(wkv_file_range *out, const wkv_tensor *t)
 {
-    const int64_t count = wkv_tensor_count(t), pieces = (count + PIECE - 1) / PIECE;
+    const int64_t pieces = (wkv_tensor_count(t) + PIECE - 1) / PIECE;
+    wkv_file_range part[PARTS];
+#ifdef _OPENMP
+#pragma omp parallel for if (pieces > PARTS)
+#endif
+    for (int64_t p = 0; p < PARTS; p++)
+        part[p] = look_at_pieces(t, pieces * p / PARTS, pieces * (p + 1) / PARTS);
     *out = empty();
-#ifdef _OPENMP
-#pragma omp parallel for if (pieces > 16)
-#endif
-    for (int64_t i = 0; i < pieces; i++) {
-        const int64_t first = i * PIECE, left = count - first;
-        const wkv_file_range r = look_at_piece(t, first, left < PIECE ? left : PIECE);
-#ifdef _OPENMP
-#pragma omp critical
-#endif
-        join(out, &r);
-    }
+    for (int p = 0; p < PARTS; p++)
+        join(out, &part[p]);
     if (out->min > out->max)
         out->min = out->max = 0;
 }
