@@ -21,6 +21,7 @@ def _from_bf16(halves):
 
 
 _TYPES = {
+    "F64": (lambda x: x.astype("<f8"), lambda raw: np.frombuffer(raw, "<f8")),
     "F32": (lambda x: x.astype("<f4"), lambda raw: np.frombuffer(raw, "<f4")),
     "F16": (lambda x: x.astype("<f2"), lambda raw: np.frombuffer(raw, "<f2")),
     "BF16": (_to_bf16, lambda raw: _from_bf16(np.frombuffer(raw, "<u2"))),
