@@ -17,21 +17,20 @@ typedef struct wkv_cli_model_opts {
     const char *vocab;
 } wkv_cli_model_opts;
 
-#define WKV_CLI_MODEL_OPTIONS(owner, member) \
-    {.name = "vocab", \
-     .type = WKV_ARG_TEXT, \
-     .offset = offsetof(owner, member.vocab), \
-     .value = "VOCAB", \
-     .help = "tokenizer for a model that carries none: 'bytes' or a vocabulary file"}, \
+/* Options that several commands have in common; rows of a table, as WKV_OPT_... (args.h). */
+#define WKV_CLI_THREADS_OPTION(field) \
     { \
-        .name = "threads", .type = WKV_ARG_INT, .offset = offsetof(owner, member.threads), \
-        .value = "N", .min = 0, .max = 4096, .help = "threads to use; 0: all processors there are" \
+        WKV_OPT_INT("threads", field, "N", 0, 4096, "threads to use; 0: all processors there are") \
     }
 
-#define WKV_CLI_JSON_OPTION(owner) \
+#define WKV_CLI_MODEL_OPTIONS(member) \
+    {WKV_OPT_TEXT("vocab", member.vocab, "VOCAB", \
+                  "tokenizer for a model that carries none: 'bytes' or a vocabulary file")}, \
+        WKV_CLI_THREADS_OPTION(member.threads)
+
+#define WKV_CLI_JSON_OPTION \
     { \
-        .name = "json", .type = WKV_ARG_FLAG, .offset = offsetof(owner, json), \
-        .help = "print JSON, for programs to read" \
+        WKV_OPT_FLAG("json", json, "print JSON, for programs to read") \
     }
 
 /* Opens a model and a session on it; false after a message. */

@@ -14,35 +14,19 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "format",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, format),
-     .value = "NAME",
-     .help = "format of OUT: safetensors, pth, gguf, or hf for a Hugging Face folder; without "
-             "it, by the suffix of OUT, hf when that is a folder or ends in /"},
-    {.name = "dtype",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, dtype),
-     .choices = "f32|f16|bf16",
-     .help = "type of the matrices in OUT; without it, as in IN"},
-    {.name = "vocab",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, vocab),
-     .value = "VOCAB",
-     .help = "put this tokenizer inside: 'bytes' or a vocabulary file"},
-    {.name = "check",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, check),
-     .help = "write nothing: compare IN and OUT tensor by tensor, and fail when they differ"},
-    {.name = "tolerance",
-     .type = WKV_ARG_DOUBLE,
-     .offset = offsetof(options, tolerance),
-     .value = "T",
-     .min = 0,
-     .max = 1,
-     .help =
-         "with --check: how far a tensor's values may lie apart, as a part of the largest in IN"},
-    WKV_CLI_JSON_OPTION(options),
+    {WKV_OPT_TEXT("format", format, "NAME",
+                  "format of OUT: safetensors, pth, gguf, or hf for a Hugging Face folder; without "
+                  "it, by the suffix of OUT, hf when that is a folder or ends in /")},
+    {WKV_OPT_CHOICE("dtype", dtype, "f32|f16|bf16",
+                    "type of the matrices in OUT; without it, as in IN")},
+    {WKV_OPT_TEXT("vocab", vocab, "VOCAB",
+                  "put this tokenizer inside: 'bytes' or a vocabulary file")},
+    {WKV_OPT_FLAG("check", check,
+                  "write nothing: compare IN and OUT tensor by tensor, and fail when they differ")},
+    {WKV_OPT_DOUBLE(
+        "tolerance", tolerance, "T", 0, 1,
+        "with --check: how far a tensor's values may lie apart, as a part of the largest in IN")},
+    WKV_CLI_JSON_OPTION,
 };
 
 static const wkv_arg_operand operands[] = {

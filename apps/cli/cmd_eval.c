@@ -26,22 +26,14 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "against",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, against),
-     .value = "MODEL2",
-     .help = "a second model of the same vocabulary, such as MODEL quantised: reports how far "
-             "its next-token distributions are from MODEL's"},
-    {.name = "ctx",
-     .type = WKV_ARG_INT,
-     .offset = offsetof(options, ctx),
-     .value = "N",
-     .min = 2,
-     .max = 1 << 20,
-     .help = "tokens of a window; each begins at the initial state, and its first token is not "
-             "predicted"},
-    WKV_CLI_JSON_OPTION(options),
-    WKV_CLI_MODEL_OPTIONS(options, model),
+    {WKV_OPT_TEXT("against", against, "MODEL2",
+                  "a second model of the same vocabulary, such as MODEL quantised: reports how far "
+                  "its next-token distributions are from MODEL's")},
+    {WKV_OPT_INT("ctx", ctx, "N", 2, 1 << 20,
+                 "tokens of a window; each begins at the initial state, and its first token is not "
+                 "predicted")},
+    WKV_CLI_JSON_OPTION,
+    WKV_CLI_MODEL_OPTIONS(model),
 };
 
 static const wkv_arg_operand operands[] = {

@@ -10,13 +10,12 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "tensors",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, tensors),
-     .letter = 't',
-     .help = "list every tensor: name, type, shape, least and largest value, and how many are NaN "
-             "or infinite"},
-    WKV_CLI_JSON_OPTION(options),
+    {WKV_OPT_FLAG(
+         "tensors", tensors,
+         "list every tensor: name, type, shape, least and largest value, and how many are NaN "
+         "or infinite"),
+     .letter = 't'},
+    WKV_CLI_JSON_OPTION,
 };
 
 static const wkv_arg_operand operands[] = {

@@ -14,17 +14,11 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "ids",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, ids),
-     .value = "LIST",
-     .help = "the tokens to feed, separated by commas; without it, standard input is read"},
-    {.name = "step",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, step),
-     .help = "feed them one at a time instead of as one sequence"},
-    WKV_CLI_JSON_OPTION(options),
-    WKV_CLI_MODEL_OPTIONS(options, model),
+    {WKV_OPT_TEXT("ids", ids, "LIST",
+                  "the tokens to feed, separated by commas; without it, standard input is read")},
+    {WKV_OPT_FLAG("step", step, "feed them one at a time instead of as one sequence")},
+    WKV_CLI_JSON_OPTION,
+    WKV_CLI_MODEL_OPTIONS(model),
 };
 
 static const wkv_arg_operand operands[] = {

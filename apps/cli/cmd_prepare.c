@@ -20,48 +20,24 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "out",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, out),
-     .letter = 'o',
-     .value = "PREFIX",
-     .help = "write PREFIX.bin, PREFIX.idx and, when some tokens are not to be learnt, "
-             "PREFIX.mask.bin and PREFIX.mask.idx; 'wkv train --data PREFIX' reads them"},
-    {.name = "vocab",
-     .type = WKV_ARG_TEXT,
-     .offset = offsetof(options, p.vocab),
-     .value = "bytes|FILE",
-     .help = "tokenizer: the bytes, or a vocabulary file"},
-    {.name = "input",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, input),
-     .choices = "auto|text|jsonl",
-     .help = "what the files are; auto: .jsonl a document a line, .txt a document a file, and "
-             "others by whether they begin with '{'"},
-    {.name = "template",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, p.chat_template),
-     .choices_of = wkv_chat_templates,
-     .help = "how conversations become text: world is 'User: ...', a blank line, 'Assistant: ...'"},
-    {.name = "strict",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, p.strict),
-     .help = "stop at the first bad line; without it bad lines are left out and reported"},
-    {.name = "longest-line",
-     .type = WKV_ARG_LONG,
-     .offset = offsetof(options, longest_line),
-     .value = "BYTES",
-     .min = 1,
-     .max = 1e8,
-     .help = "longer lines are bad; bounds the memory"},
-    {.name = "threads",
-     .type = WKV_ARG_INT,
-     .offset = offsetof(options, p.threads),
-     .value = "N",
-     .min = 0,
-     .max = 4096,
-     .help = "threads to use; 0: all processors there are"},
-    WKV_CLI_JSON_OPTION(options),
+    {WKV_OPT_TEXT("out", out, "PREFIX",
+                  "write PREFIX.bin, PREFIX.idx and, when some tokens are not to be learnt, "
+                  "PREFIX.mask.bin and PREFIX.mask.idx; 'wkv train --data PREFIX' reads them"),
+     .letter = 'o'},
+    {WKV_OPT_TEXT("vocab", p.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file")},
+    {WKV_OPT_CHOICE(
+        "input", input, "auto|text|jsonl",
+        "what the files are; auto: .jsonl a document a line, .txt a document a file, and "
+        "others by whether they begin with '{'")},
+    {WKV_OPT_CHOICE_OF(
+        "template", p.chat_template, wkv_chat_templates,
+        "how conversations become text: world is 'User: ...', a blank line, 'Assistant: ...'")},
+    {WKV_OPT_FLAG("strict", p.strict,
+                  "stop at the first bad line; without it bad lines are left out and reported")},
+    {WKV_OPT_LONG("longest-line", longest_line, "BYTES", 1, 1e8,
+                  "longer lines are bad; bounds the memory")},
+    WKV_CLI_THREADS_OPTION(p.threads),
+    WKV_CLI_JSON_OPTION,
 };
 
 static const wkv_arg_operand operands[] = {

@@ -12,20 +12,11 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {.name = "decode",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, decode),
-     .letter = 'd',
-     .help = "turn ids back into the exact bytes"},
-    {.name = "count",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, count),
-     .help = "print only how many ids there are"},
-    WKV_CLI_JSON_OPTION(options),
-    {.name = "stats",
-     .type = WKV_ARG_FLAG,
-     .offset = offsetof(options, stats),
-     .help = "say at the end, on standard error, how much was encoded and how fast"},
+    {WKV_OPT_FLAG("decode", decode, "turn ids back into the exact bytes"), .letter = 'd'},
+    {WKV_OPT_FLAG("count", count, "print only how many ids there are")},
+    WKV_CLI_JSON_OPTION,
+    {WKV_OPT_FLAG("stats", stats,
+                  "say at the end, on standard error, how much was encoded and how fast")},
 };
 
 static const wkv_arg_operand operands[] = {

@@ -27,103 +27,71 @@ typedef struct options {
     char val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX];
 } options;
 
-#define TEXT(option, field, v, text) \
-    { \
-        .name = option, .type = WKV_ARG_TEXT, .offset = offsetof(options, field), .value = v, \
-        .help = text \
-    }
-#define INT(option, field, low, high, text) \
-    { \
-        .name = option, .type = WKV_ARG_INT, .offset = offsetof(options, field), .value = "N", \
-        .min = low, .max = high, .help = text \
-    }
-#define LONG(option, field, low, text) \
-    { \
-        .name = option, .type = WKV_ARG_LONG, .offset = offsetof(options, field), .value = "N", \
-        .min = low, .max = 1e12, .help = text \
-    }
-#define REAL(option, field, low, high, text) \
-    { \
-        .name = option, .type = WKV_ARG_DOUBLE, .offset = offsetof(options, field), .value = "X", \
-        .min = low, .max = high, .help = text \
-    }
-#define FLAG(option, field, text) \
-    { \
-        .name = option, .type = WKV_ARG_FLAG, .offset = offsetof(options, field), .help = text \
-    }
-
 #define BELOW_ONE 0.99999999999999989
 
 static const wkv_arg_option table[] = {
-    {.name = "data",
-     .type = WKV_ARG_LIST,
-     .offset = offsetof(options, data),
-     .value = "FILE|PREFIX[:W]",
-     .help = "what to learn: a text file, or the PREFIX of PREFIX.bin and PREFIX.idx, which 'wkv "
-             "prepare' makes; again for each further source, W being its share of the tokens "
-             "(default: by their sizes)"},
-    TEXT("out", out, "DIR", "folder of the run; an earlier run there is replaced, or resumed"),
-    FLAG("resume", resume,
-         "go on with the run in DIR, bit for bit as if it had not stopped; its options need not "
-         "be repeated"),
-    {.name = "preset",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, preset),
-     .value = "NAME",
-     .choices = WKV_TRAIN_PRESETS,
-     .help = "settings to begin with, which other options override; rwkv-lm-v7: RWKV-LM's "
-             "reference run, RWKV-7 on MiniPile"},
-    {.name = "arch",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, t.arch),
-     .choices_of = wkv_arch_names,
-     .help = "architecture of a new model"},
-    INT("layers", t.layers, 1, 4096, "layers of a new model"),
-    INT("width", t.width, 1, 1 << 20, "width of a new model"),
-    INT("head-size", t.head_size, 1, 1 << 16, "head size of a new model, where it has heads"),
-    INT("window", t.window, 1, 1 << 20,
+    {WKV_OPT_LIST(
+        "data", data, "FILE|PREFIX[:W]",
+        "what to learn: a text file, or the PREFIX of PREFIX.bin and PREFIX.idx, which 'wkv "
+        "prepare' makes; again for each further source, W being its share of the tokens "
+        "(default: by their sizes)")},
+    {WKV_OPT_TEXT("out", out, "DIR",
+                  "folder of the run; an earlier run there is replaced, or resumed")},
+    {WKV_OPT_FLAG(
+        "resume", resume,
+        "go on with the run in DIR, bit for bit as if it had not stopped; its options need not "
+        "be repeated")},
+    {WKV_OPT_CHOICE("preset", preset, WKV_TRAIN_PRESETS,
+                    "settings to begin with, which other options override; rwkv-lm-v7: RWKV-LM's "
+                    "reference run, RWKV-7 on MiniPile")},
+    {WKV_OPT_CHOICE_OF("arch", t.arch, wkv_arch_names, "architecture of a new model")},
+    {WKV_OPT_INT("layers", t.layers, "N", 1, 4096, "layers of a new model")},
+    {WKV_OPT_INT("width", t.width, "N", 1, 1 << 20, "width of a new model")},
+    {WKV_OPT_INT("head-size", t.head_size, "N", 1, 1 << 16,
+                 "head size of a new model, where it has heads")},
+    {WKV_OPT_INT(
+        "window", t.window, "N", 1, 1 << 20,
         "window of a new model, where it has one (aft-local, aft-conv): tokens with weights of "
-        "their own"),
-    TEXT("vocab", t.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file"),
-    INT("vocab-size", t.vocab_size, 0, 1 << 24,
-        "number of token ids where no vocabulary says it; 0: from the data"),
-    TEXT("init", t.init, "MODEL",
-         "start from this model, which then decides architecture, shapes and vocabulary"),
-    INT("ctx", t.ctx, 1, 1 << 20, "tokens in a row"),
-    INT("batch", t.batch, 1, 1 << 16, "rows in a step"),
-    LONG("steps", t.steps, 1, "steps in all"),
-    REAL("lr", t.lr, 1e-12, 1e3, "learning rate after the warm-up"),
-    REAL("lr-final", t.lr_final, 0, 1e3, "learning rate at the end; between, a cosine"),
-    LONG("warmup", t.warmup, 0, "steps of linear warm-up from a hundredth of the rate"),
-    REAL("weight-decay", t.weight_decay, 0, 1e3, "weight decay of the matrices"),
-    REAL("beta1", t.beta1, 0, BELOW_ONE, "decay of the gradient's mean"),
-    REAL("beta2", t.beta2, 0, BELOW_ONE, "decay of the gradient's square"),
-    REAL("adam-eps", t.adam_eps, 1e-30, 1, "added to the root of the square"),
-    REAL("clip", t.clip, 0, 1e30, "largest norm of the whole gradient; 0: any"),
-    {.name = "order",
-     .type = WKV_ARG_CHOICE,
-     .offset = offsetof(options, order),
-     .choices = "random|sequential",
-     .help = "which rows make a step"},
-    FLAG("pack", pack,
-         "fill rows with whole documents, each from the initial state, so that none sees another; "
-         "without it a row is any stretch of the data, as RWKV-LM trains"),
-    FLAG("carry", carry,
-         "each row reads a document from end to end and keeps the state from step to step"),
-    INT("bptt", t.bptt, 1, 1 << 16,
-        "with --carry: windows of ctx tokens in a step, through all of which gradients flow"),
-    {.name = "seed",
-     .type = WKV_ARG_SEED,
-     .offset = offsetof(options, t.seed),
-     .value = "N",
-     .help = "of the first weights and of the order"},
-    TEXT("val", t.val, "FILE", "held-out data of the same kind"),
-    REAL("val-fraction", t.val_fraction, 0, BELOW_ONE,
-         "hold out this part at the end of the data, when there is no --val"),
-    LONG("val-every", val_every, 0, "steps between validations; 0: only at the end"),
-    LONG("save-every", save_every, 0, "steps between checkpoints; 0: only at the end"),
-    FLAG("plot", plot, "draw the loss curve at the end"),
-    INT("threads", t.threads, 0, 4096, "threads to use; 0: all processors there are"),
+        "their own")},
+    {WKV_OPT_TEXT("vocab", t.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file")},
+    {WKV_OPT_INT("vocab-size", t.vocab_size, "N", 0, 1 << 24,
+                 "number of token ids where no vocabulary says it; 0: from the data")},
+    {WKV_OPT_TEXT("init", t.init, "MODEL",
+                  "start from this model, which then decides architecture, shapes and vocabulary")},
+    {WKV_OPT_INT("ctx", t.ctx, "N", 1, 1 << 20, "tokens in a row")},
+    {WKV_OPT_INT("batch", t.batch, "N", 1, 1 << 16, "rows in a step")},
+    {WKV_OPT_LONG("steps", t.steps, "N", 1, 1e12, "steps in all")},
+    {WKV_OPT_DOUBLE("lr", t.lr, "X", 1e-12, 1e3, "learning rate after the warm-up")},
+    {WKV_OPT_DOUBLE("lr-final", t.lr_final, "X", 0, 1e3,
+                    "learning rate at the end; between, a cosine")},
+    {WKV_OPT_LONG("warmup", t.warmup, "N", 0, 1e12,
+                  "steps of linear warm-up from a hundredth of the rate")},
+    {WKV_OPT_DOUBLE("weight-decay", t.weight_decay, "X", 0, 1e3, "weight decay of the matrices")},
+    {WKV_OPT_DOUBLE("beta1", t.beta1, "X", 0, BELOW_ONE, "decay of the gradient's mean")},
+    {WKV_OPT_DOUBLE("beta2", t.beta2, "X", 0, BELOW_ONE, "decay of the gradient's square")},
+    {WKV_OPT_DOUBLE("adam-eps", t.adam_eps, "X", 1e-30, 1, "added to the root of the square")},
+    {WKV_OPT_DOUBLE("clip", t.clip, "X", 0, 1e30, "largest norm of the whole gradient; 0: any")},
+    {WKV_OPT_CHOICE("order", order, "random|sequential", "which rows make a step")},
+    {WKV_OPT_FLAG(
+        "pack", pack,
+        "fill rows with whole documents, each from the initial state, so that none sees another; "
+        "without it a row is any stretch of the data, as RWKV-LM trains")},
+    {WKV_OPT_FLAG(
+        "carry", carry,
+        "each row reads a document from end to end and keeps the state from step to step")},
+    {WKV_OPT_INT(
+        "bptt", t.bptt, "N", 1, 1 << 16,
+        "with --carry: windows of ctx tokens in a step, through all of which gradients flow")},
+    {WKV_OPT_SEED("seed", t.seed, "of the first weights and of the order")},
+    {WKV_OPT_TEXT("val", t.val, "FILE", "held-out data of the same kind")},
+    {WKV_OPT_DOUBLE("val-fraction", t.val_fraction, "X", 0, BELOW_ONE,
+                    "hold out this part at the end of the data, when there is no --val")},
+    {WKV_OPT_LONG("val-every", val_every, "N", 0, 1e12,
+                  "steps between validations; 0: only at the end")},
+    {WKV_OPT_LONG("save-every", save_every, "N", 0, 1e12,
+                  "steps between checkpoints; 0: only at the end")},
+    {WKV_OPT_FLAG("plot", plot, "draw the loss curve at the end")},
+    WKV_CLI_THREADS_OPTION(t.threads),
 };
 
 static const char *const examples[] = {

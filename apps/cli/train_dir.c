@@ -156,7 +156,7 @@ bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args
     }
     for (size_t i = 0; i < c->n_options; i++)
         if (is_kept(&c->options[i]) &&
-            !recall_option(d, &c->options[i], (args->given >> i & 1) != 0, options))
+            !recall_option(d, &c->options[i], args->given[i], options))
             return false;
     return true;
 }

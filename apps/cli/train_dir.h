@@ -11,9 +11,9 @@
 typedef struct wkv_train_dir {
     char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], checkpoint[WKV_PATH_MAX],
         model[WKV_PATH_MAX];
-    int lock;       /* held while a process is at work in the folder, or -1 */
-    json_t *kept;   /* what options.json held; option texts point into it */
-    char *text[64]; /* numbers of it, as text */
+    int lock;                        /* held while a process is at work in the folder, or -1 */
+    json_t *kept;                    /* what options.json held; option texts point into it */
+    char *text[WKV_ARG_OPTIONS_MAX]; /* numbers of it, as text */
     int n_text;
 } wkv_train_dir;
 

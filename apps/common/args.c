@@ -1,6 +1,7 @@
 /* apps/common/args.c - parsing and checking against a command's table. */
 #include "common/args.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -285,7 +286,7 @@ static bool parse_option(const wkv_command *c, int argc, char **argv, int *i, vo
         fprintf(stderr, "wkv %s: --%s: expected %s, found '%s'\n", c->name, o->name, wrong, value);
         return try_help(c);
     }
-    out->given |= UINT64_C(1) << (o - c->options);
+    out->given[o - c->options] = true;
     return true;
 }
 
@@ -307,6 +308,7 @@ static bool take_operand(const wkv_command *c, char **argv, int i, wkv_args *out
 bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out)
 {
     bool only_operands = false;
+    assert(c->n_options <= WKV_ARG_OPTIONS_MAX);
     *out = (wkv_args){.all = argv};
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
@@ -333,5 +335,5 @@ bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, 
 bool wkv_args_given(const wkv_command *c, const wkv_args *a, const char *name)
 {
     const wkv_arg_option *o = find_long(c, name, strlen(name));
-    return o != NULL && (a->given >> (o - c->options) & 1) != 0;
+    return o != NULL && a->given[o - c->options];
 }

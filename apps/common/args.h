@@ -47,6 +47,29 @@ typedef struct wkv_arg_option {
     const char *(*choices_of)(void); /* where the library knows them, instead of choices */
 } wkv_arg_option;
 
+/* Rows of a command's table, whose values lie in a struct named `options`:
+ *   {WKV_OPT_TEXT("out", out, "FILE", "where to write"), .letter = 'o'} */
+#define WKV_OPT(option, kind, field, text) \
+    .name = option, .type = kind, .offset = offsetof(options, field), .help = text
+#define WKV_OPT_FLAG(option, field, text) WKV_OPT(option, WKV_ARG_FLAG, field, text)
+#define WKV_OPT_TEXT(option, field, v, text) WKV_OPT(option, WKV_ARG_TEXT, field, text), .value = v
+#define WKV_OPT_LIST(option, field, v, text) WKV_OPT(option, WKV_ARG_LIST, field, text), .value = v
+#define WKV_OPT_SEED(option, field, text) WKV_OPT(option, WKV_ARG_SEED, field, text), .value = "N"
+#define WKV_OPT_CHOICE(option, field, list, text) \
+    WKV_OPT(option, WKV_ARG_CHOICE, field, text), .choices = list
+#define WKV_OPT_CHOICE_OF(option, field, list, text) \
+    WKV_OPT(option, WKV_ARG_CHOICE, field, text), .choices_of = list
+#define WKV_OPT_NUMBER(option, kind, field, v, low, high, text) \
+    WKV_OPT(option, kind, field, text), .value = v, .min = low, .max = high
+#define WKV_OPT_INT(option, field, v, low, high, text) \
+    WKV_OPT_NUMBER(option, WKV_ARG_INT, field, v, low, high, text)
+#define WKV_OPT_LONG(option, field, v, low, high, text) \
+    WKV_OPT_NUMBER(option, WKV_ARG_LONG, field, v, low, high, text)
+#define WKV_OPT_FLOAT(option, field, v, low, high, text) \
+    WKV_OPT_NUMBER(option, WKV_ARG_FLOAT, field, v, low, high, text)
+#define WKV_OPT_DOUBLE(option, field, v, low, high, text) \
+    WKV_OPT_NUMBER(option, WKV_ARG_DOUBLE, field, v, low, high, text)
+
 /* What a WKV_ARG_CHOICE may be, "a|b|c". */
 static inline const char *wkv_arg_choices(const wkv_arg_option *o)
 {
@@ -62,9 +85,11 @@ typedef struct wkv_arg_operand {
 
 enum { WKV_ARG_OPERANDS_MAX = 3 };
 
-/* What the user wrote.  Bit i of given: option i of the table was used. */
+enum { WKV_ARG_OPTIONS_MAX = 128 };
+
+/* What the user wrote. */
 typedef struct wkv_args {
-    uint64_t given;
+    bool given[WKV_ARG_OPTIONS_MAX];           /* [i]: option i of the table was used */
     const char *operand[WKV_ARG_OPERANDS_MAX]; /* NULL when not given; of several, the first */
     char **all; /* every operand, in order, where the last one may be repeated */
     int n_all;
@@ -78,7 +103,7 @@ typedef struct wkv_command {
     const wkv_arg_operand *operands;
     size_t n_operands;
     const wkv_arg_option *options;
-    size_t n_options;            /* at most 64 */
+    size_t n_options;            /* at most WKV_ARG_OPTIONS_MAX */
     const char *const *examples; /* command line, explanation, ..., NULL */
     size_t options_size;
     void (*init)(void *options);                     /* sets the defaults, over zeroed memory */
