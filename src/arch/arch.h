@@ -272,7 +272,13 @@ wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_sto
 wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
                             wkv_error *err);
 
-/* Reals that the present parameters take in one flat block, each 64-byte aligned. */
+/* Reals that n of them take in a flat block, where each parameter starts on a cache line. */
+static inline size_t wkv_flat_room(size_t n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+/* Reals that the present parameters take in one flat block. */
 size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present);
 /* Points every present weight into flat, and its gradient into grad (or NULL: frozen), in
  * the model's order.  The blocks stay the caller's. */

@@ -7,8 +7,6 @@
 #include "arch/arch.h"
 #include "base/mem.h"
 
-enum { ALIGN = 16 }; /* reals; every parameter starts on a cache line */
-
 static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err)
 {
     const wkv_arch *a = cfg->arch;
@@ -70,7 +68,7 @@ size_t wkv_weights_flat_size(const wkv_config *cfg, const bool *present)
     for (int i = 0; i < wkv_params_count(cfg); i++) {
         wkv_weight w;
         set_shape(&w, cfg, wkv_params_at(cfg, i, &layer));
-        total += present[i] ? (count_of(&w) + ALIGN - 1) / ALIGN * ALIGN : 0;
+        total += present[i] ? wkv_flat_room(count_of(&w)) : 0;
     }
     return total;
 }
@@ -88,7 +86,7 @@ wkv_status wkv_weights_flat(wkv_weights *w, const wkv_config *cfg, const bool *p
             continue;
         one->data = flat + offset;
         one->grad = grad != NULL ? grad + offset : NULL;
-        offset += (count_of(one) + ALIGN - 1) / ALIGN * ALIGN;
+        offset += wkv_flat_room(count_of(one));
     }
     return WKV_OK;
 }

@@ -27,14 +27,10 @@ static void views_deinit(views *v)
     wkv_free(v->name);
 }
 
-/* Appends what tensor i is in `array`, which is laid out like the weights at `param`. */
-static void add_view(views *v, size_t i, const char *prefix, const real *array, const real *param)
+static void add_array(views *v, const wkv_trainer *t, const char *prefix, const real *array)
 {
-    wkv_tensor t = v->tensor[i];
-    snprintf(v->name[v->n], NAME_BYTES, "%s%s", prefix, t.name);
-    t.name = v->name[v->n];
-    t.data = (const uint8_t *)(array + ((const real *)(const void *)t.data - param));
-    v->tensor[v->n++] = t;
+    wkv_trained_view(&t->trained, array, prefix, v->tensor + v->n, v->name[v->n], NAME_BYTES);
+    v->n += t->trained.n;
 }
 
 static void add_states(views *v, const wkv_trainer *t)
@@ -46,38 +42,27 @@ static void add_states(views *v, const wkv_trainer *t)
         .dtype = WKV_DTYPE_REAL,
         .ndim = 2,
         .dim = {t->work.o.B, (int64_t)t->cfg.arch->state_size(&t->cfg)},
-        .stride = {(int64_t)t->cfg.arch->state_size(&t->cfg), 1},
     };
+    wkv_tensor_set_strides(&state);
     v->tensor[v->n++] = state;
 }
 
 static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, wkv_error *err)
 {
-    size_t count = (size_t)wkv_params_count(&t->cfg), n = 0;
-    char(*names)[WKV_NAME_MAX] = wkv_calloc(count, sizeof *names);
+    const size_t most = 3 * t->trained.n + 1;
     *v = (views){
-        .tensor = wkv_calloc(3 * count + 1, sizeof *v->tensor),
-        .name = wkv_calloc(3 * count + 1, sizeof *v->name),
+        .tensor = wkv_calloc(most, sizeof *v->tensor),
+        .name = wkv_calloc(most, sizeof *v->name),
     };
-    if (names == NULL || v->tensor == NULL || v->name == NULL) {
-        wkv_free(names);
+    if (v->tensor == NULL || v->name == NULL) {
         views_deinit(v);
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory for a checkpoint", path);
     }
-    wkv_weights_tensors(&t->weights, &t->cfg, v->tensor, names, &n);
-    for (size_t i = 0; i < n; i++) {
-        memcpy(v->name[i], names[i], sizeof names[i]);
-        v->tensor[i].name = v->name[i];
-    }
-    v->n = n;
-    const wkv_optim *o = &t->optim;
-    for (size_t i = 0; i < n; i++)
-        add_view(v, i, "adam.m.", o->m, o->param);
-    for (size_t i = 0; i < n; i++)
-        add_view(v, i, "adam.v.", o->v, o->param);
+    add_array(v, t, "", t->optim.param);
+    add_array(v, t, "adam.m.", t->optim.m);
+    add_array(v, t, "adam.v.", t->optim.v);
     if (wkv_work_kept(&t->work) != NULL)
         add_states(v, t);
-    wkv_free(names);
     return WKV_OK;
 }
 
@@ -137,14 +122,15 @@ static wkv_status check_tensors(const wkv_store *file, const views *v, uint32_t 
     return WKV_OK;
 }
 
-/* Third i / (n / 3) of the views lies in this array of the trainer. */
-static void copy_array(const wkv_store *file, const views *v, size_t third, real *array)
+/* The third-th of the three arrays. */
+static void copy_array(const wkv_store *file, const wkv_trainer *t, const views *v, size_t third,
+                       real *array)
 {
-    size_t n = v->n / 3;
-    for (size_t i = third * n; i < (third + 1) * n; i++) {
-        const wkv_tensor *to = &v->tensor[i];
-        real *dst = array + ((const real *)(const void *)to->data - array);
-        memcpy(dst, wkv_store_find(file, to->name)->data, view_bytes(to));
+    const size_t n = t->trained.n;
+    for (size_t i = 0; i < n; i++) {
+        const wkv_tensor *to = &v->tensor[third * n + i];
+        memcpy(array + t->trained.tensor[i].at, wkv_store_find(file, to->name)->data,
+               view_bytes(to));
     }
 }
 
@@ -155,9 +141,9 @@ static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v,
     WKV_TRY(wkv_ckpt_meta_check(file, t, err));
     WKV_TRY(wkv_ckpt_meta_state(file, t->opts.steps, &step, &crc, err));
     WKV_TRY(check_tensors(file, v, crc, err));
-    copy_array(file, v, 0, t->optim.param);
-    copy_array(file, v, 1, t->optim.m);
-    copy_array(file, v, 2, t->optim.v);
+    copy_array(file, t, v, 0, t->optim.param);
+    copy_array(file, t, v, 1, t->optim.m);
+    copy_array(file, t, v, 2, t->optim.v);
     if (wkv_work_kept(&t->work) != NULL)
         memcpy(wkv_work_kept(&t->work), wkv_store_find(file, "train.state")->data,
                view_bytes(&v->tensor[v->n - 1]));

@@ -59,31 +59,18 @@ void wkv_optim_deinit(wkv_optim *o)
     *o = (wkv_optim){0};
 }
 
-/* Starts a group at the weight of parameter p unless the last one is alike; it ends where
- * the next one starts, the alignment gaps included (they stay zero). */
-static void add_weight(wkv_optim *o, const wkv_param *p, const wkv_weight *w)
+/* A group ends where the next one starts, the alignment gaps included (they stay zero). */
+wkv_status wkv_optim_group(wkv_optim *o, const wkv_trained *trained, wkv_error *err)
 {
-    size_t first = (size_t)((const real *)w->data - o->param);
-    wkv_group *last = o->n_groups > 0 ? &o->groups[o->n_groups - 1] : NULL;
-    if (last != NULL && last->lr_scale == p->lr_scale && last->decays == wkv_param_decays(p))
-        return;
-    o->groups[o->n_groups++] =
-        (wkv_group){.first = first, .lr_scale = p->lr_scale, .decays = wkv_param_decays(p)};
-}
-
-wkv_status wkv_optim_group(wkv_optim *o, const wkv_config *cfg, const wkv_weights *w,
-                           wkv_error *err)
-{
-    int count = wkv_params_count(cfg);
-    o->groups = wkv_calloc((size_t)count, sizeof *o->groups);
+    o->groups = wkv_calloc(trained->n + 1, sizeof *o->groups);
     if (o->groups == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for %d optimiser groups", count);
-    for (int i = 0; i < count; i++) {
-        int layer;
-        const wkv_param *p = wkv_params_at(cfg, i, &layer);
-        const wkv_weight *weight = wkv_weights_at(w, cfg, i);
-        if (weight->data != NULL)
-            add_weight(o, p, weight);
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for %zu optimiser groups", trained->n);
+    for (size_t i = 0; i < trained->n; i++) {
+        const wkv_trained_tensor *t = &trained->tensor[i];
+        const wkv_group *last = o->n_groups > 0 ? &o->groups[o->n_groups - 1] : NULL;
+        if (last == NULL || last->lr_scale != t->lr_scale || last->decays != t->decays)
+            o->groups[o->n_groups++] =
+                (wkv_group){.first = t->at, .lr_scale = t->lr_scale, .decays = t->decays};
     }
     for (size_t i = 0; i < o->n_groups; i++) {
         size_t end = i + 1 < o->n_groups ? o->groups[i + 1].first : o->n;

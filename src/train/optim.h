@@ -1,14 +1,14 @@
 /* train/optim.h - the four flat arrays of training and the update of one by the others.
  *
  * Parameters, gradients and Adam's two moments lie in arrays of one layout
- * (wkv_weights_flat), so that norm and update run over long stretches and not tensor
+ * (trained.h), so that norm and update run over long stretches and not tensor
  * by tensor.  A group is a run of neighbours with one decay and one rate. */
 #ifndef WKV_TRAIN_OPTIM_H
 #define WKV_TRAIN_OPTIM_H
 
 #include <wkv/train.h>
 
-#include "arch/arch.h"
+#include "train/trained.h"
 
 typedef struct wkv_group {
     size_t first, n;
@@ -30,9 +30,8 @@ typedef struct wkv_optim {
 wkv_status wkv_optim_init(wkv_optim *o, const wkv_dev *dev, size_t n, wkv_error *err);
 void wkv_optim_deinit(wkv_optim *o);
 
-/* Finds the groups, once the weights point into o->param. */
-wkv_status wkv_optim_group(wkv_optim *o, const wkv_config *cfg, const wkv_weights *w,
-                           wkv_error *err);
+/* Finds the groups of what lies in the arrays. */
+wkv_status wkv_optim_group(wkv_optim *o, const wkv_trained *trained, wkv_error *err);
 
 void wkv_optim_zero_grad(wkv_optim *o);
 

@@ -142,10 +142,13 @@ static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
     if (t->present == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for %d parameters", count);
     wkv_params_present(t->present, &t->cfg, init);
-    size_t n = wkv_weights_flat_size(&t->cfg, t->present);
-    WKV_TRY(wkv_optim_init(&t->optim, t->dev, n, err));
+    WKV_TRY(wkv_trained_init(&t->trained, (size_t)count, err));
+    for (int i = 0; i < count; i++)
+        if (t->present[i])
+            wkv_trained_add_param(&t->trained, &t->cfg, i);
+    WKV_TRY(wkv_optim_init(&t->optim, t->dev, t->trained.size, err));
     WKV_TRY(wkv_weights_flat(&t->weights, &t->cfg, t->present, t->optim.param, t->optim.grad, err));
-    WKV_TRY(wkv_optim_group(&t->optim, &t->cfg, &t->weights, err));
+    WKV_TRY(wkv_optim_group(&t->optim, &t->trained, err));
     if (init == NULL)
         return wkv_weights_create(&t->weights, &t->cfg, t->dev, o->seed, o->lr, err);
     wkv_status s = wkv_weights_load(&t->weights, &t->cfg, init, err);

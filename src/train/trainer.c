@@ -28,6 +28,7 @@ void wkv_trainer_close(wkv_trainer **pt)
     wkv_work_deinit(&t->work);
     wkv_weights_deinit(&t->weights);
     wkv_optim_deinit(&t->optim);
+    wkv_trained_deinit(&t->trained);
     wkv_feed_close(&t->feed);
     wkv_data_close(&t->val_data);
     for (int i = 0; i < t->n_data; i++)

@@ -19,7 +19,8 @@ struct wkv_trainer {
     wkv_config cfg;
     bool *present; /* which parameters the model has, by wkv_params_at's index */
     wkv_weights weights;
-    wkv_optim optim;
+    wkv_trained trained;
+    wkv_optim optim; /* of what is trained */
     wkv_data data[WKV_SOURCES_MAX], val_data;
     int n_data;
     wkv_mix train, val; /* val.n == 0: nothing is held out */

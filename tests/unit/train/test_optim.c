@@ -11,6 +11,7 @@ typedef struct model {
     wkv_config cfg;
     bool present[128];
     wkv_weights weights;
+    wkv_trained trained;
     wkv_optim optim;
 } model;
 
@@ -28,13 +29,19 @@ static void open_model(model *m, const char *arch)
     assert_int_equal(wkv_weights_flat(&m->weights, &m->cfg, m->present, o->param, o->grad, NULL),
                      WKV_OK);
     assert_int_equal(wkv_weights_create(&m->weights, &m->cfg, m->dev, 3, 1e-3, NULL), WKV_OK);
-    assert_int_equal(wkv_optim_group(o, &m->cfg, &m->weights, NULL), WKV_OK);
+    assert_int_equal(wkv_trained_init(&m->trained, 128, NULL), WKV_OK);
+    for (int i = 0; i < wkv_params_count(&m->cfg); i++)
+        if (m->present[i])
+            wkv_trained_add_param(&m->trained, &m->cfg, i);
+    assert_int_equal(m->trained.size, n);
+    assert_int_equal(wkv_optim_group(o, &m->trained, NULL), WKV_OK);
 }
 
 static void close_model(model *m)
 {
     wkv_weights_deinit(&m->weights);
     wkv_optim_deinit(&m->optim);
+    wkv_trained_deinit(&m->trained);
     wkv_dev_close(&m->dev);
 }
 
