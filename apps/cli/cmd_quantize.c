@@ -12,6 +12,7 @@ typedef struct options {
 static const wkv_arg_option table[] = {
     {WKV_OPT_CHOICE_OF("type", q.type, wkv_quantize_types,
                        "type of the matrices; a mix gives some of them more bits"),
+     .value = "TYPE",
      .letter = 't'},
     {WKV_OPT_FLAG("pure", pure, "this type for every matrix, head and embedding included")},
     {WKV_OPT_TEXT("calibrate", calibrate, "FILE",
@@ -38,7 +39,7 @@ static const wkv_arg_operand operands[] = {
 static const char *const examples[] = {
     "wkv quantize model.pth model-q8.gguf",
     "a quarter of the size of float32, hardly any loss",
-    "wkv quantize model.pth model-q4.gguf --type q4_k_m --calibrate text.txt",
+    "wkv quantize model.pth model-q4.gguf --type q4 --calibrate text.txt",
     "an eighth of it; a text like those that the model will see tells what matters",
     "wkv quantize model.safetensors model.bin --type q5_1",
     "a file for rwkv.cpp",

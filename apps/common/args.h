@@ -38,7 +38,7 @@ typedef struct wkv_arg_option {
     const char *name; /* without the dashes */
     wkv_arg_type type;
     size_t offset;     /* of the value, in the command's options */
-    const char *value; /* what help calls the value: "N", "FILE" */
+    const char *value; /* what help calls the value: "N", "FILE"; of a choice, if its list is long */
     const char *help;
     char letter; /* short form, or 0 */
     bool above;

@@ -40,15 +40,28 @@ static void *defaults(const wkv_command *c)
     return options;
 }
 
+/* "; one of a, b, c" for a choice whose list is too long to stand as its value. */
+static void list_choices(const wkv_arg_option *o, char *buf, size_t size)
+{
+    buf[0] = '\0';
+    if (o->type != WKV_ARG_CHOICE || o->value == NULL)
+        return;
+    size_t at = (size_t)snprintf(buf, size, "; one of ");
+    for (const char *p = wkv_arg_choices(o); *p != '\0' && at + 3 < size; p++)
+        at += (size_t)snprintf(buf + at, size - at, "%c%s", *p == '|' ? ',' : *p,
+                               *p == '|' ? " " : "");
+}
+
 /* "help text [default]" */
 static void describe(const wkv_arg_option *o, const void *options, char *buf, size_t size)
 {
-    char preset[256];
+    char preset[256], choices[256];
     wkv_args_format(o, options, preset, sizeof preset);
+    list_choices(o, choices, sizeof choices);
     if (preset[0] != '\0')
-        snprintf(buf, size, "%s [%s]", o->help, preset);
+        snprintf(buf, size, "%s%s [%s]", o->help, choices, preset);
     else
-        snprintf(buf, size, "%s", o->help);
+        snprintf(buf, size, "%s%s", o->help, choices);
 }
 
 static void synopsis(FILE *out, const wkv_command *c)
@@ -62,7 +75,7 @@ static void synopsis(FILE *out, const wkv_command *c)
 
 static const char *value_of(const wkv_arg_option *o)
 {
-    return o->type == WKV_ARG_CHOICE ? wkv_arg_choices(o) : o->value;
+    return o->value != NULL ? o->value : wkv_arg_choices(o);
 }
 
 static void help_option(FILE *out, const wkv_arg_option *o, const void *options)

@@ -43,7 +43,7 @@ typedef struct wkv_quantize_opts {
 
 WKV_API void wkv_quantize_opts_init(wkv_quantize_opts *o);
 
-/* The types and mixes of types, "q8_0|q6_k|...". */
+/* The types and mixes of types, "q8|q4|q8_0|...". */
 WKV_API const char *wkv_quantize_types(void);
 
 /* Quantises the model `in` into the file `out`, atomically.  Vectors and low-rank factors keep

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <wkv/quantize.h>
 
-/* X(name, base, out, head, embed) */
+/* X(name, base, out, head, embed); q8 and q4 are the ones to take where nothing else is asked. */
 #define MIXES(X) \
+    X(q8, Q8_0, Q8_0, Q8_0, Q8_0) \
+    X(q4, Q4_K, Q5_K, Q6_K, Q4_K) \
     X(q8_0, Q8_0, Q8_0, Q8_0, Q8_0) \
     X(q6_k, Q6_K, Q6_K, Q6_K, Q6_K) \
     X(q5_k_m, Q5_K, Q6_K, Q6_K, Q5_K) \

@@ -2,6 +2,8 @@
 small_model
 "$WKV" quantize model.safetensors q8.gguf 2>err
 says 'q8.gguf: q8_0'
+"$WKV" quantize model.safetensors short.gguf --type q8 2>/dev/null
+cmp q8.gguf short.gguf
 "$WKV" quantize model.safetensors q5.bin --type q5_1 2>/dev/null
 "$WKV" info q5.bin | grep '^format'
 "$WKV" quantize model.safetensors q4.gguf --type q4_0 --verbose --calibrate text \
