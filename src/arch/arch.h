@@ -260,6 +260,19 @@ int wkv_param_shape(const wkv_config *cfg, const wkv_param *p, int64_t dim[WKV_M
 /* present[i] for every parameter of a new model, or of this file when it is not NULL. */
 void wkv_params_present(bool *present, const wkv_config *cfg, const wkv_store *file);
 
+/* ---- initial states: start.c ------------------------------------------------------------- */
+
+/* The memory that a version with matrix states starts with may be a parameter of the model
+ * (state tuning): "blocks.0.att.time_state", [H, N, N] as [value][key]. */
+bool wkv_param_is_start(const wkv_param *p);
+
+/* A sequence's initial state: state_init, and what the weights say of it. */
+void wkv_state_start(const wkv_config *cfg, const wkv_weights *w, real *state);
+/* Given the gradient of such a state, the gradients of these weights +=. */
+void wkv_state_start_bwd(const wkv_config *cfg, const wkv_weights *w, const real *dstate);
+/* True when some of these have a gradient. */
+bool wkv_state_start_trained(const wkv_config *cfg, const wkv_weights *w);
+
 /* ---- weights: weights.c, bind.c ---------------------------------------------------------------
  */
 

@@ -25,6 +25,11 @@
     P(head, "head.weight", ONCE, MAT, V, C, 1, REQUIRED, 1, wkv_init_head) \
     P(head_b, "head.bias", ONCE, VEC, V, 1, 1, RARE, 1, wkv_init_zero)
 
+/* The initial state of versions with a matrix for each head, where one is learnt (state
+ * tuning); zero elsewhere.  Files have it as [value][key]. */
+#define WKV_START(P) \
+    P(start, "blocks.%d.att.time_state", LAYER, VEC, H, N, N, RARE, 1, wkv_init_zero)
+
 typedef struct wkv_frame {
     WKV_FRAME(WKV_FIELD, NULL)
 } wkv_frame;

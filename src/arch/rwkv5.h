@@ -31,7 +31,8 @@
     P(ffn_key, "blocks.%d.ffn.key.weight", LAYER, MAT, F, C, 1, REQUIRED, 1, wkv_init_ortho) \
     P(ffn_receptance, "blocks.%d.ffn.receptance.weight", LAYER, MAT, C, C, 1, REQUIRED, 1, \
       wkv_init_zero) \
-    P(ffn_value, "blocks.%d.ffn.value.weight", LAYER, MAT, C, F, 1, REQUIRED, 1, wkv_init_zero)
+    P(ffn_value, "blocks.%d.ffn.value.weight", LAYER, MAT, C, F, 1, REQUIRED, 1, wkv_init_zero) \
+    WKV_START(P)
 
 typedef struct rwkv5_layer {
     RWKV5_LAYER(WKV_FIELD)

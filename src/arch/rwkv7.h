@@ -40,7 +40,8 @@
     P(ln_x_b, "blocks.%d.att.ln_x.bias", LAYER, VEC, A, 1, 1, REQUIRED, 1, wkv_init_zero) \
     P(ffn_x_k, "blocks.%d.ffn.x_k", LAYER, VEC, C, 1, 1, REQUIRED, 1, init_ffn_x_k) \
     P(ffn_key, "blocks.%d.ffn.key.weight", LAYER, MAT, F, C, 1, REQUIRED, 1, wkv_init_ortho) \
-    P(ffn_value, "blocks.%d.ffn.value.weight", LAYER, MAT, C, F, 1, REQUIRED, 1, wkv_init_zero)
+    P(ffn_value, "blocks.%d.ffn.value.weight", LAYER, MAT, C, F, 1, REQUIRED, 1, wkv_init_zero) \
+    WKV_START(P)
 
 typedef struct rwkv7_layer {
     RWKV7_LAYER(WKV_FIELD)

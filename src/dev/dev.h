@@ -24,6 +24,7 @@
  * A vector has rows = 1, cols = its length, and is always of type real.
  * A matrix holds rows x cols of dtype; y = x W^T (rows = outputs, cols = inputs), or,
  * when in_out, y = x W (rows = inputs, cols = outputs). */
+struct wkv_lora;
 typedef struct wkv_weight {
     const void *data; /* NULL: the model has no such (optional) parameter */
     real *grad;       /* same number of elements; NULL: frozen, no gradient is computed */
@@ -33,7 +34,16 @@ typedef struct wkv_weight {
     int rows, cols;
     const unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
     wkv_layout layout;           /* how these lie; NONE: data is used as it is */
+    const struct wkv_lora *lora; /* a change of an (out, in) matrix, or NULL */
 } wkv_weight;
+
+/* A low-rank change: every product with W is one with W + scale B A, which is never formed.
+ * Both factors are of type real. */
+typedef struct wkv_lora {
+    wkv_weight A; /* (rank, inputs) */
+    wkv_weight B; /* (outputs, rank) */
+    real scale;
+} wkv_lora;
 
 /* One of several products that are computed together: y (rows, outputs) = or += in (rows,
  * inputs) times W.  No product's y is another's in. */

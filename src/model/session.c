@@ -267,8 +267,7 @@ uint64_t wkv_session_position(const wkv_session *s)
 
 void wkv_session_reset(wkv_session *s)
 {
-    const wkv_config *cfg = &s->model->cfg;
-    cfg->arch->state_init(cfg, s->state);
+    wkv_state_start(&s->model->cfg, &s->model->weights, s->state);
     s->position = 0;
     s->has_logits = false;
 }

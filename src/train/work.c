@@ -38,7 +38,7 @@ static void first_states(wkv_work *w, const wkv_window *win, const real *kept)
         if (win->kept[i] >= 0)
             memcpy(w->state[i], kept + (size_t)win->kept[i] * n, n * sizeof *kept);
         else
-            w->cfg->arch->state_init(w->cfg, w->state[i]);
+            wkv_state_start(w->cfg, w->weights, w->state[i]);
 }
 
 static void keep_states(const wkv_work *w, const wkv_window *win, real *kept)
@@ -64,6 +64,11 @@ static void last_gradients(wkv_work *w, const wkv_window *win, bool behind)
 static void first_gradients(wkv_work *w, const wkv_window *win)
 {
     size_t n = state_size(w);
+    for (int i = 0; i < win->n; i++)
+        if (win->kept[i] < 0)
+            wkv_state_start_bwd(w->cfg, w->weights, w->dstate[i]);
+    if (w->dkept == NULL)
+        return;
     memset(w->dkept, 0, (size_t)w->o.B * n * sizeof *w->dkept);
     for (int i = 0; i < win->n; i++)
         if (win->kept[i] >= 0)
@@ -113,7 +118,7 @@ static double both(wkv_work *w, const wkv_window *win, int64_t learnt, real *lea
     p.dhidden = dhidden;
     p.tape = &w->tape;
     p.saved = memset(w->saved, 0, w->saved_bytes);
-    p.dstate = w->o.windows > 1 ? w->dstate : NULL;
+    p.dstate = w->dstate;
     w->cfg->arch->forward(&p);
     if (leave != NULL)
         keep_states(w, win, leave);
@@ -239,8 +244,10 @@ static bool allocate_fixed(wkv_work *w)
     }
     if (w->o.carry && (w->kept = take(w, (K + 2) * B, state * sizeof(real))) == NULL)
         return false;
-    if (K > 1 && ((w->dstate = take_states(w, most)) == NULL ||
-                  (w->dkept = take(w, B, state * sizeof(real))) == NULL))
+    bool start = wkv_state_start_trained(w->cfg, w->weights);
+    if ((K > 1 || start) && (w->dstate = take_states(w, most)) == NULL)
+        return false;
+    if (K > 1 && (w->dkept = take(w, B, state * sizeof(real))) == NULL)
         return false;
     return true;
 }
@@ -304,10 +311,10 @@ wkv_status wkv_work_train(wkv_work *w, double *loss, wkv_error *err)
     for (int j = K - 1; j >= 0; j--) {
         const wkv_window *win = &w->window[j];
         first_states(w, win, w->o.carry ? kept_before(w, j) : NULL);
-        if (K > 1)
+        if (w->dstate != NULL)
             last_gradients(w, win, j + 1 < K);
         sum += both(w, win, learnt, w->o.carry && j + 1 == K ? kept_before(w, K) : NULL);
-        if (K > 1)
+        if (w->dstate != NULL)
             first_gradients(w, win);
     }
     *loss = learnt > 0 ? sum / (double)learnt : 0;

@@ -29,7 +29,7 @@ typedef struct wkv_work {
     wkv_window *window; /* [windows]: what the next step is about; validation uses the first */
     double *loss;       /* (B, T): of each token of the window last passed; 0 where masked */
     real **state;       /* [B per_row]: a state for each sequence of a window */
-    real **dstate;      /* the same, their gradients; windows > 1 */
+    real **dstate;      /* the same, their gradients; where windows > 1 or the start is trained */
     real *kept;         /* carry: (windows + 2, B) states: before each window of the step,
                            after the last, and those of validation */
     real *dkept;        /* (B) gradients of the states between two windows; windows > 1 */

@@ -98,7 +98,10 @@ static void run_measured(net *n, bool train, bool backward)
     if (!wkv_arena_init(&n->tape, tape) || !wkv_arena_init(&n->scratch, scratch))
         abort();
     for (int b = 0; b < n->seqs.n; b++)
-        memcpy(n->state[b], n->state0[b], n->state_size * sizeof(real));
+        if (n->fresh)
+            wkv_state_start(&n->cfg, &n->weights, n->state[b]);
+        else
+            memcpy(n->state[b], n->state0[b], n->state_size * sizeof(real));
     run(n, train, backward);
     wkv_arena_deinit(&n->tape);
     wkv_arena_deinit(&n->scratch);
@@ -169,13 +172,14 @@ void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size
         n->state[b] = reals(n->state_size);
         n->dstate[b] = reals(n->state_size);
         n->state_weight[b] = reals(n->state_size);
-        n->cfg.arch->state_init(&n->cfg, n->state0[b]);
+        wkv_state_start(&n->cfg, &n->weights, n->state0[b]);
         randomise(n->state_weight[b], n->state_size, &rng, 0.1);
     }
     n->logits = reals(rows * (size_t)vocab);
     n->out_weight = reals(rows * (size_t)vocab);
     randomise(n->out_weight, rows * (size_t)vocab, &rng, 1.0);
     n->saved = calloc(1, n->cfg.arch->saved_once + (size_t)layers * n->cfg.arch->saved_layer);
+    n->fresh = !random_state;
     if (random_state)
         warm_up(n, &rng);
     net_forward(n, false);
@@ -213,6 +217,8 @@ void net_backward(net *n)
     for (int b = 0; b < n->seqs.n; b++)
         memcpy(n->dstate[b], n->state_weight[b], n->state_size * sizeof(real));
     run_measured(n, true, true);
+    for (int b = 0; b < n->seqs.n && n->fresh; b++)
+        wkv_state_start_bwd(&n->cfg, &n->weights, n->dstate[b]);
 }
 
 double net_sum(const net *n)

@@ -19,6 +19,7 @@ typedef struct net {
     int32_t start[NET_MAX_SEQS + 1];
     int32_t *ids;
     size_t state_size;
+    bool fresh;                 /* these are those of the model: not random */
     real *state0[NET_MAX_SEQS]; /* the initial states */
     real *state[NET_MAX_SEQS];  /* the states after net_forward */
     real *dstate[NET_MAX_SEQS]; /* after net_backward: gradients of the initial states */

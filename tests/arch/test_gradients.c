@@ -1,6 +1,6 @@
 /* tests/arch/test_gradients.c - the whole model's gradient against central finite
  * differences, in double: every version, several shapes, ragged batches, initial states
- * that are not zero, gradients into those states and from the final ones. */
+ * that are not zero or are learnt, gradients into those states and from the final ones. */
 #include "test.h"
 
 #include <math.h>
@@ -20,12 +20,15 @@ static const gradient_case cases[] = {
     {&wkv_arch_rwkv4, 2, 6, 6, 7, {5, 1, 3}, 3, false, true},
     {&wkv_arch_rwkv4, 3, 5, 5, 6, {19, 2}, 2, true, true},
     {&wkv_arch_rwkv5, 1, 4, 2, 5, {3}, 1, false, false},
+    {&wkv_arch_rwkv5, 2, 6, 3, 7, {5, 1, 3}, 3, true, false},
     {&wkv_arch_rwkv5, 2, 6, 3, 7, {5, 1, 3}, 3, false, true},
     {&wkv_arch_rwkv5, 2, 8, 4, 6, {19, 33}, 2, true, true},
     {&wkv_arch_rwkv6, 1, 4, 2, 5, {3}, 1, false, false},
+    {&wkv_arch_rwkv6, 2, 6, 3, 7, {5, 1, 3}, 3, true, false},
     {&wkv_arch_rwkv6, 2, 6, 3, 7, {5, 1, 3}, 3, false, true},
     {&wkv_arch_rwkv6, 2, 8, 4, 6, {19, 33}, 2, true, true},
     {&wkv_arch_rwkv7, 1, 4, 2, 5, {3}, 1, false, false},
+    {&wkv_arch_rwkv7, 2, 6, 3, 7, {5, 17, 3}, 3, true, false},
     {&wkv_arch_rwkv7, 2, 6, 3, 7, {5, 1, 3}, 3, false, true},
     {&wkv_arch_rwkv7, 3, 8, 4, 6, {19, 33}, 2, true, true},
     {&wkv_arch_rwkv7, 2, 10, 5, 5, {17, 16, 2, 1}, 4, false, true},

@@ -1,47 +1,127 @@
 /* tests/ops/check_matmul.c - products, both orientations, few rows and many, added or
- * written; and weights that are stored in every other type. */
+ * written; with low-rank changes; and weights that are stored in every other type. */
 #include <math.h>
 
 #include "base/half.h"
 #include "ops.h"
 
-/* variant: bit 0 in_out, bit 1 accumulate; in: x, W, and what y holds before. */
-static wkv_weight weight_of(op_case *c)
+/* variant: bit 0 in_out, 1 accumulate, 2 a low-rank change, 3 of a frozen W; in: x, W, what y
+ * holds before, and the change's factors. */
+enum { IN_OUT = 1, ACCUMULATE = 2, CHANGED = 4, FROZEN = 8 };
+
+static wkv_weight weight_of(op_case *c, wkv_lora *change)
 {
-    bool in_out = c->variant & 1;
-    return case_mat(&c->in[1], in_out ? c->C : c->N, in_out ? c->N : c->C, in_out);
+    bool in_out = c->variant & IN_OUT;
+    wkv_weight W = case_mat(&c->in[1], in_out ? c->C : c->N, in_out ? c->N : c->C, in_out);
+    if (c->variant & FROZEN)
+        W.grad = NULL;
+    if (c->variant & CHANGED) {
+        const int rank = (int)c->in[3].n / c->C;
+        *change = (wkv_lora){.A = case_mat(&c->in[3], rank, c->C, false),
+                             .B = case_mat(&c->in[4], c->N, rank, false),
+                             .scale = REAL_C(1.75)};
+        W.lora = change;
+    }
+    return W;
 }
 
 static void forward(wkv_exec *x, op_case *c)
 {
-    wkv_weight W = weight_of(c);
+    wkv_lora change;
+    wkv_weight W = weight_of(c, &change);
     memcpy(c->out[0].v, c->in[2].v, c->in[2].n * sizeof(real));
-    x->dev->matmul(x, c->out[0].v, c->in[0].v, &W, c->rows, c->variant & 2);
+    x->dev->matmul(x, c->out[0].v, c->in[0].v, &W, c->rows, c->variant & ACCUMULATE);
 }
 
 static void backward(wkv_exec *x, op_case *c)
 {
-    wkv_weight W = weight_of(c);
+    wkv_lora change;
+    wkv_weight W = weight_of(c, &change);
     x->dev->matmul_bwd(x, c->in[0].d, c->out[0].d, c->in[0].v, &W, c->rows, false);
-    if (c->variant & 2)
+    if (c->variant & ACCUMULATE)
         memcpy(c->in[2].d, c->out[0].d, c->in[2].n * sizeof(real));
+}
+
+static void make_case(op_case *c, int rows, int n_in, int n_out, int variant)
+{
+    enum { RANK = 3 };
+    case_init(c, "matmul", rows, n_in, 1);
+    c->N = n_out;
+    c->variant = variant;
+    case_in(c, "x", (size_t)rows * (size_t)n_in, 1.0);
+    case_in(c, "W", (size_t)n_out * (size_t)n_in, 1.0);
+    case_in(c, "y before", (size_t)rows * (size_t)n_out, 1.0);
+    if (variant & CHANGED) {
+        case_in(c, "lora_A", RANK * (size_t)n_in, 1.0);
+        case_in(c, "lora_B", (size_t)n_out * RANK, 1.0);
+    }
+    case_out(c, "y", (size_t)rows * (size_t)n_out);
+    c->forward = forward;
+    c->backward = backward;
 }
 
 static void check_shape(int rows, int n_in, int n_out)
 {
-    for (int variant = 0; variant < 4; variant++) {
-        op_case c;
-        case_init(&c, "matmul", rows, n_in, 1);
-        c.N = n_out;
-        c.variant = variant;
-        case_in(&c, "x", (size_t)rows * (size_t)n_in, 1.0);
-        case_in(&c, "W", (size_t)n_out * (size_t)n_in, 1.0);
-        case_in(&c, "y before", (size_t)rows * (size_t)n_out, 1.0);
-        case_out(&c, "y", (size_t)rows * (size_t)n_out);
-        c.forward = forward;
-        c.backward = backward;
+    op_case c;
+    for (int variant = 0; variant < CHANGED; variant++) {
+        make_case(&c, rows, n_in, n_out, variant);
         case_run(&c);
     }
+    for (int variant = CHANGED; variant <= (CHANGED | ACCUMULATE); variant += ACCUMULATE) {
+        make_case(&c, rows, n_in, n_out, variant);
+        case_run(&c);
+    }
+}
+
+/* No gradient reaches a frozen matrix, whatever its change gets. */
+static void check_frozen(void)
+{
+    op_case c;
+    wkv_dev *dev;
+    wkv_arena scratch;
+    make_case(&c, 6, 20, 10, CHANGED | FROZEN);
+    assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
+    wkv_arena_measure(&scratch);
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
+    backward(&x, &c);
+    assert_true(wkv_arena_init(&scratch, scratch.peak));
+    backward(&x, &c);
+    for (size_t i = 0; i < c.in[1].n; i++)
+        assert_true(c.in[1].d[i] == 0);
+    assert_true(c.in[3].d[0] != 0 && c.in[4].d[0] != 0);
+    wkv_arena_deinit(&scratch);
+    wkv_dev_close(&dev);
+    case_free(&c);
+}
+
+/* The product with a change is that with the changed matrix. */
+static void check_merged(int rows)
+{
+    op_case c;
+    wkv_dev *dev;
+    wkv_arena scratch;
+    make_case(&c, rows, 40, 30, CHANGED);
+    assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
+    wkv_arena_measure(&scratch);
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
+    forward(&x, &c);
+    assert_true(wkv_arena_init(&scratch, scratch.peak));
+    forward(&x, &c);
+    const int rank = (int)c.in[3].n / c.C;
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < c.N; o++) {
+            double want = 0;
+            for (int i = 0; i < c.C; i++) {
+                double w = (double)c.in[1].v[o * c.C + i];
+                for (int k = 0; k < rank; k++)
+                    w += 1.75 * (double)c.in[4].v[o * rank + k] * (double)c.in[3].v[k * c.C + i];
+                want += w * (double)c.in[0].v[r * c.C + i];
+            }
+            assert_true(fabs((double)c.out[0].v[r * c.N + o] - want) < 1e-3);
+        }
+    wkv_arena_deinit(&scratch);
+    wkv_dev_close(&dev);
+    case_free(&c);
 }
 
 /* ---- stored types ----------------------------------------------------------------- */
@@ -109,6 +189,9 @@ void check_matmul(void **state)
                                     {5, 7, 100}, {40, 130, 65}, {70, 16, 300}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         check_shape(shapes[i][0], shapes[i][1], shapes[i][2]);
+    check_frozen();
+    check_merged(1);
+    check_merged(9);
     static const wkv_dtype stored[] = {WKV_DTYPE_F16,  WKV_DTYPE_BF16, WKV_DTYPE_Q4_0,
                                        WKV_DTYPE_Q4_1, WKV_DTYPE_Q5_0, WKV_DTYPE_Q5_1,
                                        WKV_DTYPE_Q8_0};

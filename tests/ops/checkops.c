@@ -90,7 +90,7 @@ void case_slot_backward(case_slot *s, const op_case *c, int i, int o)
     slot_at(s, c, c->in[i].d, c->in[i].n / (size_t)c->seqs.n);
 }
 
-static void case_free(op_case *c)
+void case_free(op_case *c)
 {
     for (int i = 0; i < c->n_in; i++) {
         free(c->in[i].v);

@@ -61,6 +61,7 @@ void case_slot_backward(case_slot *s, const op_case *c, int i, int o);
 
 /* Runs all comparisons on the case and frees it. */
 void case_run(op_case *c);
+void case_free(op_case *c);
 
 /* The checks, by the file that holds them. */
 void check_embed(void **state);

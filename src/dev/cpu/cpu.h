@@ -45,6 +45,8 @@ static inline int wkv_cpu_parts(const wkv_exec *x, size_t n, size_t steps)
 #include "dev/ops.def"
 #undef OP
 double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n);
+/* v *= s, on the calling thread: for what is small. */
+void wkv_cpu_scale(const wkv_exec *x, real *v, size_t n, real s);
 size_t wkv_cpu_packed_size(const wkv_weight *W);
 bool wkv_cpu_pack(const wkv_dev *d, wkv_weight *W, unsigned char *to);
 

@@ -5,8 +5,8 @@
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
 
-void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
-                        int rows, bool accumulate)
+static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
+                      int rows, bool accumulate)
 {
     if (wkv_exec_measuring(x))
         return;
@@ -46,6 +46,29 @@ void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, 
         };
         wkv_gemm_parallel(x, &g);
     }
+}
+
+/* With low = scale in A^T: B.grad += dy^T low, dlow = scale dy B, A.grad += dlow^T in, din +=
+ * dlow A.  low is computed again: it is narrow. */
+static void change_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_lora *l,
+                       int rows)
+{
+    const size_t mark = wkv_arena_mark(x->scratch), n = (size_t)rows * (size_t)l->A.rows;
+    real *low = wkv_arena_reals(x->scratch, n), *dlow = wkv_arena_reals(x->scratch, n);
+    wkv_cpu_matmul(x, low, in, &l->A, rows, false);
+    wkv_cpu_scale(x, low, n, l->scale);
+    plain_bwd(x, dlow, dy, low, &l->B, rows, false);
+    wkv_cpu_scale(x, dlow, n, l->scale);
+    plain_bwd(x, din, dlow, in, &l->A, rows, true);
+    wkv_arena_reset(x->scratch, mark);
+}
+
+void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
+                        int rows, bool accumulate)
+{
+    plain_bwd(x, din, dy, in, W, rows, accumulate);
+    if (W->lora != NULL)
+        change_bwd(x, din, dy, in, W->lora, rows);
 }
 
 /* ---- groups ---------------------------------------------------------------------------- */

@@ -5,7 +5,9 @@
  * weight once in the type it is stored in.  Both are cut into tasks of some outputs, which
  * the threads take as they come; all products of a call share one set of tasks, so that
  * the team is woken once.  Plain weights with many rows: dense products over tiles of
- * the output, a stored type other than real being widened tile by tile. */
+ * the output, a stored type other than real being widened tile by tile.
+ *
+ * A low-rank change is two more products, both of them narrow. */
 #include <assert.h>
 #include <stdatomic.h>
 
@@ -278,6 +280,39 @@ static void run_dense(wkv_exec *x, const wkv_product *p, int rows)
         wkv_gemm_parallel(x, &g);
 }
 
+/* ---- low-rank changes ------------------------------------------------------------------- */
+
+void wkv_cpu_scale(const wkv_exec *x, real *v, size_t n, real s)
+{
+    for (size_t i = 0; i < n && !wkv_exec_measuring(x) && s != 1; i++)
+        v[i] *= s;
+}
+
+/* y += scale (in A^T) B^T */
+static void add_changes(wkv_exec *x, const wkv_product *p, int n, int rows)
+{
+    wkv_product down[WKV_MAX_PRODUCTS], up[WKV_MAX_PRODUCTS];
+    real scale[WKV_MAX_PRODUCTS];
+    int m = 0;
+    const size_t mark = wkv_arena_mark(x->scratch);
+    for (int i = 0; i < n; i++) {
+        const wkv_lora *l = p[i].W->lora;
+        if (l == NULL)
+            continue;
+        real *low = wkv_arena_reals(x->scratch, (size_t)rows * (size_t)l->A.rows);
+        scale[m] = l->scale;
+        down[m] = (wkv_product){low, p[i].in, &l->A, false};
+        up[m++] = (wkv_product){p[i].y, low, &l->B, true};
+    }
+    if (m > 0) {
+        wkv_cpu_products(x, down, m, rows);
+        for (int i = 0; i < m; i++)
+            wkv_cpu_scale(x, down[i].y, (size_t)rows * (size_t)down[i].W->rows, scale[i]);
+        wkv_cpu_products(x, up, m, rows);
+    }
+    wkv_arena_reset(x->scratch, mark);
+}
+
 /* ---- the operations -------------------------------------------------------------------- */
 
 void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
@@ -293,6 +328,7 @@ void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
     }
     if (n_together > 0)
         run_together(x, together, n_together, rows);
+    add_changes(x, p, n, rows);
 }
 
 void wkv_cpu_matmul(wkv_exec *x, real *y, const real *in, const wkv_weight *W, int rows,
