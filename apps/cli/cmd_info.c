@@ -56,6 +56,8 @@ static void print_model(const wkv_model_info *m)
         printf("heads         %d of %d\n", (int)m->heads, (int)m->head_size);
     if (m->window > 0)
         printf("window        %d tokens\n", (int)m->window);
+    if (m->token_shift)
+        printf("token shift   in time mixing\n");
     if (m->max_length > 0)
         printf("longest text  %d tokens\n", (int)m->max_length);
     printf("ffn width     %d\nvocabulary    %d\n", (int)m->ffn_width, (int)m->vocab);
@@ -162,6 +164,7 @@ static void json_model(wkv_json *j, const wkv_model_info *m)
     wkv_json_int(j, "heads", m->heads);
     wkv_json_int(j, "head_size", m->head_size);
     wkv_json_int(j, "window", m->window);
+    wkv_json_bool(j, "token_shift", m->token_shift != 0);
     wkv_json_int(j, "max_length", m->max_length);
     wkv_json_int(j, "ffn_width", m->ffn_width);
     wkv_json_int(j, "vocab", m->vocab);

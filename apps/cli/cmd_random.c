@@ -11,6 +11,12 @@ static const wkv_arg_option table[] = {
     {WKV_OPT_INT("layers", layers, "N", 1, 4096, "number of layers")},
     {WKV_OPT_INT("width", width, "N", 1, 1 << 20, "width of the residual stream")},
     {WKV_OPT_INT("head-size", head_size, "N", 1, 4096, "size of a head; divides the width")},
+    {WKV_OPT_INT("window", window, "N", 0, 1 << 20,
+                 "tokens with weights of their own (aft-local, aft-conv); 0: 32")},
+    {WKV_OPT_INT("length", length, "N", 0, 1 << 20,
+                 "positions with parameters (aft-local, aft-full), the longest text of aft-full; "
+                 "0: 1024")},
+    {WKV_OPT_FLAG("token-shift", token_shift, "AFT with token shift in time mixing")},
     {WKV_OPT_INT("vocab", vocab_size, "N", 1, 1 << 26, "number of token ids")},
     {WKV_OPT_TEXT("tokenizer", vocab, "VOCAB",
                   "put this tokenizer inside: 'bytes' or a vocabulary file")},

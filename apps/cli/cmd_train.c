@@ -35,6 +35,12 @@ static const wkv_arg_option table[] = {
         "window", t.window, "N", 1, 1 << 20,
         "window of a new model, where it has one (aft-local, aft-conv): tokens with weights of "
         "their own")},
+    {WKV_OPT_INT(
+        "length", t.length, "N", 0, 1 << 20,
+        "positions with parameters of a new model, where it has such (aft-local, aft-full): the "
+        "longest text of aft-full; 0: ctx")},
+    {WKV_OPT_FLAG("token-shift", t.token_shift,
+                  "a new AFT model mixes each token with the one before it, as RWKV does")},
     {WKV_OPT_TEXT("vocab", t.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file")},
     {WKV_OPT_INT("vocab-size", t.vocab_size, "N", 0, 1 << 24,
                  "number of token ids where no vocabulary says it; 0: from the data")},

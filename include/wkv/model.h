@@ -44,9 +44,10 @@ typedef struct wkv_model_info {
     uint64_t weight_bytes; /* as stored */
     uint64_t state_bytes;  /* of one session, as saved */
     int32_t threads;
-    int32_t max_length; /* tokens that a text may have from its start; 0: any number */
-    int32_t window;     /* tokens with weights of their own; 0: no window */
-    int32_t reserved[5];
+    int32_t max_length;  /* tokens that a text may have from its start; 0: any number */
+    int32_t window;      /* tokens with weights of their own; 0: no window */
+    int32_t token_shift; /* 1: time mixing has one that its architecture leaves open (AFT) */
+    int32_t reserved[4];
 } wkv_model_info;
 
 /* Fills *info; its strings belong to the model. */

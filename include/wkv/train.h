@@ -70,9 +70,11 @@ typedef struct wkv_train_opts {
     double clip; /* global gradient norm; 0: none */
     uint64_t seed;
 
-    int32_t threads; /* 0: all processors this process may use */
-    int32_t window;  /* of a new model, where it has one: tokens that each looks back to */
-    uint64_t reserved[16];
+    int32_t threads;  /* 0: all processors this process may use */
+    int32_t window;   /* of a new model, where it has one: tokens that each looks back to */
+    int32_t length;   /* of a new model whose positions have parameters: how many; 0: ctx */
+    bool token_shift; /* of a new model, in time mixing, where that is open (AFT) */
+    uint64_t reserved[15];
 } wkv_train_opts;
 
 /* rwkv7, 4 layers, width 128, head size 32, bytes, ctx 64, batch 12, 2000 steps, and

@@ -3,6 +3,7 @@
 #ifndef WKV_UNSTABLE_H
 #define WKV_UNSTABLE_H
 
+#include <stdbool.h>
 #include <wkv/status.h>
 
 WKV_BEGIN
@@ -22,7 +23,10 @@ typedef struct wkv_random_opts {
     const char *format;  /* NULL: by the suffix of the path */
     const char *dtype;   /* type of the matrices: "f32", "f16", "bf16"; NULL: f32 */
     const char *vocab;   /* a vocabulary to put inside, as in wkv_model_opts; or NULL */
-    uint64_t reserved[4];
+    int32_t window;      /* where there is one: tokens that each looks back to; 0: 32 */
+    int32_t length;      /* where positions have parameters: how many; 0: 1024 */
+    bool token_shift;    /* in time mixing, where that is open (AFT) */
+    uint64_t reserved[2];
 } wkv_random_opts;
 
 WKV_API void wkv_random_opts_init(wkv_random_opts *o);

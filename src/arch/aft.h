@@ -18,6 +18,9 @@
     P(ln1_b, "blocks.%d.ln1.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
     P(ln2_w, "blocks.%d.ln2.weight", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_one) \
     P(ln2_b, "blocks.%d.ln2.bias", LAYER, VEC, C, 1, 1, REQUIRED, 1, wkv_init_zero) \
+    P(mix_q, "blocks.%d.att.time_mix_q", LAYER, VEC, C, 1, 1, SHIFTED, 1, wkv_init_mix_r) \
+    P(mix_k, "blocks.%d.att.time_mix_k", LAYER, VEC, C, 1, 1, SHIFTED, 1, wkv_init_mix_k) \
+    P(mix_v, "blocks.%d.att.time_mix_v", LAYER, VEC, C, 1, 1, SHIFTED, 1, wkv_init_mix_v) \
     P(query, "blocks.%d.att.query.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_zero) \
     P(key, "blocks.%d.att.key.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_zero) \
     P(value, "blocks.%d.att.value.weight", LAYER, MAT, A, C, 1, REQUIRED, 1, wkv_init_ortho) \
@@ -56,16 +59,21 @@ typedef struct aft_full {
     AFT_FULL(WKV_FIELD)
 } aft_full;
 
+/* The inputs of time mixing. */
+enum { AFT_Q, AFT_K, AFT_V, AFT_INPUTS };
+
 /* One layer's record; (rows, C) or (rows, A) unless said otherwise. */
 typedef struct aft_saved {
     wkv_norm_saved ln1;
-    real *q, *k, *v;     /* products */
-    int32_t *start;      /* (B): tokens that each sequence had seen */
-    int32_t *place;      /* (rows): positions, where they choose a row of parameters */
-    real *bias, *u;      /* (rows, S) or (H, S); aft-full: (rows, RP), u of each row */
-    real *keep, *state0; /* (rows, 2, A); (B, the memory) */
-    real *y, *z;         /* the mean, and sigmoid(q) times it */
-    wkv_gated_saved ffn; /* channel mixing */
+    real *prev;                /* (B, C): x' of each sequence's first token, with token shift */
+    const real *x[AFT_INPUTS]; /* the mixed inputs; without token shift, thrice the normed one */
+    real *q, *k, *v;           /* products */
+    int32_t *start;            /* (B): tokens that each sequence had seen */
+    int32_t *place;            /* (rows): positions, where they choose a row of parameters */
+    real *bias, *u;            /* (rows, S) or (H, S); aft-full: (rows, RP), u of each row */
+    real *keep, *state0;       /* (rows, 2, A); (B, the memory) */
+    real *y, *z;               /* the mean, and sigmoid(q) times it */
+    wkv_gated_saved ffn;       /* channel mixing */
 } aft_saved;
 
 /* ---- views ------------------------------------------------------------------------------ */
@@ -92,8 +100,15 @@ static inline int aft_window(const wkv_config *cfg)
     return cfg->arch->is_bounded ? cfg->dim[WKV_DIM_POS] : cfg->dim[WKV_DIM_S];
 }
 
-/* A layer's state: the memory of the mean (kern.h), the position, x' of channel mixing. */
-typedef enum aft_part { AFT_MEMORY, AFT_POSITION, AFT_FFN_SHIFT, AFT_PARTS } aft_part;
+/* A layer's state: the memory of the mean (kern.h), the position, x' of channel mixing, and,
+ * with token shift, of time mixing. */
+typedef enum aft_part {
+    AFT_MEMORY,
+    AFT_POSITION,
+    AFT_FFN_SHIFT,
+    AFT_ATT_SHIFT,
+    AFT_PARTS
+} aft_part;
 
 static inline size_t aft_memory(const wkv_config *cfg)
 {
@@ -102,8 +117,9 @@ static inline size_t aft_memory(const wkv_config *cfg)
 
 static inline wkv_slot aft_slot(const wkv_config *cfg, real *const *state, int l, aft_part part)
 {
-    size_t memory = aft_memory(cfg), size = memory + 1 + (size_t)cfg->dim[WKV_DIM_C];
-    const size_t at[AFT_PARTS] = {0, memory, memory + 1};
+    size_t memory = aft_memory(cfg), C = (size_t)cfg->dim[WKV_DIM_C];
+    const size_t at[AFT_PARTS] = {0, memory, memory + 1, memory + 1 + C};
+    size_t size = memory + 1 + (cfg->token_shift ? 2 : 1) * C;
     return (wkv_slot){state, (size_t)l * size + at[part]};
 }
 

@@ -14,6 +14,31 @@ static void mean_bwd(wkv_pass *p, const aft_saved *s, real *dk, real *dv, const 
     wkv_aft_bias_bwd(p, s, dbias, l);
 }
 
+/* From the gradients d of q, k and v, through their products, the token shift where there is
+ * one, and the norm, into dx. */
+static void inputs_bwd(wkv_pass *p, const aft_saved *s, const aft_layer *w, real *dx,
+                       const real *const d[AFT_INPUTS], int l)
+{
+    const wkv_dev *dev = p->exec.dev;
+    const wkv_weight *in[AFT_INPUTS] = {&w->query, &w->key, &w->value};
+    const bool shifted = p->cfg->token_shift;
+    const real *dmix[AFT_INPUTS];
+    real *dnormed = NULL;
+    for (int j = 0; j < AFT_INPUTS; j++) {
+        const bool first = shifted || j == 0;
+        dnormed = first ? wkv_temp(p, WKV_DIM_C) : dnormed;
+        dmix[j] = dnormed;
+        dev->matmul_bwd(&p->exec, dnormed, d[j], s->x[j], in[j], wkv_pass_rows(p), !first);
+    }
+    const wkv_weight *mu[AFT_INPUTS] = {&w->mix_q, &w->mix_k, &w->mix_v};
+    wkv_slot dslot = aft_slot(p->cfg, p->dstate, l, AFT_ATT_SHIFT);
+    if (shifted)
+        wkv_shift_mixes_bwd(p, dx, dmix, s->prev, &s->ln1, &w->ln1_w, &w->ln1_b, mu, AFT_INPUTS,
+                            &dslot, WKV_SHIFT_CURRENT);
+    else
+        wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+}
+
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
     const aft_layer *w = aft_layer_at(p, l);
@@ -24,14 +49,12 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
     real *dz = wkv_temp(p, WKV_DIM_A), *dy = wkv_temp(p, WKV_DIM_A);
     real *dq = wkv_temp(p, WKV_DIM_A), *dk = wkv_temp(p, WKV_DIM_A);
-    real *dv = wkv_temp(p, WKV_DIM_A), *dnormed = wkv_temp(p, WKV_DIM_C);
+    real *dv = wkv_temp(p, WKV_DIM_A);
     d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, rows, false);
     d->gate_bwd(&p->exec, dq, dy, dz, s->q, s->y, wkv_pass_size(p, WKV_DIM_A));
     mean_bwd(p, s, dk, dv, dy, l);
-    d->matmul_bwd(&p->exec, dnormed, dq, s->ln1.y, &w->query, rows, false);
-    d->matmul_bwd(&p->exec, dnormed, dk, s->ln1.y, &w->key, rows, true);
-    d->matmul_bwd(&p->exec, dnormed, dv, s->ln1.y, &w->value, rows, true);
-    wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
+    const real *const dqkv[AFT_INPUTS] = {dq, dk, dv};
+    inputs_bwd(p, s, w, dx, dqkv, l);
     wkv_arena_reset(p->exec.scratch, mark);
 }
 

@@ -2,15 +2,29 @@
  * all variants.  The mathematics is docs/math/aft.md. */
 #include "arch/aft.h"
 
+/* x_j = x' + (x - x') mu_j for j in q, k, v, where there is a token shift; else x. */
+static void mix_inputs(wkv_pass *p, const aft_layer *w, aft_saved *s, const real *x, int l)
+{
+    real *mixed[AFT_INPUTS];
+    const wkv_weight *mu[AFT_INPUTS] = {&w->mix_q, &w->mix_k, &w->mix_v};
+    if (p->cfg->token_shift) {
+        wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_ATT_SHIFT);
+        s->prev = wkv_shift(p, x, &slot);
+        wkv_shift_mixes(p, mixed, s->prev, x, mu, AFT_INPUTS, WKV_SHIFT_CURRENT);
+    }
+    for (int j = 0; j < AFT_INPUTS; j++)
+        s->x[j] = p->cfg->token_shift ? mixed[j] : x;
+}
+
 static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
 {
     const aft_layer *w = aft_layer_at(p, l);
     const wkv_dev *d = p->exec.dev;
-    const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
+    mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product products[] = {
-        wkv_kept(p, &s->q, normed, &w->query),
-        wkv_kept(p, &s->k, normed, &w->key),
-        wkv_kept(p, &s->v, normed, &w->value),
+        wkv_kept(p, &s->q, s->x[AFT_Q], &w->query),
+        wkv_kept(p, &s->k, s->x[AFT_K], &w->key),
+        wkv_kept(p, &s->v, s->x[AFT_V], &w->value),
     };
     wkv_products(p, products, 3);
     wkv_aft_bias(p, s, l);

@@ -43,6 +43,7 @@ typedef struct wkv_config {
     int dim[WKV_DIM_COUNT]; /* 0: not bound (the version has no such dimension) */
     double ln_eps;          /* layer norm; 1e-5 unless the file says otherwise */
     double gn_eps;          /* group norm; 64e-5 unless the file says otherwise */
+    bool token_shift;       /* in time mixing, of versions that leave it open (AFT) */
 } wkv_config;
 
 /* ---- the parameter table --------------------------------------------------------------- */
@@ -64,6 +65,7 @@ typedef enum wkv_need {
     WKV_REQUIRED,
     WKV_OPTIONAL, /* a file may lack it; new models have it */
     WKV_RARE,     /* a file may have it; new models lack it */
+    WKV_SHIFTED,  /* part of a token shift that is open: a model has all of these, or none */
 } wkv_need;
 
 /* What an initialiser is told. */
@@ -165,6 +167,7 @@ typedef struct wkv_sizes {
     int head_size; /* for versions with heads */
     int window;    /* tokens that each looks back to; 0: the default, 32 */
     int length;    /* longest text, where positions have parameters; 0: the default, 1024 */
+    bool token_shift; /* in time mixing, where that is open */
 } wkv_sizes;
 
 /* ---- a version
@@ -228,12 +231,16 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
 wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes *sizes,
                           wkv_error *err);
 
+/* True when time mixing has a token shift that its version leaves open: the file has a
+ * tensor of it. */
+bool wkv_config_token_shift(const wkv_arch *arch, const wkv_store *file);
+
 /* Tokens that a text may have from its start; 0: any number. */
 int wkv_config_max_length(const wkv_config *cfg);
 
 /* The configuration as metadata ("wkv.arch", "wkv.layers", ...; docs/file-format.md).
  * The pairs point into m itself. */
-enum { WKV_CONFIG_PAIRS = 10 };
+enum { WKV_CONFIG_PAIRS = 11 };
 typedef struct wkv_config_meta {
     wkv_meta pair[WKV_CONFIG_PAIRS];
     size_t n;
@@ -250,6 +257,8 @@ int wkv_params_count(const wkv_config *cfg);
 const wkv_param *wkv_params_at(const wkv_config *cfg, int i, int *layer);
 /* False where the scope says that this layer has none. */
 bool wkv_param_exists(const wkv_param *p, int layer);
+/* True when such a model cannot do without. */
+bool wkv_param_needed(const wkv_config *cfg, const wkv_param *p, int layer);
 
 /* Its full name, "blocks.3.att.key.weight", into buf. */
 enum { WKV_NAME_MAX = 64 };

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 typedef struct audit {
+    const wkv_config *cfg;
     const wkv_store *file;
     bool *known; /* of every tensor */
     void (*found)(void *user, wkv_audit_finding what, const char *name);
@@ -20,7 +21,7 @@ static void look_for(const audit *a, const wkv_param *p, int layer)
     if (!wkv_param_exists(p, layer)) {
         if (t != NULL)
             a->found(a->user, WKV_AUDIT_UNUSED, name);
-    } else if (t == NULL && p->need == WKV_REQUIRED) {
+    } else if (t == NULL && wkv_param_needed(a->cfg, p, layer)) {
         a->found(a->user, WKV_AUDIT_MISSING, name);
     }
 }
@@ -29,9 +30,11 @@ wkv_status wkv_audit(const wkv_arch *arch, const wkv_store *file,
                      void (*found)(void *user, wkv_audit_finding what, const char *name),
                      void *user, wkv_error *err)
 {
-    const wkv_config cfg = {.arch = arch, .layers = wkv_arch_layers(file)};
+    const wkv_config cfg = {.arch = arch,
+                            .layers = wkv_arch_layers(file),
+                            .token_shift = wkv_config_token_shift(arch, file)};
     const size_t n = wkv_store_count(file);
-    audit a = {file, wkv_calloc(n, sizeof(bool)), found, user};
+    audit a = {&cfg, file, wkv_calloc(n, sizeof(bool)), found, user};
     if (a.known == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a list of %zu tensors", n);
     for (int i = 0; i < wkv_params_count(&cfg); i++) {

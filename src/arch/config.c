@@ -144,6 +144,19 @@ int wkv_arch_layers(const wkv_store *file)
     return (int)layers;
 }
 
+bool wkv_config_token_shift(const wkv_arch *arch, const wkv_store *file)
+{
+    const int layers = wkv_arch_layers(file);
+    char name[WKV_NAME_MAX];
+    for (int i = 0; i < layers * arch->n_layer; i++) {
+        const wkv_param *p = &arch->layer[i % arch->n_layer];
+        wkv_param_name(name, p, i / arch->n_layer);
+        if (p->need == WKV_SHIFTED && wkv_store_find(file, name) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static double meta_number(const wkv_store *file, const char *key, double otherwise)
 {
     const char *text = wkv_store_meta(file, key);
@@ -162,6 +175,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
     const wkv_arch *arch;
     WKV_TRY(wkv_arch_recognise(&arch, file, err));
     *cfg = empty_config(arch, wkv_arch_layers(file));
+    cfg->token_shift = wkv_config_token_shift(arch, file);
     cfg->ln_eps = meta_number(file, "wkv.ln_eps", cfg->ln_eps);
     cfg->gn_eps = meta_number(file, "wkv.gn_eps", cfg->gn_eps);
     if (cfg->layers < 1)
@@ -177,7 +191,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
                 WKV_FAIL(err, WKV_E_SHAPE, "%s is of type %s, expected a floating point type", name,
                          wkv_dtype_of(t->dtype)->name);
             WKV_TRY(unify(cfg, p, t, err));
-        } else if (p->need == WKV_REQUIRED && wkv_param_exists(p, layer)) {
+        } else if (wkv_param_needed(cfg, p, layer)) {
             WKV_FAIL(err, WKV_E_MISSING, "looks like %s with %d layers, but lacks the tensor %s",
                      arch->name, cfg->layers, name);
         }
@@ -201,6 +215,15 @@ static bool has_dim(const wkv_param *p, int n, wkv_dim d)
 static bool mentions(const wkv_arch *a, wkv_dim d)
 {
     return has_dim(a->once, a->n_once, d) || has_dim(a->layer, a->n_layer, d);
+}
+
+/* True when the version leaves it to the model whether time mixing has a token shift. */
+static bool shift_is_open(const wkv_arch *a)
+{
+    for (int i = 0; i < a->n_layer; i++)
+        if (a->layer[i].need == WKV_SHIFTED)
+            return true;
+    return false;
 }
 
 /* The numbers that only some versions use, where they are given. */
@@ -240,6 +263,7 @@ wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes
         cfg->dim[WKV_DIM_S] = n->window > 0 ? n->window : DEFAULT_WINDOW;
     if (mentions(arch, WKV_DIM_POS))
         cfg->dim[WKV_DIM_POS] = n->length > 0 ? n->length : DEFAULT_LENGTH;
+    cfg->token_shift = n->token_shift && shift_is_open(arch);
     arch->shape(cfg);
     return arch->finish(cfg, NULL, err);
 }
@@ -279,6 +303,8 @@ void wkv_config_to_meta(wkv_config_meta *m, const wkv_config *cfg)
         add_number(m, "wkv.window", cfg->dim[WKV_DIM_S]);
     if (cfg->dim[WKV_DIM_POS] > 0)
         add_number(m, "wkv.positions", cfg->dim[WKV_DIM_POS]);
+    if (cfg->token_shift)
+        add_pair(m, "wkv.token_shift", "1");
     add_number(m, "wkv.vocab_size", cfg->dim[WKV_DIM_V]);
     add_number(m, "wkv.ln_eps", cfg->ln_eps);
     add_number(m, "wkv.gn_eps", cfg->gn_eps);

@@ -20,6 +20,12 @@ bool wkv_param_exists(const wkv_param *p, int layer)
     return p->scope != WKV_LAYER_GE1 || layer > 0;
 }
 
+bool wkv_param_needed(const wkv_config *cfg, const wkv_param *p, int layer)
+{
+    const bool here = p->need == WKV_REQUIRED || (p->need == WKV_SHIFTED && cfg->token_shift);
+    return here && wkv_param_exists(p, layer);
+}
+
 void wkv_param_name(char buf[WKV_NAME_MAX], const wkv_param *p, int layer)
 {
     /* Table names hold one "%d" when they are a layer's, and nothing else special. */
@@ -56,6 +62,6 @@ void wkv_params_present(bool *present, const wkv_config *cfg, const wkv_store *f
         if (file != NULL)
             present[i] = present[i] && wkv_store_find(file, name) != NULL;
         else
-            present[i] = present[i] && p->need != WKV_RARE;
+            present[i] = wkv_param_needed(cfg, p, layer) || (present[i] && p->need == WKV_OPTIONAL);
     }
 }

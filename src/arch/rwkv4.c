@@ -45,7 +45,7 @@ static const wkv_param layer[] = {RWKV4_LAYER(WKV_ROW)};
 
 static int probe(const wkv_store *file)
 {
-    return wkv_store_find(file, "blocks.0.att.time_mix_k") != NULL &&
+    return wkv_store_find(file, "blocks.0.att.time_mix_r") != NULL &&
                    wkv_store_find(file, "blocks.0.att.ln_x.weight") == NULL
                ? 100
                : 0;

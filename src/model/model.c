@@ -71,6 +71,7 @@ static void describe(wkv_model *m)
         .threads = m->dev->threads,
         .max_length = wkv_config_max_length(cfg),
         .window = cfg->dim[WKV_DIM_S],
+        .token_shift = cfg->token_shift,
     };
     describe_weights(m);
 }

@@ -201,7 +201,10 @@ static wkv_status plan(making *k, wkv_error *err)
     const wkv_sizes sizes = {.layers = o->layers,
                              .width = o->width,
                              .vocab = o->vocab_size,
-                             .head_size = o->head_size};
+                             .head_size = o->head_size,
+                             .window = o->window,
+                             .length = o->length,
+                             .token_shift = o->token_shift};
     WKV_TRY(wkv_config_new(&k->cfg, arch, &sizes, err));
     k->dtype = o->dtype != NULL ? wkv_dtype_by_name(o->dtype) : WKV_DTYPE_F32;
     if (k->dtype != WKV_DTYPE_F32 && k->dtype != WKV_DTYPE_F16 && k->dtype != WKV_DTYPE_BF16)

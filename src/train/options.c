@@ -74,10 +74,9 @@ static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
         WKV_FAIL(err, WKV_E_ARGUMENT, "arch: \"%s\" is not known",
                  o->arch != NULL ? o->arch : "(none)");
     const range ranges[] = {
-        {"layers", o->layers, 1, 4096},
-        {"width", o->width, 1, 1 << 20},
-        {"head-size", o->head_size, 0, 1 << 16},
-        {"window", o->window, 0, 1 << 20},
+        {"layers", o->layers, 1, 4096},          {"width", o->width, 1, 1 << 20},
+        {"head-size", o->head_size, 0, 1 << 16}, {"window", o->window, 0, 1 << 20},
+        {"length", o->length, 0, 1 << 20},
     };
     return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
 }

@@ -160,8 +160,9 @@ static wkv_status check_reach(const wkv_trainer *t, const wkv_train_opts *o, wkv
 {
     const int longest = wkv_config_max_length(&t->cfg);
     if (longest > 0 && o->ctx > longest)
-        WKV_FAIL(err, WKV_E_LIMIT, "ctx: %d tokens, but texts of the model %s end at %d", o->ctx,
-                 o->init, longest);
+        WKV_FAIL(err, WKV_E_LIMIT, "ctx: %d tokens, but texts of %s%s end at %d", o->ctx,
+                 o->init != NULL ? "the model " : "", o->init != NULL ? o->init : t->cfg.arch->name,
+                 longest);
     if (longest > 0 && o->rows == WKV_ROWS_CARRY)
         WKV_FAIL(err, WKV_E_UNSUPPORTED,
                  "rows: %s ends at %d tokens, and a text that is carried on has more",
@@ -187,7 +188,8 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
                                  .vocab = V,
                                  .head_size = o->head_size,
                                  .window = o->window,
-                                 .length = o->ctx};
+                                 .length = o->length > 0 ? o->length : o->ctx,
+                                 .token_shift = o->token_shift};
         WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), &sizes, err));
     }
     WKV_TRY(check_reach(t, o, err));

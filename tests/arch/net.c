@@ -41,7 +41,7 @@ static void make_weights(net *n, bool optional, wkv_rng *rng)
     wkv_params_present(n->present, &n->cfg, NULL);
     for (int i = 0; i < count && optional; i++) {
         const wkv_param *p = wkv_params_at(&n->cfg, i, &layer);
-        if (p->need != WKV_REQUIRED)
+        if (p->need == WKV_OPTIONAL || p->need == WKV_RARE)
             n->present[i] = p->need == WKV_RARE;
     }
     n->n_params = wkv_weights_flat_size(&n->cfg, n->present);
@@ -153,7 +153,8 @@ void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size
                              .head_size = head_size,
                              .vocab = vocab,
                              .window = 7,
-                             .length = longest_of(lengths, n_seqs)};
+                             .length = longest_of(lengths, n_seqs),
+                             .token_shift = optional};
     if (wkv_config_new(&n->cfg, arch, &sizes, &err) || wkv_dev_open_cpu(&n->dev, threads, &err))
         abort();
     wkv_rng rng;

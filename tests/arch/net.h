@@ -30,8 +30,9 @@ typedef struct net {
     wkv_arena tape, scratch;
 } net;
 
-/* lengths: n sequence lengths.  optional: head.bias present and ln0 absent, the rare way
- * round; with random_state the initial states are those after other tokens. */
+/* lengths: n sequence lengths.  optional: head.bias present, ln0 absent, token shift where that is
+ * open, the rare way round; with random_state the initial states are those after other
+ * tokens. */
 void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size, int vocab,
               const int *lengths, int n_seqs, bool optional, bool random_state, int threads);
 void net_deinit(net *n);

@@ -11,18 +11,32 @@
 typedef struct mode_case {
     const wkv_arch *arch;
     int layers, width, head_size, vocab, T;
+    bool optional; /* as net_init has it */
 } mode_case;
 
 static const mode_case cases[] = {
-    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41},      {&wkv_arch_rwkv4, 2, 33, 33, 300, 70},
-    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv5, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv6, 2, 60, 20, 300, 70},
-    {&wkv_arch_aft_simple, 3, 96, 96, 50, 41}, {&wkv_arch_aft_simple, 2, 33, 33, 300, 70},
-    {&wkv_arch_aft_local, 3, 96, 96, 50, 41},  {&wkv_arch_aft_local, 2, 33, 33, 300, 70},
-    {&wkv_arch_aft_conv, 3, 96, 32, 50, 41},   {&wkv_arch_aft_conv, 2, 60, 20, 300, 70},
-    {&wkv_arch_aft_full, 3, 96, 96, 50, 41},   {&wkv_arch_aft_full, 2, 33, 33, 300, 70},
-    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41},      {&wkv_arch_rwkv7, 2, 60, 20, 300, 70},
-    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97},    {&toy_arch, 2, 24, 0, 17, 30},
+    {&wkv_arch_rwkv4, 3, 96, 96, 50, 41, false},
+    {&wkv_arch_rwkv4, 2, 33, 33, 300, 70, false},
+    {&wkv_arch_rwkv5, 3, 96, 32, 50, 41, false},
+    {&wkv_arch_rwkv5, 2, 60, 20, 300, 70, false},
+    {&wkv_arch_rwkv6, 3, 96, 32, 50, 41, false},
+    {&wkv_arch_rwkv6, 2, 60, 20, 300, 70, false},
+    {&wkv_arch_aft_simple, 3, 96, 96, 50, 41, false},
+    {&wkv_arch_aft_simple, 2, 33, 33, 300, 70, false},
+    {&wkv_arch_aft_local, 3, 96, 96, 50, 41, false},
+    {&wkv_arch_aft_local, 2, 33, 33, 300, 70, false},
+    {&wkv_arch_aft_conv, 3, 96, 32, 50, 41, false},
+    {&wkv_arch_aft_conv, 2, 60, 20, 300, 70, false},
+    {&wkv_arch_aft_full, 3, 96, 96, 50, 41, false},
+    {&wkv_arch_aft_full, 2, 33, 33, 300, 70, false},
+    {&wkv_arch_rwkv7, 3, 96, 32, 50, 41, false},
+    {&wkv_arch_rwkv7, 2, 60, 20, 300, 70, false},
+    {&wkv_arch_rwkv7, 2, 128, 64, 256, 97, false},
+    {&toy_arch, 2, 24, 0, 17, 30, false},
+    {&wkv_arch_aft_simple, 2, 33, 33, 300, 70, true},
+    {&wkv_arch_aft_local, 2, 33, 33, 300, 70, true},
+    {&wkv_arch_aft_conv, 2, 60, 20, 300, 70, true},
+    {&wkv_arch_aft_full, 2, 33, 33, 300, 70, true},
 };
 
 /* The logits of the whole sequence fed in pieces of `piece` tokens; the caller frees. */
@@ -49,7 +63,8 @@ static void check_pieces(void **state)
 {
     const mode_case *c = *state;
     net n;
-    net_init(&n, c->arch, c->layers, c->width, c->head_size, c->vocab, &c->T, 1, false, true, 2);
+    net_init(&n, c->arch, c->layers, c->width, c->head_size, c->vocab, &c->T, 1, c->optional, true,
+             2);
     size_t count = (size_t)c->T * (size_t)c->vocab;
     real *whole = logits_by(&n, c->T, c->T);
     double largest = 0.0;
@@ -73,10 +88,10 @@ static void check_threads(void **state)
     const mode_case *c = *state;
     const int lengths[] = {c->T, 3, c->T / 2};
     net one, two;
-    net_init(&one, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
-             1);
-    net_init(&two, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
-             2);
+    net_init(&one, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, c->optional,
+             true, 1);
+    net_init(&two, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, c->optional,
+             true, 2);
     net_backward(&one);
     net_backward(&two);
     size_t rows = (size_t)wkv_seqs_rows(&one.seqs);

@@ -6,6 +6,16 @@ for arch in rwkv4 rwkv5 rwkv6 rwkv7; do
     "$WKV" info "$arch.safetensors" | grep -q "$arch"
     "$WKV" logits "$arch.safetensors" --ids 1,2,3 | awk '$1 > 100 || $1 < -100 { exit 1 }'
 done
+for arch in aft-simple aft-local aft-conv aft-full; do
+    "$WKV" random-model "$arch.gguf" --arch "$arch" --layers 2 --width 64 --head-size 32 \
+        --vocab 256 --window 5 --length 9 --token-shift 2>/dev/null
+    "$WKV" info "$arch.gguf" >info
+    grep -q '^token shift' info
+    "$WKV" logits "$arch.gguf" --ids 1,2,3 2>/dev/null |
+        awk '$1 > 100 || $1 < -100 { exit 1 }'
+done
+grep -qx 'longest text  9 tokens' info
+"$WKV" info aft-conv.gguf | grep -qx 'window        5 tokens'
 for suffix in gguf pth; do
     "$WKV" random-model "m.$suffix" --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
     "$WKV" logits "m.$suffix" --ids 1,2,3 >"$suffix"

@@ -1,19 +1,27 @@
-# Every variant of AFT is trained, described, converted through every format and read again
-# with the same logits; aft-full says where its texts end, and keeps to it.
+# Every variant of AFT, without token shift and with it, is trained, described, converted
+# through every format and read again with the same logits; aft-full says where its texts
+# end, and keeps to it.
 for arch in aft-simple aft-local aft-conv aft-full; do
-    train --arch "$arch" --window 5 --out "$arch" >/dev/null 2>&1
-    mv "$arch/model.safetensors" "$arch.safetensors"
-    "$WKV" info "$arch.safetensors" --json | grep -qF "\"architecture\": \"$arch\""
-    "$WKV" logits "$arch.safetensors" --ids 5,6,7,8,9,10,11 >want 2>/dev/null
-    "$WKV" logits "$arch.safetensors" --ids 5,6,7,8,9,10,11 --step >step 2>/dev/null
-    from=$arch.safetensors
-    for format in pth gguf safetensors; do
-        "$WKV" convert "$from" "again.$format" >/dev/null 2>&1
-        "$WKV" logits "again.$format" --ids 5,6,7,8,9,10,11 >got 2>/dev/null
-        cmp want got
-        from=again.$format
+    for shift in '' -shift; do
+        model=$arch$shift
+        train --arch "$arch" --window 5 ${shift:+--token-shift} --out "$model" >/dev/null 2>&1
+        mv "$model/model.safetensors" "$model.safetensors"
+        "$WKV" info "$model.safetensors" --json >info
+        grep -qF "\"architecture\": \"$arch\"" info
+        grep -qF "\"token_shift\": $([ -n "$shift" ] && echo true || echo false)" info
+        "$WKV" logits "$model.safetensors" --ids 5,6,7,8,9,10,11 >want 2>/dev/null
+        "$WKV" logits "$model.safetensors" --ids 5,6,7,8,9,10,11 --step >step 2>/dev/null
+        from=$model.safetensors
+        for format in pth gguf safetensors; do
+            "$WKV" convert "$from" "again.$format" >/dev/null 2>&1
+            "$WKV" logits "again.$format" --ids 5,6,7,8,9,10,11 >got 2>/dev/null
+            cmp want got
+            from=again.$format
+        done
     done
 done
+"$WKV" info aft-simple-shift.safetensors | grep -E '^(token shift|state|wkv.token_shift)'
+"$WKV" info aft-simple.safetensors | grep -E '^(token shift|state|wkv.token_shift)'
 "$WKV" info aft-conv.safetensors | grep -E '^(heads|window|longest)'
 "$WKV" info aft-full.safetensors | grep -E '^(heads|window|longest)'
 
