@@ -26,11 +26,15 @@ N = 16
 
 # name, version, shape, settings that differ.  Together: both orders, with clipping and without.
 CASES = [
-    ("4", "rwkv4", {}, {}),
-    ("5.0", "rwkv5", {"N": N, "form": "5.0"}, {"clip": 1e9}),
-    ("5.2", "rwkv5", {"N": N, "form": "5.2"}, {"order": "sequential"}),
-    ("6", "rwkv6", {"N": N, "rank": 5, "decay_rank": 7}, {"weight_decay": 0.01}),
-    ("7", "rwkv7", {"N": N, "ranks": {"w": 5, "a": 6, "v": 7, "g": 8}}, {}),
+    ("RWKV-4", "rwkv4", {}, {}),
+    ("RWKV-5.0", "rwkv5", {"N": N, "form": "5.0"}, {"clip": 1e9}),
+    ("RWKV-5.2", "rwkv5", {"N": N, "form": "5.2"}, {"order": "sequential"}),
+    ("RWKV-6", "rwkv6", {"N": N, "rank": 5, "decay_rank": 7}, {"weight_decay": 0.01}),
+    ("RWKV-7", "rwkv7", {"N": N, "ranks": {"w": 5, "a": 6, "v": 7, "g": 8}}, {}),
+    ("AFT-simple", "aft-simple", {"shift": True}, {}),
+    ("AFT-local", "aft-local", {"P": 13, "S": 5}, {"order": "sequential"}),
+    ("AFT-conv", "aft-conv", {"N": N, "S": 7}, {"clip": 1e9}),
+    ("AFT-full", "aft-full", {"P": 19, "rank": 7, "shift": True}, {"weight_decay": 0.01}),
 ]
 
 
@@ -81,7 +85,7 @@ def check(wkv, seed, case):
                        for key, x in params.items())
     ok = (loss <= LOSS_BOUND and lr <= 1e-12 and norm <= NORM_BOUND and worst <= PARAM_BOUND
           and trained.keys() == params.keys() and want[-10:, 0].mean() < want[:10, 0].mean())
-    print(f"RWKV-{name}: loss {want[0, 0]:.3f} to {want[-1, 0]:.3f}; relative differences: loss "
+    print(f"{name}: loss {want[0, 0]:.3f} to {want[-1, 0]:.3f}; relative differences: loss "
           f"{loss:.1e}, gradient norm {norm:.1e}, parameters {worst:.1e} ({where}): "
           f"{'ok' if ok else 'FAILED'}")
     return ok

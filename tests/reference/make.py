@@ -1,4 +1,4 @@
-"""make.py - models with random weights, in the names and shapes of RWKV-LM's files.
+"""make.py - models with random weights, in the names and shapes of their files.
 
 The numbers are of a size that a trained model's have, so that every part of a formula
 shows in the result: decays from slow to fast, mixes over the whole range, no zeros.
@@ -108,7 +108,39 @@ def block_7(m, at, l, C, F, N, ranks):
     linears(m, at, C, F, ("key", "value", "receptance", "output"), ffn_gate=False)
 
 
-BLOCKS = {"rwkv4": block_4, "rwkv5": block_5, "rwkv6": block_6, "rwkv7": block_7}
+def aft_frame(m, at, C, F, shift):
+    for j in "qkv" if shift else "":
+        m.uniform(f"{at}.att.time_mix_{j}", 1, 1, C)
+    for j in "kr":
+        m.uniform(f"{at}.ffn.time_mix_{j}", 1, 1, C)
+    linears(m, at, C, F, ("query", "key", "value", "output"))
+
+
+def block_aft_simple(m, at, l, C, F, shift=False):
+    aft_frame(m, at, C, F, shift)
+
+
+def block_aft_local(m, at, l, C, F, P, S, shift=False):
+    aft_frame(m, at, C, F, shift)
+    m.normal(f"{at}.att.position_bias", P, S)
+
+
+def block_aft_conv(m, at, l, C, F, N, S, shift=False, offset=0.5):
+    aft_frame(m, at, C, F, shift)
+    m.normal(f"{at}.att.position_kernel", C // N, S)
+    m.normal(f"{at}.att.position_gain", C // N)
+    m.normal(f"{at}.att.position_offset", C // N, scale=offset)
+
+
+def block_aft_full(m, at, l, C, F, P, rank, shift=False):
+    aft_frame(m, at, C, F, shift)
+    for j in "uz":
+        m.normal(f"{at}.att.position_{j}", P, rank, scale=rank ** -0.25)
+
+
+BLOCKS = {"rwkv4": block_4, "rwkv5": block_5, "rwkv6": block_6, "rwkv7": block_7,
+          "aft-simple": block_aft_simple, "aft-local": block_aft_local,
+          "aft-conv": block_aft_conv, "aft-full": block_aft_full}
 
 
 def model(version, seed, V, C, F, layers, ln0=True, head_bias=False, **shape):

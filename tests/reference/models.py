@@ -4,7 +4,8 @@ One function a version for time mixing, one for channel mixing; a whole text at 
 the initial state, in float64.  Written for reading: the sums over earlier tokens are loops
 over t.  Nothing here knows how the program computes the same.
 
-Sources: RWKV-4 arXiv 2305.13048, RWKV-5 and 6 arXiv 2404.05892, RWKV-7 arXiv 2503.14456.
+Sources: RWKV-4 arXiv 2305.13048, RWKV-5 and 6 arXiv 2404.05892, RWKV-7 arXiv 2503.14456, AFT
+arXiv 2105.14103.
 
 B batch, T time, C width, H heads, N head size.  x is (B, T, C), layer-normed; p(name) is a
 parameter of the layer, in the shape of its file; W of a linear layer is [out, in].
@@ -254,9 +255,72 @@ def channel_mix_7(p, x):
     return linear(k * k, p("ffn.value.weight"))
 
 
+# ---- AFT -------------------------------------------------------------------------------------------
+#
+# A variant is what it adds to the exponents of the tokens i = 0 ... t: (t + 1, 1), the same for
+# all channels, or (t + 1, C).
+
+
+def position_simple(p, t):
+    return 0.0
+
+
+def near(t, S):
+    """The distances t - i, no larger than S - 1, and where they are so of themselves."""
+    distance = t - np.arange(t + 1)
+    return np.minimum(distance, S - 1), distance < S
+
+
+def position_local(p, t):
+    bias = p("att.position_bias")
+    P, S = bias.shape
+    distance, inside = near(t, S)
+    return (bias[min(t, P - 1), distance] * inside).reshape(t + 1, 1)
+
+
+def position_conv(p, t):
+    kernel = normalised(p("att.position_kernel"), 1e-5)
+    H, S = kernel.shape
+    kernel = kernel * column(p("att.position_gain")) + column(p("att.position_offset"))
+    distance, inside = near(t, S)
+    of_heads = (kernel[:, distance] * inside).T
+    return (column(of_heads) * np.ones(p.config.head_size)).reshape(t + 1, -1)
+
+
+def position_full(p, t):
+    return (p("att.position_z")[:t + 1] * p("att.position_u")[t]).sum(-1, keepdims=True)
+
+
+def weighted_mean(p, position, k, v):
+    """sum_{i<=t} e^{k_i + w_ti} v_i over the same without v, the largest exponent taken out."""
+    out = []
+    for t in range(k.shape[1]):
+        e = k[:, :t + 1] + position(p, t)
+        e = exp(e - e.data.max(1, keepdims=True))
+        out.append((e * v[:, :t + 1]).sum(1) / e.sum(1))
+    return stack(out, 1)
+
+
+def aft(position):
+    def time_mix(p, x):
+        if p.has("att.time_mix_q"):
+            xq, xk, xv = (mixed(x, p("att.time_mix_" + j)) for j in "qkv")
+        else:
+            xq = xk = xv = x
+        k = linear(xk, p("att.key.weight"))
+        v = linear(xv, p("att.value.weight"))
+        q = sigmoid(linear(xq, p("att.query.weight")))
+        return linear(q * weighted_mean(p, position, k, v), p("att.output.weight"))
+    return time_mix, channel_mix_4
+
+
 VERSIONS = {
     "rwkv4": (time_mix_4, channel_mix_4),
     "rwkv5": (time_mix_5, channel_mix_4),
     "rwkv6": (time_mix_6, channel_mix_6),
     "rwkv7": (time_mix_7, channel_mix_7),
+    "aft-simple": aft(position_simple),
+    "aft-local": aft(position_local),
+    "aft-conv": aft(position_conv),
+    "aft-full": aft(position_full),
 }

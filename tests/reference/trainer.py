@@ -84,6 +84,8 @@ def multiplier(name):
 
 
 def decays(name, x):
+    if name.endswith((".att.position_bias", ".att.position_u", ".att.position_z")):
+        return True
     return ".weight" in name and sum(n > 1 for n in x.shape) >= 2
 
 
