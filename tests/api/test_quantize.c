@@ -97,6 +97,13 @@ static void test_rwkv7(void **state)
     check_types("rwkv7", 1);
 }
 
+static void test_aft(void **state)
+{
+    check_types("aft-local", 6);
+    check_types("aft-conv", 6);
+    check_types("aft-full", 6);
+}
+
 static const char *dtype_in(const char *path, const char *name)
 {
     static char dtype[16];
@@ -262,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_rwkv5),
         cmocka_unit_test(test_rwkv6),
         cmocka_unit_test(test_rwkv7),
+        cmocka_unit_test(test_aft),
         cmocka_unit_test(test_who_gets_what),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_calibration),
