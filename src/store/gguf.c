@@ -267,7 +267,8 @@ static wkv_status read_alignment(const wkv_gguf *g, uint64_t *out, wkv_error *er
     *out = DEFAULT_ALIGNMENT;
     WKV_TRY(wkv_gguf_natural(g, "general.alignment", out, err));
     if (*out == 0 || (*out & (*out - 1)) != 0 || *out > UINT32_MAX)
-        WKV_FAIL(err, WKV_E_FORMAT, "the alignment %" PRIu64 " is no power of two", *out);
+        WKV_FAIL(err, WKV_E_FORMAT,
+                 "the alignment is %" PRIu64 "; a power of two below 2^32 was expected", *out);
     return WKV_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "store/format.h"
 
 enum { U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 };
-enum { TYPE_F32 = 0, TYPE_F16 = 1, TYPE_Q8_0 = 8 };
+enum { TYPE_F32 = 0, TYPE_F16 = 1, TYPE_Q8_0 = 8, TYPE_I8 = 24 };
 
 /* ---- making files ---------------------------------------------------------------------- */
 
@@ -386,6 +386,21 @@ static void lengths_of_strings_are_checked(void **state)
     key(&b, "text", STRING);
     put(&b, UINT64_MAX, 8);
     refuse(&b, WKV_E_FORMAT, "'text' reaches beyond the end of the file");
+    static const uint64_t longs[] = {UINT64_MAX, UINT64_MAX - 7, (uint64_t)1 << 63, 64};
+    for (size_t i = 0; i < sizeof longs / sizeof longs[0]; i++) {
+        b = file_of(0, 1);
+        array(&b, "list", STRING, 2); /* the first is good, the second is not */
+        put_string(&b, "a");
+        put(&b, longs[i], 8);
+        put(&b, 0, 8);
+        refuse(&b, WKV_E_FORMAT, "'list' reaches beyond the end of the file");
+    }
+    b = file_of(0, 1);
+    put(&b, 3, 8);
+    put(&b, 'a' | (uint64_t)'b' << 16, 3); /* "a", NUL, "b" */
+    put(&b, U8, 4);
+    put(&b, 1, 1);
+    refuse(&b, WKV_E_FORMAT, "is empty or no valid UTF-8");
     b = file_of(1, 0);
     put(&b, UINT64_MAX - 7, 8);
     put(&b, 0, 8);
@@ -430,11 +445,13 @@ static void nested_arrays_are_refused(void **state)
 static void alignments_are_checked(void **state)
 {
     (void)state;
-    static const uint32_t bad[] = {0, 3, 31, 48, UINT32_MAX};
+    static const uint64_t bad[] = {
+        0, 3, 31, 48, UINT32_MAX, (uint64_t)1 << 32, (uint64_t)1 << 63, UINT64_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const bool narrow = bad[i] <= UINT32_MAX;
         wkv_strbuf b = file_of(0, 1);
-        number(&b, "general.alignment", U32, bad[i], 4);
-        refuse(&b, WKV_E_FORMAT, "is no power of two");
+        number(&b, "general.alignment", narrow ? U32 : U64, bad[i], narrow ? 4 : 8);
+        refuse(&b, WKV_E_FORMAT, "; a power of two below 2^32 was expected");
     }
     wkv_strbuf b = file_of(0, 1);
     number(&b, "general.alignment", I32, 32, 4);
@@ -498,6 +515,27 @@ static void shapes_that_wrap_are_refused(void **state)
     refuse(&b, WKV_E_FORMAT, "'t' is impossible");
 }
 
+/* Each size is possible; their sum, padded, is past 2^64, so that the last would lie at its
+ * place again. */
+static void sums_that_wrap_are_refused(void **state)
+{
+    (void)state;
+    const uint64_t half = (uint64_t)1 << 63;
+    wkv_strbuf b = file_of(3, 0);
+    entry(&b, "a", TYPE_I8, half - 32, 0, 0, 0, 0);
+    entry(&b, "b", TYPE_I8, half - 32, 0, 0, 0, half - 32);
+    entry(&b, "c", TYPE_I8, 96, 0, 0, 0, 0);
+    align(&b, 32);
+    floats(&b, 0, 32);
+    refuse(&b, WKV_E_FORMAT, "'a' reaches beyond the end of the file");
+    b = file_of(2, 0);
+    entry(&b, "a", TYPE_F32, 8, 0, 0, 0, 0);
+    entry(&b, "b", TYPE_I8, half - 32, 0, 0, 0, 32);
+    align(&b, 32);
+    floats(&b, 0, 16);
+    refuse(&b, WKV_E_FORMAT, "'b' reaches beyond the end of the file");
+}
+
 static void entries_are_checked(void **state)
 {
     (void)state;
@@ -537,6 +575,13 @@ static void offsets_are_checked(void **state)
     align(&b, 32);
     floats(&b, 0, 16);
     refuse(&b, WKV_E_FORMAT, "two tensors are called 'a'");
+    b = file_of(2, 1); /* two names that mean the same */
+    string(&b, "general.architecture", "rwkv7");
+    entry(&b, "blk.0.attn_norm.weight", TYPE_F32, 8, 0, 0, 0, 0);
+    entry(&b, "blocks.0.ln1.weight", TYPE_F32, 8, 0, 0, 0, 32);
+    align(&b, 32);
+    floats(&b, 0, 16);
+    refuse(&b, WKV_E_FORMAT, "two tensors are called 'blocks.0.ln1.weight'");
 }
 
 static void versions_are_checked(void **state)
@@ -592,6 +637,7 @@ int main(void)
         cmocka_unit_test(nested_arrays_are_refused),
         cmocka_unit_test(alignments_are_checked),
         cmocka_unit_test(shapes_that_wrap_are_refused),
+        cmocka_unit_test(sums_that_wrap_are_refused),
         cmocka_unit_test(entries_are_checked),
         cmocka_unit_test(offsets_are_checked),
         cmocka_unit_test(versions_are_checked),

@@ -91,6 +91,8 @@ static void the_header_must_fit(void **state)
     refuse("{\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},"
            "\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}",
            1, WKV_E_FORMAT, "duplicate");
+    refuse("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, WKV_E_FORMAT, "duplicate");
+    refuse("{\"__metadata__\":{},\"__metadata__\":{}}", 0, WKV_E_FORMAT, "duplicate");
 }
 
 static void entry(const char *entry_text, size_t bytes, wkv_status status, const char *words)
@@ -122,6 +124,15 @@ static void entries_must_make_sense(void **state)
           "has 1 bytes of data; its shape needs 2");
     entry("\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]", 1, WKV_E_FORMAT,
           "ends at byte 2 of 1");
+    entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551615]", 1,
+          WKV_E_FORMAT, "not valid JSON");
+    entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,9223372036854775807]", 1,
+          WKV_E_FORMAT, "ends at byte 9223372036854775807 of 1");
+    entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[9223372036854775806,"
+          "9223372036854775807]",
+          1, WKV_E_FORMAT, "ends at byte 9223372036854775807 of 1");
+    entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]", 1, WKV_E_FORMAT,
+          "no valid data_offsets");
     entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]", 1, WKV_E_FORMAT,
           "no valid data_offsets");
     entry("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]", 1, WKV_E_FORMAT,
