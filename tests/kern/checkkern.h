@@ -9,9 +9,9 @@
 #ifndef WKV_TESTS_CHECKKERN_H
 #define WKV_TESTS_CHECKKERN_H
 
+#include "alone.h"
 #include "base/rng.h"
 #include "kern/kern.h"
-#include "test.h"
 
 /* Rounding error of one operation. */
 #define EPS ((double)(sizeof(real) == 4 ? 0x1p-24 : 0x1p-53))
