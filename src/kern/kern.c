@@ -20,22 +20,35 @@ static void fill_ref(wkv_kern *k)
 #undef KERN
 }
 
-#ifdef WKV_KERN_X86
-static void fill_avx2(wkv_kern *k)
-{
-#define FAMILY(name) wkv_kern_init_##name##_avx2(k);
-    WKV_KERN_FAMILIES(FAMILY)
-#undef FAMILY
-    wkv_kern_init_qmul_avx2(k);
-}
+/* A level's own: all families, or only products of packed weights. */
+#define FAMILY(name, isa) wkv_kern_init_##name##_##isa(k);
+#define FILL_FAMILIES(isa) \
+    static void fill_##isa(wkv_kern *k) \
+    { \
+        WKV_KERN_FAMILIES(FAMILY, isa) \
+    }
 
-static void fill_avx512(wkv_kern *k)
-{
-#define FAMILY(name) wkv_kern_init_##name##_avx512(k);
-    WKV_KERN_FAMILIES(FAMILY)
-#undef FAMILY
-}
+#if defined(WKV_KERN_X86)
+FILL_FAMILIES(avx2)
+FILL_FAMILIES(avx512)
+#elif defined(WKV_KERN_ARM)
+FILL_FAMILIES(neon)
 #endif
+
+/* What each level adds to those below it. */
+enum { MOST = 2 };
+
+static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
+    [WKV_CPU_REF] = {fill_ref},
+#if defined(WKV_KERN_X86)
+    [WKV_CPU_AVX2] = {fill_avx2, wkv_kern_init_qmul_avx2},
+    [WKV_CPU_AVX512] = {fill_avx512},
+    [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
+    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx},
+#elif defined(WKV_KERN_ARM)
+    [WKV_CPU_NEON] = {fill_neon},
+#endif
+};
 
 /* Only the levels that may be used here: the functions that fill a table are compiled
  * for its instruction set, so that calling them is as forbidden as calling the kernels. */
@@ -43,17 +56,9 @@ static void build(void)
 {
     for (int level = 0; level <= (int)wkv_cpu_detect(); level++) {
         wkv_kern *k = &tables[level];
-        fill_ref(k);
-#ifdef WKV_KERN_X86
-        if (level >= WKV_CPU_AVX2)
-            fill_avx2(k);
-        if (level >= WKV_CPU_AVX512)
-            fill_avx512(k);
-        if (level >= WKV_CPU_VNNI)
-            wkv_kern_init_qmul_vnni(k);
-        if (level >= WKV_CPU_AMX)
-            wkv_kern_init_qmul_amx(k);
-#endif
+        for (int below = 0; below <= level; below++)
+            for (int i = 0; i < MOST && fill[below][i] != NULL; i++)
+                fill[below][i](k);
         k->level = (wkv_cpu_level)level;
     }
 }

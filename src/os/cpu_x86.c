@@ -1,14 +1,10 @@
 /* os/cpu_x86.c - which instruction sets may be used.  CPUID says what the processor
  * has, XCR0 what the operating system saves on a context switch; both must agree,
  * or the first wide instruction is a SIGILL or a corrupted register. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "os/cpu.h"
 
-#include "os/os.h"
-
-#if defined(__x86_64__)
 #include <cpuid.h>
+#include <stdint.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +28,7 @@ static bool may_use_tiles(void)
 #endif
 }
 
-static wkv_cpu_level hardware_level(void)
+wkv_cpu_level wkv_cpu_hardware_level(void)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d))
@@ -50,27 +46,4 @@ static wkv_cpu_level hardware_level(void)
     const unsigned tiles = 3u << 24; /* AMX-TILE, AMX-INT8 */
     bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && may_use_tiles();
     return amx ? WKV_CPU_AMX : WKV_CPU_VNNI;
-}
-#else
-static wkv_cpu_level hardware_level(void)
-{
-    return WKV_CPU_REF;
-}
-#endif
-
-static const char *const names[WKV_CPU_LEVELS] = {"ref", "avx2", "avx512", "vnni", "amx"};
-
-const char *wkv_cpu_level_name(wkv_cpu_level level)
-{
-    return names[level];
-}
-
-wkv_cpu_level wkv_cpu_detect(void)
-{
-    wkv_cpu_level best = hardware_level();
-    const char *wish = getenv("WKV_CPU");
-    for (int i = 0; wish != NULL && i < (int)best; i++)
-        if (strcmp(wish, names[i]) == 0)
-            return (wkv_cpu_level)i;
-    return best;
 }

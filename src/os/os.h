@@ -83,18 +83,32 @@ int wkv_cpu_count(void);
 
 /* ---- instruction sets ------------------------------------------------------------ */
 
-/* Levels are ordered: a level includes those before it of the same family. */
+/* Levels are ordered: a level includes those before it.  A processor has those of its
+ * family. */
+#if defined(__aarch64__)
+#define WKV_CPU_EACH_LEVEL(X) \
+    X(REF, "ref")         /* portable C only */ \
+    X(NEON, "neon")       /* every 64-bit ARM */ \
+    X(DOTPROD, "dotprod") /* ARMv8.2 dot product of bytes */ \
+    X(I8MM, "i8mm")       /* ARMv8.6 matrix product of bytes */
+#else
+#define WKV_CPU_EACH_LEVEL(X) \
+    X(REF, "ref")       /* portable C only */ \
+    X(AVX2, "avx2")     /* AVX2, FMA, F16C */ \
+    X(AVX512, "avx512") /* AVX-512 F, BW, DQ, VL */ \
+    X(VNNI, "vnni")     /* AVX-512 VNNI: products of bytes */ \
+    X(AMX, "amx")       /* AMX: products of tiles of bytes */
+#endif
+
 typedef enum wkv_cpu_level {
-    WKV_CPU_REF = 0, /* portable C only */
-    WKV_CPU_AVX2,    /* AVX2, FMA, F16C */
-    WKV_CPU_AVX512,  /* AVX-512 F, BW, DQ, VL */
-    WKV_CPU_VNNI,    /* AVX-512 VNNI: products of bytes */
-    WKV_CPU_AMX,     /* AMX: products of tiles of bytes */
+#define LEVEL(id, name) WKV_CPU_##id,
+    WKV_CPU_EACH_LEVEL(LEVEL)
+#undef LEVEL
     WKV_CPU_LEVELS
 } wkv_cpu_level;
 
-/* The highest level that processor and operating system both support (CPUID and
- * XCR0), lowered by the environment variable WKV_CPU=ref|avx2|avx512|vnni|amx when set. */
+/* The highest level that processor and operating system both support, lowered by the
+ * environment variable WKV_CPU when that names one below it. */
 wkv_cpu_level wkv_cpu_detect(void);
 const char *wkv_cpu_level_name(wkv_cpu_level level);
 

@@ -2,7 +2,7 @@
  * share: the state of a head, S[key][value], taken in blocks of columns.  A block is up to
  * BLOCK vectors wide, which is as many sums as registers hold. */
 
-enum { BLOCK = 4 };
+enum { BLOCK = VF_BLOCK };
 
 /* Calls f for each block of N columns: the first column, the vectors of the block, and the
  * lanes of each.  f is inlined, so that every width gets its own code. */

@@ -8,19 +8,18 @@
 
 #include "kern/kern.h"
 
-#define WKV_KERN_FAMILIES(X) \
-    X(vec) X(norm) X(mix) X(aft) X(wkv4) X(wkv6) X(wkv7) X(gemv) X(gemm) X(rwkv6) X(rwkv7) X(loss) \
-    X(adamw)
+#define WKV_KERN_FAMILIES(X, isa) \
+    X(vec, isa) X(norm, isa) X(mix, isa) X(aft, isa) X(wkv4, isa) X(wkv6, isa) X(wkv7, isa) \
+    X(gemv, isa) X(gemm, isa) X(rwkv6, isa) X(rwkv7, isa) X(loss, isa) X(adamw, isa)
 
-#define FAMILY(name) \
-    void wkv_kern_init_##name##_avx2(wkv_kern *k); \
-    void wkv_kern_init_##name##_avx512(wkv_kern *k);
-WKV_KERN_FAMILIES(FAMILY)
-#undef FAMILY
+#define WKV_KERN_INIT(name, isa) void wkv_kern_init_##name##_##isa(wkv_kern *k);
+WKV_KERN_FAMILIES(WKV_KERN_INIT, avx2)
+WKV_KERN_FAMILIES(WKV_KERN_INIT, avx512)
+WKV_KERN_FAMILIES(WKV_KERN_INIT, neon)
 
 /* Products of bytes, which plain AVX-512 does no better than AVX2. */
-void wkv_kern_init_qmul_avx2(wkv_kern *k);
-void wkv_kern_init_qmul_vnni(wkv_kern *k);
-void wkv_kern_init_qmul_amx(wkv_kern *k);
+WKV_KERN_INIT(qmul, avx2)
+WKV_KERN_INIT(qmul, vnni)
+WKV_KERN_INIT(qmul, amx)
 
 #endif

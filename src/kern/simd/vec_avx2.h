@@ -10,7 +10,7 @@
 #include "kern/kern.h"
 
 typedef __m256 vf;
-enum { VF_N = 8, VF_GEMM_ROWS = 6 };
+enum { VF_N = 8, VF_GEMM_ROWS = 6, VF_BLOCK = 4 };
 
 WKV_INLINE __m256i first_lanes(size_t n)
 {

@@ -3,6 +3,7 @@
  * file.
  *
  *   vf            VF_N floats             VF_GEMM_ROWS  rows of gemm's register block
+ *                                         VF_BLOCK      vectors of a block of blocks.h
  *   vf_load_n     the first n < VF_N lanes, the others zero (memory beyond is not read)
  *   vf_max(a, b), vf_min(a, b)            b where either is NaN
  *   vf_sums(v)    lane l is the sum of v[l]'s lanes
@@ -16,7 +17,7 @@
 #include "kern/kern.h"
 
 typedef __m512 vf;
-enum { VF_N = 16, VF_GEMM_ROWS = 8 };
+enum { VF_N = 16, VF_GEMM_ROWS = 8, VF_BLOCK = 4 };
 
 WKV_INLINE __mmask16 first_lanes(size_t n)
 {
