@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [build] [test] [fuzz] [check] - makes sure that everything needed is installed.
+# setup.sh [build] [test] [fuzz] [check] [aarch64] - makes sure that everything needed is installed.
 #
 # Looks for what is missing for each purpose named, says what and why, and installs it with
 # apt-get (through sudo where not root).  Where all is there it says nothing and takes a
@@ -74,6 +74,14 @@ look_for_check() {
     have valgrind || need valgrind "looks for errors in memory"
 }
 
+look_for_aarch64() {
+    if ! have aarch64-linux-gnu-gcc; then
+        need gcc-aarch64-linux-gnu "the C compiler for 64-bit ARM"
+        need libc6-dev-arm64-cross "the C library for it"
+    fi
+    have qemu-aarch64 || need qemu-user "runs what it made"
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -143,8 +151,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for purpose in "${@:-build}"; do
     case $purpose in
-    build | test | fuzz | check) "look_for_$purpose" ;;
-    *) give_up "unknown purpose '$purpose': build, test, fuzz and check are known." ;;
+    build | test | fuzz | check | aarch64) "look_for_$purpose" ;;
+    *) give_up "unknown purpose '$purpose': build, test, fuzz, check and aarch64 are known." ;;
     esac
 done
 [ -n "$packages" ] || exit 0
