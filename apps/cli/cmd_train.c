@@ -78,6 +78,14 @@ static const wkv_arg_option table[] = {
                   "steps between validations; 0: only at the end")},
     {WKV_OPT_LONG("save-every", save_every, "N", 0, 1e12,
                   "steps between checkpoints; 0: only at the end")},
+    {WKV_OPT_LONG("keep", keep, "K", 0, 1e12, "keep the K newest checkpoints; 0: all")},
+    {WKV_OPT_LONG("keep-every", keep_every, "M", 0, 1e12,
+                  "keep also, for good, a checkpoint every M steps; 0: none")},
+    {WKV_OPT_DOUBLE("guard", t.guard, "X", 0, 1e6,
+                    "skip a step whose loss or gradient norm is more than X spreads above the "
+                    "median of the last ones; 0: only one that is not finite")},
+    {WKV_OPT_INT("guard-stop", t.guard_stop, "N", 1, 1 << 20,
+                 "stop training when N steps in a row would be skipped")},
     {WKV_OPT_FLAG("plot", plot, "draw the loss curve at the end")},
     WKV_CLI_THREADS_OPTION(t.threads),
 };
@@ -96,14 +104,25 @@ static const char *const examples[] = {
     "go on with a trained model on a text of your own",
     NULL};
 
+/* Validations end when a signal comes: it is to be answered within a step. */
+static bool go_on(void *user, uint64_t done, uint64_t total)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    return !wkv_term_stopped();
+}
+
 static void init(void *opts)
 {
     options *o = opts;
     wkv_train_opts_init(&o->t);
+    o->t.progress = go_on;
     o->order = o->t.order == WKV_ORDER_RANDOM ? "random" : "sequential";
     o->out = "wkv-out";
     o->save_every = 500;
     o->val_every = 500;
+    o->keep = 2;
 }
 
 /* ---- what the library is given ------------------------------------------------------------ */
@@ -181,7 +200,10 @@ static int run(const wkv_args *args, void *opts)
     if (!o->resume || wkv_train_dir_recall(&dir, &wkv_cmd_train, args, o, &found)) {
         if (o->resume && !found)
             fprintf(stderr, "wkv train: nothing to resume in %s; this run begins\n", o->out);
-        code = settle(o, args, found) ? wkv_train_run(o, &dir) : WKV_EXIT_USAGE;
+        if (!settle(o, args, found))
+            code = WKV_EXIT_USAGE;
+        else if (!found || wkv_train_dir_lock(&dir))
+            code = wkv_train_run(o, &dir);
     }
     wkv_train_dir_deinit(&dir);
     return code;
@@ -193,7 +215,8 @@ const wkv_command wkv_cmd_train = {
     .description =
         "Trains a model and writes into DIR: model.safetensors, the finished model, vocabulary "
         "inside; metrics.jsonl, a line a step, and the same for TensorBoard; "
-        "checkpoint.safetensors, from which --resume goes on; options.json. Ctrl-C finishes the "
+        "checkpoint-STEP.safetensors, from the newest of which --resume goes on; options.json. "
+        "Ctrl-C finishes the "
         "step, saves and ends. The same options, data and seed give the same bits, whatever the "
         "number of threads.",
     .options = table,

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/train_keep.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
 #define OPTIONS "options.json"
 #define METRICS "metrics.jsonl"
-#define CHECKPOINT "checkpoint.safetensors"
 #define EVENTS "events.out.tfevents"
 #define MODEL "model.safetensors"
 
@@ -23,10 +23,9 @@ static bool fail(const char *why)
 
 void wkv_train_dir_init(wkv_train_dir *d, const char *path)
 {
-    *d = (wkv_train_dir){.lock = -1};
+    *d = (wkv_train_dir){.path = path, .lock = -1};
     wkv_files_join(d->options, path, OPTIONS);
     wkv_files_join(d->metrics, path, METRICS);
-    wkv_files_join(d->checkpoint, path, CHECKPOINT);
     wkv_files_join(d->model, path, MODEL);
 }
 
@@ -45,7 +44,8 @@ void wkv_train_dir_deinit(wkv_train_dir *d)
 /* Options that may change when a run is resumed: they do not decide what is learnt. */
 static bool may_change(const char *name)
 {
-    static const char *const names[] = {"threads", "save-every", "val-every", "plot"};
+    static const char *const names[] = {"threads", "save-every", "val-every", "plot",
+                                        "keep",    "keep-every", "guard",     "guard-stop"};
     for (size_t i = 0; i < WKV_COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -155,8 +155,7 @@ bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args
         return false;
     }
     for (size_t i = 0; i < c->n_options; i++)
-        if (is_kept(&c->options[i]) &&
-            !recall_option(d, &c->options[i], args->given[i], options))
+        if (is_kept(&c->options[i]) && !recall_option(d, &c->options[i], args->given[i], options))
             return false;
     return true;
 }
@@ -214,19 +213,26 @@ static bool remove_file(const char *path)
     return false;
 }
 
-bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
-                         const void *options, bool fresh)
+bool wkv_train_dir_lock(wkv_train_dir *d)
 {
     char why[WKV_WHY_MAX];
-    static const char *const names[] = {OPTIONS, METRICS, CHECKPOINT, MODEL};
-    if (!wkv_files_make_dirs(path, why) || !wkv_files_lock(path, &d->lock, why))
+    static const char *const names[] = {OPTIONS, METRICS, MODEL};
+    if (!wkv_files_lock(d->path, &d->lock, why))
         return fail(why);
     for (size_t i = 0; i < WKV_COUNT(names); i++)
-        wkv_files_sweep(path, names[i], "tmp");
-    if (!fresh)
-        return true;
-    wkv_files_sweep(path, EVENTS, "wkv");
-    /* The checkpoint goes first: a run is never resumed with another's options. */
-    return remove_file(d->checkpoint) && remove_file(d->model) && remove_file(d->metrics) &&
+        wkv_files_sweep(d->path, names[i], "tmp");
+    wkv_train_keep_sweep(d->path);
+    return true;
+}
+
+bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *options)
+{
+    char why[WKV_WHY_MAX];
+    if (d->lock < 0 &&
+        ((!wkv_files_make_dirs(d->path, why) && !fail(why)) || !wkv_train_dir_lock(d)))
+        return false;
+    wkv_files_sweep(d->path, EVENTS, "wkv");
+    /* Checkpoints go first: a run is never resumed with another's options. */
+    return wkv_train_keep_clear(d->path) && remove_file(d->model) && remove_file(d->metrics) &&
            write_options(d, c, options);
 }

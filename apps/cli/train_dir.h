@@ -1,5 +1,5 @@
-/* apps/cli/train_dir.h - the folder of a training run: its options, its metrics, and
- * the names of its checkpoint and model. */
+/* apps/cli/train_dir.h - the folder of a training run: who works in it, its options, and the
+ * names of its files; its checkpoints are in train_keep.h. */
 #ifndef WKV_APPS_TRAIN_DIR_H
 #define WKV_APPS_TRAIN_DIR_H
 
@@ -9,8 +9,8 @@
 #include "common/files.h"
 
 typedef struct wkv_train_dir {
-    char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], checkpoint[WKV_PATH_MAX],
-        model[WKV_PATH_MAX];
+    const char *path; /* of the folder; borrowed */
+    char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], model[WKV_PATH_MAX];
     int lock;                        /* held while a process is at work in the folder, or -1 */
     json_t *kept;                    /* what options.json held; option texts point into it */
     char *text[WKV_ARG_OPTIONS_MAX]; /* numbers of it, as text */
@@ -26,9 +26,12 @@ void wkv_train_dir_deinit(wkv_train_dir *d);
 bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
                           void *options, bool *found);
 
-/* Creates the folder and takes it for this process; for a new run, removes what an earlier
- * one left there and writes options.json.  False after a message. */
-bool wkv_train_dir_begin(wkv_train_dir *d, const char *path, const wkv_command *c,
-                         const void *options, bool fresh);
+/* Takes the folder, which exists, for this process, and removes what killed ones left half
+ * written.  False after a message. */
+bool wkv_train_dir_lock(wkv_train_dir *d);
+
+/* For a new run: creates the folder where it is absent, locks it, removes what an earlier run left
+ * there and writes options.json.  False after a message. */
+bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *options);
 
 #endif

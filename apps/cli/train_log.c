@@ -21,19 +21,26 @@ static bool fail(const char *why)
 static bool cut_back(wkv_train_log *l, int64_t step)
 {
     char why[WKV_WHY_MAX], *data;
-    size_t n;
+    size_t n, keep;
     wkv_metrics m;
     if (!wkv_files_read(l->path, &data, &n, why))
         return fail(why);
-    size_t keep = wkv_metrics_until(data, n, step);
-    bool ok = keep == n || wkv_files_replace(l->path, data, keep, why) || fail(why);
-    free(data);
-    if (!ok || (!wkv_metrics_read(&m, l->path, why) && !fail(why)))
-        return false;
+    bool ok = wkv_metrics_parse(&m, data, n, step, &keep);
+    if (!ok)
+        fail("out of memory for the metrics");
+    else if (keep < n)
+        ok = wkv_files_replace(l->path, data, keep, why) || fail(why);
     double before = m.n > 0 ? m.column[WKV_METRIC_SECONDS][m.n - 1] : 0;
     l->seconds = isfinite(before) ? before : 0;
     wkv_metrics_free(&m);
-    return true;
+    free(data);
+    return ok;
+}
+
+static void without_events(wkv_train_log *l, const wkv_error *err)
+{
+    wkv_term_error("train", "%s; going on without events for TensorBoard", err->text);
+    wkv_events_close(&l->events);
 }
 
 bool wkv_train_log_open(wkv_train_log *l, const char *folder, const char *path, int64_t step)
@@ -47,7 +54,9 @@ bool wkv_train_log_open(wkv_train_log *l, const char *folder, const char *path, 
         wkv_term_error("train", "%s: cannot open: %s", path, strerror(errno));
         return false;
     }
-    return wkv_events_open(&l->events, folder, step + 1, &err) == WKV_OK || fail(err.text);
+    if (wkv_events_open(&l->events, folder, step + 1, &err) != WKV_OK)
+        without_events(l, &err);
+    return true;
 }
 
 void wkv_train_log_close(wkv_train_log *l)
@@ -56,6 +65,17 @@ void wkv_train_log_close(wkv_train_log *l)
         fclose(l->metrics);
     wkv_events_close(&l->events);
     *l = (wkv_train_log){0};
+}
+
+const char *wkv_train_log_skip(wkv_skip why)
+{
+    static const char *const names[] = {
+        [WKV_SKIP_NONE] = "",
+        [WKV_SKIP_NUMERIC] = "not finite",
+        [WKV_SKIP_LOSS] = "loss",
+        [WKV_SKIP_NORM] = "gradient norm",
+    };
+    return names[why];
 }
 
 static bool write_line(wkv_train_log *l, const wkv_train_line *line)
@@ -74,6 +94,12 @@ static bool write_line(wkv_train_log *l, const wkv_train_line *line)
     wkv_json_number(&j, "tokens_per_s", line->tokens_per_s, 6);
     if (!isnan(line->val_loss))
         wkv_json_number(&j, "val_loss", line->val_loss, 0);
+    if (!isnan(line->val_bpb))
+        wkv_json_number(&j, "val_bits_per_byte", line->val_bpb, 0);
+    if (s->skipped != WKV_SKIP_NONE) {
+        wkv_json_string(&j, "skipped", wkv_train_log_skip(s->skipped));
+        wkv_json_number(&j, "limit", s->limit, 0);
+    }
     wkv_json_close(&j, '}');
     return fflush(l->metrics) == 0 && !ferror(l->metrics);
 }
@@ -81,14 +107,16 @@ static bool write_line(wkv_train_log *l, const wkv_train_line *line)
 static void write_events(wkv_train_log *l, const wkv_train_line *line)
 {
     const wkv_step *s = &line->step;
+    const bool taken = s->skipped == WKV_SKIP_NONE;
     const struct {
         const char *tag;
         double value;
     } scalars[] = {
-        {"loss/train", s->loss},
+        {"loss/train", taken ? s->loss : (double)NAN},
         {"loss/validation", line->val_loss},
+        {"loss/validation_bits_per_byte", line->val_bpb},
         {"optimiser/learning_rate", s->lr},
-        {"optimiser/gradient_norm", s->grad_norm},
+        {"optimiser/gradient_norm", taken ? s->grad_norm : (double)NAN},
         {"speed/tokens_per_second", line->tokens_per_s},
         {"progress/tokens", (double)s->tokens},
     };
@@ -99,10 +127,8 @@ static void write_events(wkv_train_log *l, const wkv_train_line *line)
             status = wkv_events_scalar(l->events, scalars[i].tag, s->step, scalars[i].value, &err);
     if (status == WKV_OK)
         status = wkv_events_flush(l->events, &err);
-    if (status == WKV_OK)
-        return;
-    wkv_term_error("train", "%s; going on without events for TensorBoard", err.text);
-    wkv_events_close(&l->events);
+    if (status != WKV_OK)
+        without_events(l, &err);
 }
 
 bool wkv_train_log_step(wkv_train_log *l, const wkv_train_line *line)

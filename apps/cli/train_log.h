@@ -12,7 +12,7 @@
 typedef struct wkv_train_log {
     const char *path; /* of metrics.jsonl; borrowed */
     FILE *metrics;
-    wkv_events *events; /* NULL once it could not be written: training goes on without */
+    wkv_events *events; /* NULL when it cannot be written: training goes on without */
     double seconds;     /* spent in steps, by the whole run so far */
 } wkv_train_log;
 
@@ -22,6 +22,7 @@ typedef struct wkv_train_line {
     double tokens_per_s;    /* of this step */
     double flops_per_token; /* forward and backward */
     double val_loss;        /* NaN: not measured after this step */
+    double val_bpb;         /* the same in bits per byte; NaN: not known */
 } wkv_train_line;
 
 /* Opens the folder's metrics (at `path`) for appending, after cutting off, in one move,
@@ -29,6 +30,9 @@ typedef struct wkv_train_line {
  * cut short.  False after a message. */
 bool wkv_train_log_open(wkv_train_log *l, const char *folder, const char *path, int64_t step);
 void wkv_train_log_close(wkv_train_log *l);
+
+/* What a skipped step was skipped for, in words. */
+const char *wkv_train_log_skip(wkv_skip why);
 
 /* False after a message. */
 bool wkv_train_log_step(wkv_train_log *l, const wkv_train_line *line);

@@ -28,6 +28,7 @@ static const setting rwkv_lm_v7[] = {
     {"beta2", "0.99"},
     {"adam-eps", "1e-18"},
     {"clip", "1"},
+    {"guard", "0"},
 };
 
 static const wkv_arg_option *find(const wkv_command *c, const char *name)

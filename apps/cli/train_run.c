@@ -6,29 +6,13 @@
 #include "cli/train_run.h"
 
 #include <math.h>
-#include <unistd.h>
 
+#include "cli/train_keep.h"
 #include "cli/train_log.h"
 #include "cli/train_view.h"
 #include "common/term.h"
 
 typedef wkv_train_options options;
-
-/* A trainer at the step where the run stands.  *fresh: it begins. */
-static bool open_trainer(const options *o, const wkv_train_dir *d, bool *fresh, wkv_trainer **t)
-{
-    wkv_error err;
-    *fresh = !o->resume || access(d->checkpoint, F_OK) != 0;
-    if (wkv_trainer_open(t, &o->t, &err) != WKV_OK) {
-        wkv_term_error("train", "%s", err.text);
-        return false;
-    }
-    if (*fresh || wkv_trainer_restore(*t, d->checkpoint, &err) == WKV_OK)
-        return true;
-    wkv_term_error("train", "%s", err.text);
-    wkv_trainer_close(t);
-    return false;
-}
 
 typedef struct run_state {
     const options *o;
@@ -38,6 +22,7 @@ typedef struct run_state {
     wkv_train_view view;
     wkv_step last;
     bool stopped; /* a signal came; all is saved */
+    bool owed;    /* a checkpoint is due as soon as a step is taken again */
 } run_state;
 
 static bool fail(const wkv_error *err)
@@ -46,38 +31,108 @@ static bool fail(const wkv_error *err)
     return false;
 }
 
+/* A trainer at the step where the run stands.  *fresh: it begins. */
+static bool open_trainer(const options *o, const wkv_train_dir *d, bool *fresh, wkv_trainer **t)
+{
+    wkv_error err;
+    if (wkv_trainer_open(t, &o->t, &err) != WKV_OK)
+        return fail(&err);
+    wkv_train_kept kept = o->resume ? wkv_train_keep_restore(d->path, *t) : WKV_KEPT_NONE;
+    *fresh = kept == WKV_KEPT_NONE;
+    if (kept == WKV_KEPT_FAILED)
+        wkv_trainer_close(t);
+    return kept != WKV_KEPT_FAILED;
+}
+
+/* ---- a step --------------------------------------------------------------------------------- */
+
 static bool due(int64_t step, int64_t every, bool last)
 {
     return last || (every > 0 && step % every == 0);
+}
+
+static bool validate(run_state *r, wkv_validation *v)
+{
+    wkv_error err;
+    if (wkv_trainer_validate(r->trainer, v, &err) == WKV_OK)
+        return true;
+    *v = (wkv_validation){.loss = NAN, .bits_per_byte = NAN};
+    return wkv_term_stopped() || fail(&err);
+}
+
+/* While steps are skipped the weights stay as they are, and the checkpoint before the trouble
+ * is the one to go back to: none is made that would push it out. */
+static bool save_is_due(run_state *r)
+{
+    const options *o = r->o;
+    const int64_t step = r->last.step;
+    const bool last = step == r->view.info.steps;
+    bool now = due(step, o->save_every, last) || due(step, o->keep_every, last);
+    if (r->last.in_row > 0 && !last && !r->stopped) {
+        r->owed |= now;
+        return false;
+    }
+    return now || r->owed || r->stopped;
+}
+
+static bool save(run_state *r)
+{
+    char path[WKV_PATH_MAX];
+    wkv_error err;
+    wkv_train_keep_path(path, r->dir->path, r->last.step);
+    r->owed = false;
+    return wkv_train_log_sync(&r->log) &&
+           (wkv_trainer_save(r->trainer, path, &err) == WKV_OK || fail(&err)) &&
+           wkv_train_keep_prune(r->dir->path, r->o->keep, r->o->keep_every);
+}
+
+static void name_last_good(const run_state *r)
+{
+    char path[WKV_PATH_MAX];
+    int64_t step = wkv_train_keep_newest(r->dir->path);
+    if (step >= 0)
+        wkv_term_error("train", "the last good checkpoint is %s",
+                       wkv_train_keep_path(path, r->dir->path, step));
+    else
+        wkv_term_error("train", "no checkpoint had been made yet");
 }
 
 /* One step with all that belongs to it. */
 static bool do_step(run_state *r)
 {
     wkv_error err;
-    double val_loss = NAN;
-    int64_t steps = r->view.info.steps;
-    if (wkv_trainer_step(r->trainer, &r->last, &err) != WKV_OK)
-        return fail(&err);
+    wkv_validation held = {.loss = NAN, .bits_per_byte = NAN};
+    wkv_status s = wkv_trainer_step(r->trainer, &r->last, &err);
+    if (s != WKV_OK) {
+        fail(&err);
+        if (s == WKV_E_NUMERIC)
+            name_last_good(r);
+        return false;
+    }
     int64_t step = r->last.step;
-    if (r->view.info.val_tokens > 0 && due(step, r->o->val_every, step == steps) &&
-        wkv_trainer_validate(r->trainer, &val_loss, &err) != WKV_OK)
-        return fail(&err);
+    if (r->view.info.val_tokens > 0 && due(step, r->o->val_every, step == r->view.info.steps) &&
+        !validate(r, &held))
+        return false;
     double tokens = (double)r->last.tokens / (double)step;
-    double rate = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0;
-    const wkv_train_line line = {r->last, rate, r->view.info.flops_per_token, val_loss};
+    const wkv_train_line line = {
+        .step = r->last,
+        .tokens_per_s = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0,
+        .flops_per_token = r->view.info.flops_per_token,
+        .val_loss = held.loss,
+        .val_bpb = held.bits_per_byte,
+    };
     if (!wkv_train_log_step(&r->log, &line))
         return false;
-    wkv_train_view_step(&r->view, &r->last, rate, val_loss);
+    wkv_train_view_step(&r->view, &line);
     r->stopped = wkv_term_stopped();
-    if (!r->stopped && !due(step, r->o->save_every, step == steps))
-        return true;
-    return wkv_train_log_sync(&r->log) &&
-           (wkv_trainer_save(r->trainer, r->dir->checkpoint, &err) == WKV_OK || fail(&err));
+    return !save_is_due(r) || save(r);
 }
+
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static bool train(run_state *r)
 {
+    char path[WKV_PATH_MAX];
     wkv_error err;
     while (r->last.step < r->view.info.steps && !r->stopped)
         if (!do_step(r))
@@ -86,7 +141,8 @@ static bool train(run_state *r)
         wkv_term_progress_end();
         fprintf(stderr,
                 "stopped after step %lld; saved %s\ngo on with: wkv train --resume --out %s\n",
-                (long long)r->last.step, r->dir->checkpoint, r->o->out);
+                (long long)r->last.step, wkv_train_keep_path(path, r->dir->path, r->last.step),
+                r->o->out);
         return true;
     }
     if (wkv_trainer_export(r->trainer, r->dir->model, &err) != WKV_OK)
@@ -101,11 +157,11 @@ int wkv_train_run(const options *o, wkv_train_dir *d)
     bool fresh;
     if (!open_trainer(o, d, &fresh, &r.trainer))
         return WKV_EXIT_FAILURE;
-    bool ok = wkv_train_dir_begin(d, o->out, &wkv_cmd_train, o, fresh);
+    bool ok = !fresh || wkv_train_dir_begin(d, &wkv_cmd_train, o);
     if (ok) {
         wkv_train_view_begin(&r.view, r.trainer);
         r.last.step = r.view.info.step;
-        ok = wkv_train_log_open(&r.log, o->out, d->metrics, r.last.step) && train(&r);
+        ok = wkv_train_log_open(&r.log, d->path, d->metrics, r.last.step) && train(&r);
         wkv_train_log_close(&r.log);
     }
     wkv_trainer_close(&r.trainer);

@@ -10,7 +10,7 @@
 typedef struct wkv_train_options {
     wkv_train_opts t;
     const char *preset, *order, *out;
-    int64_t save_every, val_every;
+    int64_t save_every, val_every, keep, keep_every;
     bool resume, plot, pack, carry;
     wkv_arg_list data;
     wkv_train_data sources;

@@ -3,20 +3,13 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 
 #include "cli/curves.h"
 #include "common/plot.h"
 #include "common/term.h"
 
 enum { PLOT_ROWS = 14, PLOT_COLUMNS = 100 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* "1:02:03" or "2:03" */
 static const char *format_time(double seconds, char *buf)
@@ -43,42 +36,73 @@ void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t)
             wkv_cli_short((double)v->info.memory, memory));
     if (v->info.step > 0)
         fprintf(stderr, "going on after step %lld\n", (long long)v->info.step);
-    v->start = now();
+    v->start = wkv_term_clock();
 }
 
-void wkv_train_view_step(wkv_train_view *v, const wkv_step *s, double tokens_per_s, double val_loss)
+static void say_skipped(const wkv_step *s)
 {
-    char rate[32], left[32];
-    int64_t done = s->step - v->first;
-    bool terminal = wkv_term_is_terminal(stderr), measured = !isnan(val_loss);
-    wkv_smooth(&v->loss, s->loss, done, WKV_CURVES_SMOOTH);
-    wkv_smooth(&v->rate, tokens_per_s, done, WKV_CURVES_SMOOTH);
-    if (measured)
-        v->val_loss = val_loss;
-    if (!terminal && measured) {
-        wkv_term_progress("step %lld/%lld  loss %.4f  lr %.3g  %.0f tokens/s  validation %.4f",
-                          (long long)s->step, (long long)v->info.steps, s->loss, s->lr,
-                          tokens_per_s, val_loss);
+    const char *what = wkv_train_log_skip(s->skipped);
+    if (s->skipped == WKV_SKIP_NUMERIC)
+        wkv_term_error("train", "step %lld skipped: the loss is %g and the gradient's norm %g",
+                       (long long)s->step, s->loss, s->grad_norm);
+    else
+        wkv_term_error("train", "step %lld skipped: its %s, %.4g, is above %.4g",
+                       (long long)s->step, what,
+                       s->skipped == WKV_SKIP_LOSS ? s->loss : s->grad_norm, s->limit);
+}
+
+/* The most memory that the process has had so far. */
+static double memory(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) == 0 ? 1024.0 * (double)u.ru_maxrss : 0.0;
+}
+
+/* In a file or pipe a line a second is enough for the first minute, and then one in ten. */
+static bool line_is_due(wkv_train_view *v)
+{
+    const double now = wkv_term_clock();
+    if (wkv_term_is_terminal(stderr))
+        return wkv_term_progress_due();
+    if (v->taken > 1 && now - v->shown < (now - v->start < 60 ? 1 : 10))
+        return false;
+    v->shown = now;
+    return true;
+}
+
+static void show_line(const wkv_train_view *v, const wkv_step *s)
+{
+    char rate[32], left[32], used[32];
+    const double flops = v->rate * v->info.flops_per_token;
+    const int64_t steps = v->info.steps;
+    const double each = (wkv_term_clock() - v->start) / (double)(s->step - v->first);
+    wkv_term_progress("step %lld/%lld  loss %.3f  lr %.2g  norm %.2g  %s tok/s  %.0f%%  %s left  "
+                      "%sB",
+                      (long long)s->step, (long long)steps, v->loss, s->lr, s->grad_norm,
+                      wkv_cli_short(v->rate, rate), v->peak > 0 ? 100.0 * flops / v->peak : 0.0,
+                      format_time(each * (double)(steps - s->step), left),
+                      wkv_cli_short(memory(), used));
+}
+
+void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
+{
+    const wkv_step *s = &line->step;
+    const bool measured = !isnan(line->val_loss);
+    if (s->skipped != WKV_SKIP_NONE)
+        say_skipped(s);
+    else
+        wkv_smooth(&v->loss, s->loss, ++v->taken, WKV_CURVES_SMOOTH);
+    wkv_smooth(&v->rate, line->tokens_per_s, s->step - v->first, WKV_CURVES_SMOOTH);
+    if (line_is_due(v) || measured || s->step == v->info.steps)
+        show_line(v, s);
+    if (!measured)
         return;
-    }
-    if (!terminal) {
-        wkv_term_progress("step %lld/%lld  loss %.4f  lr %.3g  %.0f tokens/s", (long long)s->step,
-                          (long long)v->info.steps, s->loss, s->lr, tokens_per_s);
-        return;
-    }
-    bool last = s->step == v->info.steps;
-    if (!wkv_term_progress_due() && !measured && !last)
-        return;
-    double flops = v->rate * v->info.flops_per_token;
-    double seconds = (now() - v->start) / (double)done * (double)(v->info.steps - s->step);
-    wkv_term_progress(
-        "step %lld/%lld  loss %.3f  lr %.2g  %s tok/s  %.1f GFLOP/s (%.0f%%)  %s left",
-        (long long)s->step, (long long)v->info.steps, v->loss, s->lr, wkv_cli_short(v->rate, rate),
-        flops * 1e-9, v->peak > 0 ? 100.0 * flops / v->peak : 0.0, format_time(seconds, left));
-    if (measured) {
-        wkv_term_progress_end();
-        fprintf(stderr, "step %lld: validation loss %.4f\n", (long long)s->step, val_loss);
-    }
+    v->val_loss = line->val_loss;
+    wkv_term_progress_end();
+    fprintf(stderr, "step %lld: validation loss %.4f", (long long)s->step, line->val_loss);
+    if (!isnan(line->val_bpb))
+        fprintf(stderr, ", %.4f bits per byte", line->val_bpb);
+    fputc('\n', stderr);
 }
 
 static void draw_curve(const wkv_train_dir *d)
@@ -113,7 +137,8 @@ void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_ste
         draw_curve(d);
     if (last->step > v->first) {
         printf("trained       %lld steps, %s tokens, %s\n", (long long)last->step,
-               wkv_cli_short((double)last->tokens, tokens), format_time(now() - v->start, took));
+               wkv_cli_short((double)last->tokens, tokens),
+               format_time(wkv_term_clock() - v->start, took));
         printf("loss          %.4f\n", v->loss);
     }
     if (!isnan(v->val_loss))

@@ -4,12 +4,15 @@
 #define WKV_APPS_TRAIN_VIEW_H
 
 #include "cli/train_dir.h"
+#include "cli/train_log.h"
 
 typedef struct wkv_train_view {
     wkv_trainer_info info;
     double peak;     /* floating point operations per second that this machine reaches */
     double start;    /* time */
+    double shown;    /* time of the last line, where lines are not replaced */
     int64_t first;   /* steps done before this call */
+    int64_t taken;   /* steps that were not skipped, by this call */
     double loss;     /* smoothed */
     double rate;     /* tokens per second, smoothed */
     double val_loss; /* the last measured, or NaN */
@@ -18,8 +21,9 @@ typedef struct wkv_train_view {
 /* Measures the machine for a moment and says what is going to be trained. */
 void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t);
 
-void wkv_train_view_step(wkv_train_view *v, const wkv_step *s, double tokens_per_s,
-                         double val_loss);
+/* The live line, replaced on a terminal; elsewhere a line of its own now and then.  Skipped steps
+ * and validations are always said. */
+void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line);
 
 /* The summary on stdout, after the curve when `plot`. */
 void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot);

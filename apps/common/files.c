@@ -56,6 +56,20 @@ static bool write_all(int fd, const char *p, size_t n)
     return fsync(fd) == 0;
 }
 
+/* So that a new name is there after a power cut; where the system cannot, it is left at that. */
+static void sync_folder_of(const char *path)
+{
+    char dir[WKV_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+             slash != NULL ? path : ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX])
 {
     char temp[WKV_PATH_MAX];
@@ -71,7 +85,9 @@ bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WK
         ok = fail(why, path, "cannot write");
     if (ok && rename(temp, path) != 0)
         ok = fail(why, path, "cannot put in place");
-    if (!ok)
+    if (ok)
+        sync_folder_of(path);
+    else
         unlink(temp);
     return ok;
 }

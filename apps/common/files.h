@@ -12,7 +12,7 @@ enum { WKV_PATH_MAX = 4096, WKV_WHY_MAX = WKV_PATH_MAX + 256 };
 /* Creates the folder and its parents where absent. */
 bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX]);
 
-/* Writes n bytes beside path, syncs, renames over path. */
+/* Writes n bytes beside path, syncs, renames over path, syncs the folder. */
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX]);
 
 /* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */

@@ -31,7 +31,8 @@ typedef enum wkv_metric {
 
 const char *wkv_metric_name(wkv_metric m);
 
-/* n lines; what a line lacks is NaN.  Release with wkv_metrics_free. */
+/* n lines; what a line lacks is NaN, and so are loss and gradient norm of a step that was
+ * skipped: they are none of the run's.  Release with wkv_metrics_free. */
 typedef struct wkv_metrics {
     double *column[WKV_METRIC_COUNT];
     size_t n;
@@ -41,9 +42,10 @@ typedef struct wkv_metrics {
  * step: a run that was killed may have left half of one.  False after putting the reason
  * into why; m is then empty. */
 bool wkv_metrics_read(wkv_metrics *m, const char *path, char why[WKV_WHY_MAX]);
+/* The same of `size` bytes of such a file, up to the lines of steps after `until`; *length: of the
+ * lines that were read.  False when out of memory. */
+bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t until,
+                       size_t *length);
 void wkv_metrics_free(wkv_metrics *m);
-
-/* The length of the whole lines at the beginning of data that belong to steps up to `step`. */
-size_t wkv_metrics_until(const char *data, size_t n, int64_t step);
 
 #endif

@@ -74,7 +74,18 @@ typedef struct wkv_train_opts {
     int32_t window;   /* of a new model, where it has one: tokens that each looks back to */
     int32_t length;   /* of a new model whose positions have parameters: how many; 0: ctx */
     bool token_shift; /* of a new model, in time mixing, where that is open (AFT) */
-    uint64_t reserved[15];
+
+    /* Guards: a step is skipped when its loss or its gradient's norm is not finite, or is above
+     * the median of the last 128 steps that were taken by more than `guard` times their spread
+     * (docs/training.md). */
+    double guard;       /* 0: only what is not finite is skipped; 10 */
+    int32_t guard_stop; /* so many in a row are an error; 10 */
+    int32_t reserved32;
+
+    /* Called during a validation with the tokens done, of how many; false ends it.  Or NULL. */
+    bool (*progress)(void *user, uint64_t done, uint64_t total);
+    void *user;
+    uint64_t reserved[11];
 } wkv_train_opts;
 
 /* rwkv7, 4 layers, width 128, head size 32, bytes, ctx 64, batch 12, 2000 steps, and
@@ -86,6 +97,15 @@ WKV_API void wkv_train_opts_init(wkv_train_opts *o);
 WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts, wkv_error *err);
 WKV_API void wkv_trainer_close(wkv_trainer **t);
 
+/* Why a step was not taken: the weights and the optimiser stay as they were, and training goes
+ * on with the next step's data. */
+typedef enum wkv_skip {
+    WKV_SKIP_NONE = 0,
+    WKV_SKIP_NUMERIC, /* the loss or a gradient is not finite */
+    WKV_SKIP_LOSS,    /* the loss is an outlier */
+    WKV_SKIP_NORM     /* the gradient's norm is */
+} wkv_skip;
+
 /* What one step did. */
 typedef struct wkv_step {
     int64_t step;     /* counted from 1 */
@@ -96,16 +116,30 @@ typedef struct wkv_step {
     double seconds;   /* wall time of this step */
     uint64_t learnt;  /* targets of this step, of which loss is the mean: less than its
                          tokens where some are masked or a row is padded */
-    double reserved[3];
+    double limit;     /* what the loss, or norm, of a skipped step is above */
+    wkv_skip skipped;
+    int32_t in_row; /* steps skipped since the last that was taken */
+    double reserved[1];
 } wkv_step;
 
-/* One optimiser step.  E_NUMERIC when the loss or a gradient is not finite: the
- * weights are then unchanged.  E_STATE when all steps are done. */
+/* One optimiser step, or none where out->skipped says why.  E_NUMERIC when guard_stop steps in a
+ * row would have been skipped: the trainer then stands before the last of them.  E_STATE when all
+ * steps are done. */
 WKV_API wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err);
 
-/* Mean loss over the held-out data, in rows of the same kind: every window, piece or
- * document once.  E_STATE when nothing is held out. */
-WKV_API wkv_status wkv_trainer_validate(wkv_trainer *t, double *loss, wkv_error *err);
+/* What the held-out data say of the model as it stands. */
+typedef struct wkv_validation {
+    double loss;          /* mean cross-entropy, nats per target */
+    double bits_per_byte; /* the same in bits for each byte of text that the targets stand for,
+                             by the tokenizer; NaN where there is none, or no such byte */
+    uint64_t targets;     /* tokens that were to be predicted */
+    uint64_t bytes;       /* that they stand for; 0 without a tokenizer */
+    uint64_t reserved[4];
+} wkv_validation;
+
+/* Goes through the held-out data in rows of the same kind: every window, piece or document
+ * once.  E_STATE when nothing is held out, or when progress said no. */
+WKV_API wkv_status wkv_trainer_validate(wkv_trainer *t, wkv_validation *out, wkv_error *err);
 
 typedef struct wkv_trainer_info {
     int64_t step; /* steps done */

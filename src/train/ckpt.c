@@ -136,18 +136,18 @@ static void copy_array(const wkv_store *file, const wkv_trainer *t, const views 
 
 static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v, wkv_error *err)
 {
-    int64_t step;
-    uint32_t crc;
+    wkv_ckpt_state state;
     WKV_TRY(wkv_ckpt_meta_check(file, t, err));
-    WKV_TRY(wkv_ckpt_meta_state(file, t->opts.steps, &step, &crc, err));
-    WKV_TRY(check_tensors(file, v, crc, err));
+    WKV_TRY(wkv_ckpt_meta_state(file, t->opts.steps, &state, err));
+    WKV_TRY(check_tensors(file, v, state.tensors_crc, err));
     copy_array(file, t, v, 0, t->optim.param);
     copy_array(file, t, v, 1, t->optim.m);
     copy_array(file, t, v, 2, t->optim.v);
     if (wkv_work_kept(&t->work) != NULL)
         memcpy(wkv_work_kept(&t->work), wkv_store_find(file, "train.state")->data,
                view_bytes(&v->tensor[v->n - 1]));
-    t->step = step;
+    t->guard = state.guard;
+    t->step = state.step;
     return WKV_OK;
 }
 

@@ -15,9 +15,13 @@
 
 #define KEY_VERSION "train.checkpoint"
 #define KEY_STEP "train.step"
+#define KEY_TAKEN "train.guard_taken"
+#define KEY_SKIPPED "train.guard_skipped"
+#define KEY_IN_ROW "train.guard_in_row"
+#define KEY_GUARD "train.guard_last"
 #define KEY_TENSORS "train.tensors_crc32c"
 #define KEY_SEAL "train.meta_crc32c"
-static const char VERSION[] = "1";
+static const char VERSION[] = "2";
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
@@ -94,6 +98,11 @@ void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors
     m->n = 0;
     add_shape(m, t);
     add_int(m, KEY_STEP, t->step);
+    add(m, KEY_TAKEN, "%" PRIu64, t->guard.taken);
+    add_int(m, KEY_SKIPPED, t->guard.skipped);
+    add_int(m, KEY_IN_ROW, t->guard.in_row);
+    wkv_guard_format(&t->guard, m->guard);
+    m->pair[m->n++] = (wkv_meta){KEY_GUARD, m->guard, WKV_GUARD_TEXT - 1};
     add(m, KEY_TENSORS, "%08" PRIx32, tensors_crc);
     uint32_t sum = 0;
     for (size_t i = 0; i < m->n; i++)
@@ -156,15 +165,29 @@ static bool parse(const char *text, int base, uint64_t most, uint64_t *out)
     return *end == '\0' && *out <= most;
 }
 
-wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, int64_t *step,
-                               uint32_t *tensors_crc, wkv_error *err)
+static bool parse_guard(const wkv_store *file, uint64_t steps, wkv_guard *g)
 {
-    uint64_t s, crc;
-    if (!parse(wkv_store_meta(file, KEY_STEP), 10, (uint64_t)steps, &s) ||
-        !parse(wkv_store_meta(file, KEY_TENSORS), 16, UINT32_MAX, &crc))
-        WKV_FAIL(err, WKV_E_FORMAT, "%s: %s or %s is absent or no number in range",
-                 wkv_store_path(file), KEY_STEP, KEY_TENSORS);
-    *step = (int64_t)s;
-    *tensors_crc = (uint32_t)crc;
+    uint64_t skipped, in_row;
+    if (!parse(wkv_store_meta(file, KEY_TAKEN), 10, steps, &g->taken) ||
+        !parse(wkv_store_meta(file, KEY_SKIPPED), 10, steps, &skipped) ||
+        !parse(wkv_store_meta(file, KEY_IN_ROW), 10, INT32_MAX, &in_row) ||
+        !wkv_guard_parse(g, wkv_store_meta(file, KEY_GUARD)))
+        return false;
+    g->skipped = (int64_t)skipped;
+    g->in_row = (int32_t)in_row;
+    return true;
+}
+
+wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, wkv_ckpt_state *s,
+                               wkv_error *err)
+{
+    uint64_t step, crc;
+    if (!parse(wkv_store_meta(file, KEY_STEP), 10, (uint64_t)steps, &step) ||
+        !parse(wkv_store_meta(file, KEY_TENSORS), 16, UINT32_MAX, &crc) ||
+        !parse_guard(file, step, &s->guard))
+        WKV_FAIL(err, WKV_E_FORMAT, "%s: one of %s, %s and %s... is absent or out of range",
+                 wkv_store_path(file), KEY_STEP, KEY_TENSORS, "train.guard_");
+    s->step = (int64_t)step;
+    s->tensors_crc = (uint32_t)crc;
     return WKV_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "train/trainer.h"
 
-enum { WKV_CKPT_PAIRS = 40, WKV_CKPT_TEXT = 32 };
+enum { WKV_CKPT_PAIRS = 48, WKV_CKPT_TEXT = 32 };
 
 typedef struct wkv_ckpt_meta {
     wkv_config_meta config;
@@ -13,6 +13,7 @@ typedef struct wkv_ckpt_meta {
     size_t n;
     size_t n_shape; /* the first so many must agree between a run and its checkpoint */
     char text[WKV_CKPT_PAIRS][WKV_CKPT_TEXT];
+    char guard[WKV_GUARD_TEXT];
 } wkv_ckpt_meta;
 
 /* Describes the trainer as it stands.  Pairs point into *m, which must not move. */
@@ -22,8 +23,13 @@ void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors
  * option and both values, when it is of another run. */
 wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, wkv_error *err);
 
-/* The steps done, and the checksum over the tensors; after a successful check. */
-wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, int64_t *step,
-                               uint32_t *tensors_crc, wkv_error *err);
+/* Where the run stands, and the checksum over the tensors; after a successful check. */
+typedef struct wkv_ckpt_state {
+    int64_t step;
+    wkv_guard guard;
+    uint32_t tensors_crc;
+} wkv_ckpt_state;
+wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, wkv_ckpt_state *s,
+                               wkv_error *err);
 
 #endif

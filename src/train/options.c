@@ -27,6 +27,8 @@ void wkv_train_opts_init(wkv_train_opts *o)
         .adam_eps = 1e-18,
         .clip = 1.0,
         .seed = 1,
+        .guard = 10,
+        .guard_stop = 10,
     };
 }
 
@@ -64,6 +66,8 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
         {"clip", o->clip, 0, 1e30},
         {"val-fraction", o->val_fraction, 0, below1},
         {"threads", o->threads, 0, 4096},
+        {"guard", o->guard, 0, 1e6},
+        {"guard-stop", o->guard_stop, 1, 1 << 20},
     };
     return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
 }

@@ -63,26 +63,54 @@ static uint64_t tokens_done(const wkv_trainer *t)
     return (uint64_t)t->step * (uint64_t)o->B * (uint64_t)o->T * (uint64_t)o->windows;
 }
 
+/* E_NUMERIC when with this one too many steps in a row are skipped. */
+static wkv_status check_patience(const wkv_trainer *t, double loss, double norm, wkv_error *err)
+{
+    if (t->guard.in_row + 1 < t->opts.guard_stop)
+        return WKV_OK;
+    WKV_FAIL(err, WKV_E_NUMERIC,
+             "step %lld: the loss is %g and the gradient's norm %g; %d steps in a row could not be "
+             "taken (a lower learning rate may help)",
+             (long long)(t->step + 1), loss, norm, t->guard.in_row + 1);
+}
+
+/* Adam's corrections count the updates that there were. */
+static void take_step(wkv_trainer *t, double loss, double norm, double lr, bool learnt)
+{
+    wkv_work_commit(&t->work);
+    wkv_optim_update(&t->optim, &t->opts, t->step + 1 - t->guard.skipped, lr, norm);
+    if (learnt) /* a batch whose targets are all masked says nothing about the others */
+        wkv_guard_take(&t->guard, loss, norm);
+}
+
+/* States that are finite go on although the weights do not learn from their tokens. */
+static void skip_step(wkv_trainer *t, wkv_skip why)
+{
+    if (why != WKV_SKIP_NUMERIC)
+        wkv_work_commit(&t->work);
+    wkv_guard_skip(&t->guard);
+}
+
 wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
 {
     double start = wkv_clock();
     if (t->step >= t->opts.steps)
         WKV_FAIL(err, WKV_E_STATE, "all %lld steps are done", (long long)t->opts.steps);
     uint64_t learnt;
-    double loss;
+    double loss, limit;
     WKV_TRY(read_step(t, &learnt, err));
     wkv_optim_zero_grad(&t->optim);
     WKV_TRY(wkv_work_train(&t->work, &loss, err));
     double norm = wkv_optim_norm(&t->optim);
-    if (!isfinite(loss) || !isfinite(norm))
-        WKV_FAIL(err, WKV_E_NUMERIC,
-                 "step %lld: the loss is %g and the gradient's norm %g; the weights stay as they "
-                 "were (a lower learning rate may help)",
-                 (long long)(t->step + 1), loss, norm);
     double lr = wkv_sched_lr(&t->opts, t->step);
+    wkv_skip skip = wkv_guard_judge(&t->guard, loss, norm, t->opts.guard, &limit);
+    if (skip != WKV_SKIP_NONE) {
+        WKV_TRY(check_patience(t, loss, norm, err));
+        skip_step(t, skip);
+    } else {
+        take_step(t, loss, norm, lr, learnt > 0);
+    }
     t->step++;
-    wkv_work_commit(&t->work);
-    wkv_optim_update(&t->optim, &t->opts, t->step, lr, norm);
     *out = (wkv_step){
         .step = t->step,
         .loss = loss,
@@ -91,34 +119,55 @@ wkv_status wkv_trainer_step(wkv_trainer *t, wkv_step *out, wkv_error *err)
         .tokens = tokens_done(t),
         .seconds = wkv_clock() - start,
         .learnt = learnt,
+        .limit = limit,
+        .skipped = skip,
+        .in_row = t->guard.in_row,
     };
     return WKV_OK;
 }
 
-static wkv_status validate(wkv_trainer *t, wkv_feed *feed, double *loss, wkv_error *err)
+/* Bytes of text that the targets of a window stand for. */
+static uint64_t target_bytes(const wkv_tok *tok, const wkv_window *w)
 {
+    uint64_t bytes = 0;
+    for (int r = 0; tok != NULL && r < w->B * w->T; r++) {
+        size_t n = 0;
+        if (w->targets[r] >= 0 && tok->kind->token(tok, w->targets[r], &n) != NULL)
+            bytes += n;
+    }
+    return bytes;
+}
+
+static wkv_status validate(wkv_trainer *t, wkv_feed *feed, wkv_validation *out, wkv_error *err)
+{
+    const wkv_window *w = &t->work.window[0];
     double sum = 0, part;
-    int64_t learnt = 0;
     for (bool more = true;;) {
         WKV_TRY(wkv_feed_next(feed, &t->work.window[0], &more, err));
         if (!more)
             break;
         WKV_TRY(wkv_work_eval(&t->work, &part, err));
         sum += part;
-        learnt += t->work.window[0].learnt;
+        out->targets += (uint64_t)w->learnt;
+        out->bytes += target_bytes(t->tok, w);
+        if (t->opts.progress != NULL &&
+            !t->opts.progress(t->opts.user, out->targets, t->val.tokens))
+            WKV_FAIL(err, WKV_E_STATE, "the validation was stopped");
     }
-    *loss = learnt > 0 ? sum / (double)learnt : 0;
+    out->loss = out->targets > 0 ? sum / (double)out->targets : 0;
+    out->bits_per_byte = out->bytes > 0 ? sum / log(2) / (double)out->bytes : (double)NAN;
     return WKV_OK;
 }
 
-wkv_status wkv_trainer_validate(wkv_trainer *t, double *loss, wkv_error *err)
+wkv_status wkv_trainer_validate(wkv_trainer *t, wkv_validation *out, wkv_error *err)
 {
+    *out = (wkv_validation){.loss = 0};
     if (t->val.tokens == 0)
         WKV_FAIL(err, WKV_E_STATE, "no data is held out: give val or val-fraction");
     wkv_feed *feed;
     wkv_feed_opts o = wkv_trainer_feed_opts(t, true);
     WKV_TRY(wkv_feed_open(&feed, &o, &t->val, err));
-    wkv_status s = validate(t, feed, loss, err);
+    wkv_status s = validate(t, feed, out, err);
     wkv_feed_close(&feed);
     return s;
 }

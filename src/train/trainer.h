@@ -9,6 +9,7 @@
 #include "arch/arch.h"
 #include "tok/tok.h"
 #include "train/feed.h"
+#include "train/guard.h"
 #include "train/optim.h"
 #include "train/work.h"
 
@@ -26,7 +27,8 @@ struct wkv_trainer {
     wkv_mix train, val; /* val.n == 0: nothing is held out */
     wkv_feed *feed;     /* of train */
     wkv_work work;
-    int64_t step; /* steps done */
+    wkv_guard guard;
+    int64_t step; /* steps done, those that were skipped among them */
 };
 
 /* E_ARGUMENT, naming the option, its value and its range. */

@@ -22,7 +22,8 @@ grep -q 'one' drawn
 expect 1 "$WKV" plot nowhere -o none.svg
 says 'nowhere: cannot open'
 [ ! -e none.svg ]
-expect 1 "$WKV" plot one --y val_bits_per_byte
+"$WKV" plot one --y val_bits_per_byte >drawn
+expect 1 "$WKV" plot 'two & <half>' --y val_bits_per_byte
 says 'no val_bits_per_byte against step'
 expect 2 "$WKV" plot
 says 'RUN is missing'

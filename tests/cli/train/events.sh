@@ -3,10 +3,10 @@
 command -v python3 >/dev/null && python3 -c 'import tensorboard' 2>/dev/null || exit 77
 text >text
 # shellcheck disable=SC2086
-"$WKV" train $train_args --steps 300 --save-every 5 --val-fraction 0.2 --val-every 100 \
+"$WKV" train $train_args --steps 300 --save-every 5 --val-fraction 0.2 --val-every 100 --guard 0 \
     --out run >/dev/null 2>&1 &
 pid=$!
-while [ ! -e run/checkpoint.safetensors ]; do
+while ! ls run/checkpoint-*.safetensors >/dev/null 2>&1; do
     sleep 0.02
 done
 kill -9 $pid

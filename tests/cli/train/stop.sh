@@ -12,7 +12,7 @@ expect 1 "$WKV" train $train_args --out stopped
 says 'stopped: another process is at work in this folder'
 kill -TERM $pid
 wait $pid
-step=$(sed -n 's/^stopped after step \([0-9]*\); saved stopped.checkpoint.safetensors$/\1/p' progress)
+step=$(sed -n 's/^stopped after step \([0-9]*\); saved stopped.checkpoint-[0-9]*[.]safetensors$/\1/p' progress)
 [ "$(wc -l <stopped/metrics.jsonl)" -eq "$step" ]
 grep -q '^go on with: wkv train --resume --out stopped$' progress
 [ ! -e stopped/model.safetensors ]

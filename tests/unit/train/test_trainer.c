@@ -142,10 +142,13 @@ static void validates_as_by_hand(void **state)
         assert_int_equal(t->val.tokens, map.size - kept);
         assert_int_not_equal((t->val.tokens - 1) / 16 % 5, 0); /* the last batch is not full */
         tiny_steps(t, 10);
-        double loss, want = by_hand(t, map.data + kept, (size_t)map.size - kept);
-        assert_int_equal(wkv_trainer_validate(t, &loss, NULL), WKV_OK);
-        if (!(fabs(loss - want) < 1e-5))
-            fail_msg("%s: %.9g, by hand %.9g", ARCHS[i], loss, want);
+        double want = by_hand(t, map.data + kept, (size_t)map.size - kept);
+        wkv_validation v;
+        assert_int_equal(wkv_trainer_validate(t, &v, NULL), WKV_OK);
+        if (!(fabs(v.loss - want) < 1e-5))
+            fail_msg("%s: %.9g, by hand %.9g", ARCHS[i], v.loss, want);
+        assert_int_equal(v.bytes, v.targets); /* a byte a token */
+        assert_true(fabs(v.bits_per_byte - v.loss / log(2)) < 1e-12);
         double next = tiny_steps(t, 1); /* and it leaves no trace in the run */
         wkv_trainer *u = tiny_open(&o);
         tiny_steps(u, 10);
@@ -163,12 +166,33 @@ static void separate_held_out_file(void **state)
     o.val = "t_val.txt";
     wkv_trainer *t = tiny_open(&o);
     wkv_trainer_info info;
-    double loss;
+    wkv_validation v;
     wkv_trainer_describe(t, &info);
     assert_int_equal(info.val_tokens, 34);
-    assert_int_equal(wkv_trainer_validate(t, &loss, NULL), WKV_OK);
-    assert_true(fabs(loss - by_hand(t, (const uint8_t *)"A model learns by guessing, again.", 34)) <
-                1e-5);
+    assert_int_equal(wkv_trainer_validate(t, &v, NULL), WKV_OK);
+    assert_true(fabs(v.loss -
+                     by_hand(t, (const uint8_t *)"A model learns by guessing, again.", 34)) < 1e-5);
+    wkv_trainer_close(&t);
+}
+
+static bool never(void *user, uint64_t done, uint64_t total)
+{
+    int *calls = user;
+    ++*calls;
+    return done > total; /* that is, no */
+}
+
+static void validation_is_stopped(void **state)
+{
+    wkv_train_opts o = tiny_opts("rwkv7");
+    int calls = 0;
+    o.val_fraction = 0.5;
+    o.progress = never;
+    o.user = &calls;
+    wkv_trainer *t = tiny_open(&o);
+    wkv_validation v;
+    assert_int_equal(wkv_trainer_validate(t, &v, NULL), WKV_E_STATE);
+    assert_int_equal(calls, 1);
     wkv_trainer_close(&t);
 }
 
@@ -176,8 +200,8 @@ static void nothing_held_out(void **state)
 {
     wkv_train_opts o = tiny_opts("rwkv7");
     wkv_trainer *t = tiny_open(&o);
-    double loss;
-    assert_int_equal(wkv_trainer_validate(t, &loss, NULL), WKV_E_STATE);
+    wkv_validation v;
+    assert_int_equal(wkv_trainer_validate(t, &v, NULL), WKV_E_STATE);
     wkv_trainer_close(&t);
 }
 
@@ -255,6 +279,7 @@ static void ids_beyond_the_vocabulary(void **state)
 static void not_a_number(void **state)
 {
     wkv_train_opts o = tiny_opts("rwkv7");
+    o.guard_stop = 1;
     wkv_trainer *t = tiny_open(&o);
     tiny_steps(t, 1);
     size_t bytes = t->optim.n * sizeof(real);
@@ -303,6 +328,7 @@ int main(void)
         cmocka_unit_test(validates_as_by_hand),
         cmocka_unit_test(separate_held_out_file),
         cmocka_unit_test(nothing_held_out),
+        cmocka_unit_test(validation_is_stopped),
         cmocka_unit_test(bad_options),
         cmocka_unit_test(ids_beyond_the_vocabulary),
         cmocka_unit_test(not_a_number),
