@@ -86,6 +86,14 @@ static const wkv_arg_option table[] = {
                     "median of the last ones; 0: only one that is not finite")},
     {WKV_OPT_INT("guard-stop", t.guard_stop, "N", 1, 1 << 20,
                  "stop training when N steps in a row would be skipped")},
+    {WKV_OPT_LIST("sample-prompt", sample.prompts, "TEXT",
+                  "a prompt that the model goes on with now and then, shown and kept in "
+                  "samples.jsonl; may be given several times")},
+    {WKV_OPT_TEXT("sample-file", sample.file, "FILE",
+                  "more of them, one a line, in which \\n is a line end")},
+    {WKV_OPT_LONG("sample-every", sample_every, "N", 0, 1e12,
+                  "steps between samples; 0: only at the end")},
+    {WKV_OPT_LONG("sample-tokens", sample.tokens, "N", 1, 1e6, "tokens of a sample, at most")},
     {WKV_OPT_FLAG("plot", plot, "draw the loss curve at the end")},
     WKV_CLI_THREADS_OPTION(t.threads),
 };
@@ -97,6 +105,9 @@ static const char *const examples[] = {
     "on documents that 'wkv prepare' made, three quarters of the tokens from the first",
     "wkv train --data books --carry --ctx 512 --bptt 4 --vocab bytes --out run",
     "long documents, each read from end to end; gradients through 2048 tokens",
+    "wkv train --data story.txt --val-fraction 0.1 --val-every 200 --sample-prompt 'Once upon' "
+    "--sample-every 200 --out run",
+    "see how it learns to write",
     "wkv train --resume --out run",
     "go on with it after Ctrl-C, a crash or a full disk",
     "wkv train --data story.txt --init model.pth --vocab rwkv_vocab_v20230424.txt --lr 1e-5 "
@@ -123,6 +134,8 @@ static void init(void *opts)
     o->save_every = 500;
     o->val_every = 500;
     o->keep = 2;
+    o->sample_every = 500;
+    o->sample.tokens = 64;
 }
 
 /* ---- what the library is given ------------------------------------------------------------ */
@@ -169,6 +182,7 @@ static bool settle(options *o, const wkv_args *args, bool recalled)
     if (!settle_rows(o, args, recalled))
         return false;
     wkv_train_data_fill(&o->sources, &o->data, &o->t);
+    o->sample.seed = o->t.seed;
     o->t.order = strcmp(o->order, "random") == 0 ? WKV_ORDER_RANDOM : WKV_ORDER_SEQUENTIAL;
     /* The default tokenizer is for text: not for ids, nor for a model that has its own. */
     if (!recalled && !wkv_args_given(&wkv_cmd_train, args, "vocab") &&
@@ -182,6 +196,7 @@ static void settle_paths(options *o)
     wkv_train_data_absolute(&o->sources, &o->data);
     make_absolute(&o->t.val, o->val);
     make_absolute(&o->t.init, o->init);
+    make_absolute(&o->sample.file, o->prompts);
     if (o->t.vocab != NULL && strcmp(o->t.vocab, "bytes") != 0)
         make_absolute(&o->t.vocab, o->vocab);
 }
@@ -189,6 +204,8 @@ static void settle_paths(options *o)
 static int run(const wkv_args *args, void *opts)
 {
     options *o = opts;
+    o->argc = args->argc;
+    o->argv = args->argv;
     wkv_train_preset_apply(o->preset, &wkv_cmd_train, args, o);
     wkv_train_dir dir;
     bool found = false;
@@ -215,10 +232,10 @@ const wkv_command wkv_cmd_train = {
     .description =
         "Trains a model and writes into DIR: model.safetensors, the finished model, vocabulary "
         "inside; metrics.jsonl, a line a step, and the same for TensorBoard; "
-        "checkpoint-STEP.safetensors, from the newest of which --resume goes on; options.json. "
-        "Ctrl-C finishes the "
-        "step, saves and ends. The same options, data and seed give the same bits, whatever the "
-        "number of threads.",
+        "checkpoint-STEP.safetensors, from the newest of which --resume goes on; options.json and "
+        "manifest.json: what made the run; samples.jsonl, what it made of given prompts. Ctrl-C or "
+        "SIGTERM finish the step, save and end. The same options, data and seed give the same "
+        "bits, whatever the number of threads.",
     .options = table,
     .n_options = WKV_COUNT(table),
     .examples = examples,

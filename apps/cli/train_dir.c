@@ -13,6 +13,7 @@
 #define OPTIONS "options.json"
 #define METRICS "metrics.jsonl"
 #define EVENTS "events.out.tfevents"
+#define SAMPLES "samples.jsonl"
 #define MODEL "model.safetensors"
 
 static bool fail(const char *why)
@@ -44,8 +45,9 @@ void wkv_train_dir_deinit(wkv_train_dir *d)
 /* Options that may change when a run is resumed: they do not decide what is learnt. */
 static bool may_change(const char *name)
 {
-    static const char *const names[] = {"threads", "save-every", "val-every", "plot",
-                                        "keep",    "keep-every", "guard",     "guard-stop"};
+    static const char *const names[] = {
+        "threads",       "save-every",  "val-every",    "plot",          "keep",  "keep-every",
+        "sample-prompt", "sample-file", "sample-every", "sample-tokens", "guard", "guard-stop"};
     for (size_t i = 0; i < WKV_COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -205,9 +207,10 @@ static bool write_options(const wkv_train_dir *d, const wkv_command *c, const vo
     return ok;
 }
 
-static bool remove_file(const char *path)
+static bool remove_file(const wkv_train_dir *d, const char *name)
 {
-    if (unlink(path) == 0 || errno == ENOENT)
+    char path[WKV_PATH_MAX];
+    if (unlink(wkv_files_join(path, d->path, name)) == 0 || errno == ENOENT)
         return true;
     wkv_term_error("train", "%s: cannot remove: %s", path, strerror(errno));
     return false;
@@ -216,7 +219,7 @@ static bool remove_file(const char *path)
 bool wkv_train_dir_lock(wkv_train_dir *d)
 {
     char why[WKV_WHY_MAX];
-    static const char *const names[] = {OPTIONS, METRICS, MODEL};
+    static const char *const names[] = {OPTIONS, METRICS, SAMPLES, MODEL, WKV_TRAIN_MANIFEST};
     if (!wkv_files_lock(d->path, &d->lock, why))
         return fail(why);
     for (size_t i = 0; i < WKV_COUNT(names); i++)
@@ -233,6 +236,9 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *opt
         return false;
     wkv_files_sweep(d->path, EVENTS, "wkv");
     /* Checkpoints go first: a run is never resumed with another's options. */
-    return wkv_train_keep_clear(d->path) && remove_file(d->model) && remove_file(d->metrics) &&
-           write_options(d, c, options);
+    static const char *const names[] = {MODEL, METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
+    bool ok = wkv_train_keep_clear(d->path);
+    for (size_t i = 0; i < WKV_COUNT(names) && ok; i++)
+        ok = remove_file(d, names[i]);
+    return ok && write_options(d, c, options);
 }

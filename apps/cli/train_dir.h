@@ -8,6 +8,8 @@
 #include "cli/cli.h"
 #include "common/files.h"
 
+#define WKV_TRAIN_MANIFEST "manifest.json"
+
 typedef struct wkv_train_dir {
     const char *path; /* of the folder; borrowed */
     char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], model[WKV_PATH_MAX];

@@ -9,6 +9,7 @@
 
 #include "cli/train_keep.h"
 #include "cli/train_log.h"
+#include "cli/train_manifest.h"
 #include "cli/train_view.h"
 #include "common/term.h"
 
@@ -19,6 +20,8 @@ typedef struct run_state {
     wkv_trainer *trainer;
     wkv_train_dir *dir;
     wkv_train_log log;
+    wkv_train_manifest manifest;
+    wkv_train_sample sample;
     wkv_train_view view;
     wkv_step last;
     bool stopped; /* a signal came; all is saved */
@@ -31,16 +34,20 @@ static bool fail(const wkv_error *err)
     return false;
 }
 
-/* A trainer at the step where the run stands.  *fresh: it begins. */
-static bool open_trainer(const options *o, const wkv_train_dir *d, bool *fresh, wkv_trainer **t)
+/* The trainer at the step where the run stands.  *fresh: it begins. */
+static bool open_trainer(run_state *r, bool *fresh)
 {
     wkv_error err;
-    if (wkv_trainer_open(t, &o->t, &err) != WKV_OK)
+    if (wkv_trainer_open(&r->trainer, &r->o->t, &err) != WKV_OK)
         return fail(&err);
-    wkv_train_kept kept = o->resume ? wkv_train_keep_restore(d->path, *t) : WKV_KEPT_NONE;
+    *fresh = true;
+    if (!r->o->resume)
+        return true;
+    const char *folder = r->dir->path;
+    if (!wkv_train_manifest_recall(&r->manifest, folder, r->o, r->trainer))
+        return false;
+    wkv_train_kept kept = wkv_train_keep_restore(folder, r->trainer);
     *fresh = kept == WKV_KEPT_NONE;
-    if (kept == WKV_KEPT_FAILED)
-        wkv_trainer_close(t);
     return kept != WKV_KEPT_FAILED;
 }
 
@@ -81,7 +88,7 @@ static bool save(run_state *r)
     wkv_error err;
     wkv_train_keep_path(path, r->dir->path, r->last.step);
     r->owed = false;
-    return wkv_train_log_sync(&r->log) &&
+    return wkv_train_log_sync(&r->log) && wkv_train_sample_sync(&r->sample) &&
            (wkv_trainer_save(r->trainer, path, &err) == WKV_OK || fail(&err)) &&
            wkv_train_keep_prune(r->dir->path, r->o->keep, r->o->keep_every);
 }
@@ -124,6 +131,9 @@ static bool do_step(run_state *r)
     if (!wkv_train_log_step(&r->log, &line))
         return false;
     wkv_train_view_step(&r->view, &line);
+    if (due(step, r->o->sample_every, step == r->view.info.steps) &&
+        !wkv_train_sample_step(&r->sample, step))
+        return false;
     r->stopped = wkv_term_stopped();
     return !save_is_due(r) || save(r);
 }
@@ -151,19 +161,35 @@ static bool train(run_state *r)
     return true;
 }
 
+/* From the opened trainer to the end. */
+static bool run(run_state *r, bool fresh)
+{
+    wkv_train_dir *d = r->dir;
+    if (fresh) {
+        wkv_train_manifest_deinit(
+            &r->manifest); /* of a run that was killed before its first step */
+        if (!wkv_train_dir_begin(d, &wkv_cmd_train, r->o))
+            return false;
+    }
+    if (!wkv_train_manifest_begin(&r->manifest, d->path, r->o, r->trainer))
+        return false;
+    wkv_train_view_begin(&r->view, r->trainer);
+    r->last.step = r->view.info.step;
+    bool ok = wkv_train_log_open(&r->log, d->path, d->metrics, r->last.step) &&
+              wkv_train_sample_open(&r->sample, &r->o->sample, r->trainer, d->path, r->last.step) &&
+              train(r);
+    const char *how = !ok ? "failed" : r->last.step < r->view.info.steps ? "stopped" : "finished";
+    return wkv_train_manifest_end(&r->manifest, r->last.step, how) && ok;
+}
+
 int wkv_train_run(const options *o, wkv_train_dir *d)
 {
     run_state r = {.o = o, .dir = d};
     bool fresh;
-    if (!open_trainer(o, d, &fresh, &r.trainer))
-        return WKV_EXIT_FAILURE;
-    bool ok = !fresh || wkv_train_dir_begin(d, &wkv_cmd_train, o);
-    if (ok) {
-        wkv_train_view_begin(&r.view, r.trainer);
-        r.last.step = r.view.info.step;
-        ok = wkv_train_log_open(&r.log, d->path, d->metrics, r.last.step) && train(&r);
-        wkv_train_log_close(&r.log);
-    }
+    bool ok = open_trainer(&r, &fresh) && run(&r, fresh);
+    wkv_train_sample_close(&r.sample);
+    wkv_train_log_close(&r.log);
+    wkv_train_manifest_deinit(&r.manifest);
     wkv_trainer_close(&r.trainer);
     return ok ? WKV_EXIT_OK : WKV_EXIT_FAILURE;
 }

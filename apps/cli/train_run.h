@@ -5,17 +5,21 @@
 
 #include "cli/train_data.h"
 #include "cli/train_dir.h"
+#include "cli/train_sample.h"
 
 /* What the command line, or the folder of the run that is resumed, says. */
 typedef struct wkv_train_options {
     wkv_train_opts t;
     const char *preset, *order, *out;
-    int64_t save_every, val_every, keep, keep_every;
+    int64_t save_every, val_every, sample_every, keep, keep_every;
     bool resume, plot, pack, carry;
     wkv_arg_list data;
+    wkv_train_sample_opts sample;
     wkv_train_data sources;
     /* Paths in absolute form, so that a run can be resumed from anywhere. */
-    char val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX];
+    char val[WKV_PATH_MAX], vocab[WKV_PATH_MAX], init[WKV_PATH_MAX], prompts[WKV_PATH_MAX];
+    int argc;    /* the command line as it was typed, behind "wkv train" */
+    char **argv; /* borrowed */
 } wkv_train_options;
 
 /* Trains in the folder, until all steps are done or a signal comes.  An exit status. */

@@ -309,7 +309,7 @@ bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, 
 {
     bool only_operands = false;
     assert(c->n_options <= WKV_ARG_OPTIONS_MAX);
-    *out = (wkv_args){.all = argv};
+    *out = (wkv_args){.all = argv, .argv = argv, .argc = argc};
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
         if (!only_operands && strcmp(arg, "--") == 0) {

@@ -37,8 +37,9 @@ typedef struct wkv_arg_list {
 typedef struct wkv_arg_option {
     const char *name; /* without the dashes */
     wkv_arg_type type;
-    size_t offset;     /* of the value, in the command's options */
-    const char *value; /* what help calls the value: "N", "FILE"; of a choice, if its list is long */
+    size_t offset; /* of the value, in the command's options */
+    const char
+        *value; /* what help calls the value: "N", "FILE"; of a choice, if its list is long */
     const char *help;
     char letter; /* short form, or 0 */
     bool above;
@@ -93,6 +94,8 @@ typedef struct wkv_args {
     const char *operand[WKV_ARG_OPERANDS_MAX]; /* NULL when not given; of several, the first */
     char **all; /* every operand, in order, where the last one may be repeated */
     int n_all;
+    char **argv; /* what was parsed; as it was, where the command takes no operands */
+    int argc;
     bool help; /* --help: nothing else is to be looked at */
 } wkv_args;
 

@@ -71,8 +71,7 @@ void wkv_json_bool(wkv_json *j, const char *key, bool v)
     fputs(v ? "true" : "false", j->out);
 }
 
-/* Bytes of the valid UTF-8 character at s, or 0. */
-static size_t character(const unsigned char *s, size_t n)
+size_t wkv_json_character(const unsigned char *s, size_t n)
 {
     unsigned char c = s[0];
     size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
@@ -92,7 +91,7 @@ static void write_string(FILE *out, const char *s, size_t n)
     fputc('"', out);
     for (size_t i = 0; i < n;) {
         const unsigned char *p = (const unsigned char *)s + i;
-        size_t len = character(p, n - i);
+        size_t len = wkv_json_character(p, n - i);
         const char *escape = *p != '\0' ? strchr(plain, *p) : NULL;
         if (len == 0)
             fputs("\\ufffd", out);

@@ -15,6 +15,9 @@ typedef struct wkv_json {
     bool more[WKV_JSON_DEPTH + 1]; /* something stands at this depth already */
 } wkv_json;
 
+/* Bytes of the valid UTF-8 character at the beginning of n bytes, or 0. */
+size_t wkv_json_character(const unsigned char *s, size_t n);
+
 void wkv_json_init(wkv_json *j, FILE *out);
 
 /* key is NULL inside an array and at the top. */

@@ -29,8 +29,8 @@ static void add_line(wkv_metrics *m, const json_t *line)
     m->n++;
 }
 
-/* Adds every whole line that holds an object with a step, up to the steps after `until`.
- * Returns the length of those lines. */
+/* Adds every whole line that holds an object with a step, up to the steps after `until`, to m
+ * where it is not NULL.  Returns the length of those lines. */
 static size_t add_lines(wkv_metrics *m, const char *data, size_t size, int64_t until)
 {
     size_t at = 0;
@@ -42,7 +42,7 @@ static size_t add_lines(wkv_metrics *m, const char *data, size_t size, int64_t u
         json_t *line = json_loadb(data + at, (size_t)(end - data) - at, 0, &err);
         const json_t *step = json_object_get(line, names[WKV_METRIC_STEP]);
         bool ours = json_is_integer(step) && json_integer_value(step) <= until;
-        if (ours)
+        if (ours && m != NULL)
             add_line(m, line);
         json_decref(line);
         if (!ours)
@@ -50,6 +50,11 @@ static size_t add_lines(wkv_metrics *m, const char *data, size_t size, int64_t u
         at = (size_t)(end - data) + 1;
     }
     return at;
+}
+
+size_t wkv_metrics_until(const char *data, size_t size, int64_t step)
+{
+    return add_lines(NULL, data, size, step);
 }
 
 bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t until, size_t *length)

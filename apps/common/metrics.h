@@ -48,4 +48,8 @@ bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t un
                        size_t *length);
 void wkv_metrics_free(wkv_metrics *m);
 
+/* The length of the whole lines at the beginning of any such data (objects with a step) that
+ * belong to steps up to `step`. */
+size_t wkv_metrics_until(const char *data, size_t size, int64_t step);
+
 #endif

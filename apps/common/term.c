@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/args.h"
+#include "common/json_out.h"
 
 static bool line_open; /* a progress line stands on the terminal without its line feed */
 
@@ -67,6 +68,20 @@ int wkv_term_error(const char *command, const char *fmt, ...)
     va_end(args);
     fputc('\n', stderr);
     return WKV_EXIT_FAILURE;
+}
+
+void wkv_term_text(FILE *f, const char *text, size_t n)
+{
+    for (size_t i = 0, len; i<n; i += len> 0 ? len : 1) {
+        const unsigned char *p = (const unsigned char *)text + i;
+        len = wkv_json_character(p, n - i);
+        bool control = (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f ||
+                       (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+        if (len == 0 || control)
+            fputs("\xef\xbf\xbd", f);
+        else
+            fwrite(p, 1, len, f);
+    }
 }
 
 double wkv_term_clock(void)

@@ -154,8 +154,10 @@ typedef struct wkv_trainer_info {
     const char *arch;
     uint64_t documents;   /* in the training part of the data */
     uint32_t data_crc32c; /* of the training part, as checkpoints hold it */
-    uint32_t reserved32;
-    uint64_t reserved[5];
+    uint32_t val_crc32c;  /* of the held-out data */
+    int32_t vocab;        /* V: number of logits */
+    int32_t reserved32;
+    uint64_t reserved[4];
 } wkv_trainer_info;
 
 WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
@@ -166,6 +168,37 @@ WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
  * threads and held-out data may differ.  E_FORMAT when the file's checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
+
+/* ---- looking on ------------------------------------------------------------------------------ */
+
+/* One source of the training data, in the order of the options. */
+typedef struct wkv_source_info {
+    uint64_t tokens, documents; /* of its training part */
+    uint32_t crc32c;            /* of that part, as checkpoints count it */
+    uint32_t reserved32;
+    uint64_t reserved[4];
+} wkv_source_info;
+
+/* False when there is no source i. */
+WKV_API bool wkv_trainer_source(const wkv_trainer *t, int32_t i, wkv_source_info *info);
+
+/* The tokenizer of the model, owned by the trainer; NULL when there is none. */
+WKV_API const wkv_tokenizer *wkv_trainer_tokenizer(const wkv_trainer *t);
+
+/* A text that the model under training goes on with, as it stands between two steps; training
+ * does not notice.  Borrows the trainer. */
+typedef struct wkv_trial wkv_trial;
+
+/* At the initial state.  The caller owns *out; on failure (E_MEMORY) *out is NULL. */
+WKV_API wkv_status wkv_trial_open(wkv_trial **out, wkv_trainer *t, wkv_error *err);
+WKV_API void wkv_trial_close(wkv_trial **s);
+
+/* As wkv_session_feed, wkv_session_logits and wkv_session_reset. */
+WKV_API wkv_status wkv_trial_feed(wkv_trial *s, const int32_t *tokens, size_t n);
+WKV_API const float *wkv_trial_logits(const wkv_trial *s);
+WKV_API void wkv_trial_reset(wkv_trial *s);
+
+/* ---- the result ------------------------------------------------------------------------------ */
 
 /* Writes the finished model, vocabulary inside, as safetensors. */
 WKV_API wkv_status wkv_trainer_export(const wkv_trainer *t, const char *path, wkv_error *err);

@@ -2,6 +2,7 @@
 #ifndef WKV_VERSION_H
 #define WKV_VERSION_H
 
+#include <stdbool.h>
 #include <wkv/status.h>
 
 #define WKV_VERSION_MAJOR 0
@@ -12,5 +13,11 @@
 WKV_BEGIN
 /* The version of the library that was linked, as "major.minor.patch". */
 WKV_API const char *wkv_version(void);
+
+/* The compiler that built the library: "gcc 12.2.0". */
+WKV_API const char *wkv_compiler(void);
+
+/* Major, minor and patch number of oneDNN where dense products go through it; else false. */
+WKV_API bool wkv_onednn_version(int32_t version[3]);
 WKV_END
 #endif

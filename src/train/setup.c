@@ -179,6 +179,7 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
             return wkv_error_prefix(err, s, o->init);
     }
     WKV_TRY(open_tokenizer(t, o, init, err));
+    t->lent.tok = t->tok;
     WKV_TRY(open_data(t, o, err));
     if (init == NULL) {
         int32_t V = 0;

@@ -172,14 +172,19 @@ wkv_status wkv_trainer_validate(wkv_trainer *t, wkv_validation *out, wkv_error *
     return s;
 }
 
-uint32_t wkv_trainer_fingerprint(const wkv_trainer *t)
+static uint32_t fingerprint(const wkv_mix *m)
 {
     uint32_t all = 0;
-    for (int i = 0; i < t->train.n; i++) {
-        uint32_t one = wkv_part_fingerprint(&t->train.part[i]);
-        all = t->train.n == 1 ? one : wkv_crc32c(all, &one, sizeof one);
+    for (int i = 0; i < m->n; i++) {
+        uint32_t one = wkv_part_fingerprint(&m->part[i]);
+        all = m->n == 1 ? one : wkv_crc32c(all, &one, sizeof one);
     }
     return all;
+}
+
+uint32_t wkv_trainer_fingerprint(const wkv_trainer *t)
+{
+    return fingerprint(&t->train);
 }
 
 static uint64_t documents(const wkv_mix *m)
@@ -233,6 +238,26 @@ void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
         .magic_prime_used = wkv_feed_magic(t->feed),
         .documents = documents(&t->train),
         .data_crc32c = wkv_trainer_fingerprint(t),
+        .val_crc32c = fingerprint(&t->val),
         .arch = t->cfg.arch->name,
+        .vocab = t->cfg.dim[WKV_DIM_V],
     };
+}
+
+bool wkv_trainer_source(const wkv_trainer *t, int32_t i, wkv_source_info *info)
+{
+    if (i < 0 || i >= t->train.n)
+        return false;
+    const wkv_part *p = &t->train.part[i];
+    *info = (wkv_source_info){
+        .tokens = p->n,
+        .documents = p->documents,
+        .crc32c = wkv_part_fingerprint(p),
+    };
+    return true;
+}
+
+const wkv_tokenizer *wkv_trainer_tokenizer(const wkv_trainer *t)
+{
+    return t->tok != NULL ? &t->lent : NULL;
 }

@@ -7,7 +7,7 @@
 #include <wkv/train.h>
 
 #include "arch/arch.h"
-#include "tok/tok.h"
+#include "tok/tokenizer.h"
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/optim.h"
@@ -16,7 +16,8 @@
 struct wkv_trainer {
     wkv_train_opts opts; /* its strings and lists are the caller's and NULL here */
     wkv_dev *dev;
-    wkv_tok *tok; /* NULL: the model carries no vocabulary */
+    wkv_tok *tok;       /* NULL: the model carries no vocabulary */
+    wkv_tokenizer lent; /* the same, as the public interface has it */
     wkv_config cfg;
     bool *present; /* which parameters the model has, by wkv_params_at's index */
     wkv_weights weights;

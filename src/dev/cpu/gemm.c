@@ -1,6 +1,8 @@
 /* dev/cpu/gemm.c - see gemm.h. */
 #include "dev/cpu/gemm.h"
 
+#include <wkv/version.h>
+
 #include "dev/cpu/cpu.h"
 
 /* Rows of a tile come in multiples of this where there are enough. */
@@ -57,7 +59,22 @@ static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
     if (whole.m > 0)
         wkv_gemm(kern, &whole);
 }
+
+bool wkv_onednn_version(int32_t version[3])
+{
+    const dnnl_version_t *v = dnnl_version();
+    version[0] = v->major;
+    version[1] = v->minor;
+    version[2] = v->patch;
+    return true;
+}
 #else
+bool wkv_onednn_version(int32_t version[3])
+{
+    version[0] = version[1] = version[2] = 0;
+    return false;
+}
+
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     kern->gemm(g->C, g->A, g->B, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->trans_a, g->trans_b,

@@ -1,4 +1,7 @@
-# Killed at any moment, what has an .idx is whole: the old set or the new one.
+# Killed at random moments, what has an .idx is whole: the old set or the new one.  KILLS says
+# how many times (10), KILL_SEED which moments.
+kills=${KILLS:-10}
+seed=${KILL_SEED:-$$}
 text >old.txt
 i=0
 while [ $i -lt 3000 ]; do
@@ -13,14 +16,23 @@ whole() { # NAME: set is all of it
         if [ -e "$1.$suffix" ]; then cmp -s set.$suffix "$1.$suffix"; else [ ! -e set.$suffix ]; fi || return 1
     done
 }
-for pause in 0 0.001 0.002 0.004 0.006 0.008 0.01 0.012 0.015 0.02 0.03; do
-    "$WKV" prepare -o set new.jsonl >/dev/null 2>&1 &
+done=0
+i=0
+while [ $done -lt "$kills" ]; do
+    i=$((i + 1))
+    pause=$(awk -v seed=$((seed + i)) 'BEGIN { srand(seed); printf "%.4f", rand() * 0.03 }')
+    if [ $((i % 2)) -eq 0 ]; then input=old.txt; else input=new.jsonl; fi
+    "$WKV" prepare -o set --threads $((1 + i % 3)) $input >/dev/null 2>&1 &
     pid=$!
-    sleep $pause
+    sleep "$pause"
     kill -9 $pid 2>/dev/null || :
-    wait $pid 2>/dev/null || :
-    [ ! -e set.idx ] || whole old || whole new || die "after $pause s: a set that is neither"
+    code=0
+    wait $pid 2>/dev/null || code=$?
+    [ $code -ne 137 ] || done=$((done + 1))
+    [ ! -e set.idx ] || whole old || whole new ||
+        die "KILL_SEED=$seed: after $pause s: a set that is neither"
 done
+echo "KILL_SEED=$seed: $done kills in $i runs" >&2
 
 # Ctrl-C cleans up; and so does the next run after the kills.
 "$WKV" prepare -o set new.jsonl >/dev/null 2>&1
