@@ -475,6 +475,12 @@ BENCH(qmul_q8t)
     return (work){(double)GEMM * GEMV_COLS, 0};
 }
 
+BENCH(byte_products)
+{
+    int32_t sum;
+    return computed(k->byte_products(&sum, 1000));
+}
+
 BENCH(q8t_panels)
 {
     k->q8t_panels((unsigned char *)half_of_big, panels, GEMV_COLS);

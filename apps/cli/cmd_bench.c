@@ -1,29 +1,36 @@
 /* apps/cli/cmd_bench.c - `wkv bench`: how fast a model runs here, and how near that is
- * to what the memory allows.
- *
- * Decoding one token reads every weight once but for the embedding, of which it reads
- * one row, and reads and writes the state.  The memory's bandwidth is measured in the
- * same run, with the same threads. */
+ * to what the memory and the arithmetic units allow. */
+#include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
-#include "cli/cli.h"
-#include "common/json_out.h"
+#include "cli/bench_run.h"
 #include "common/term.h"
 
 typedef struct options {
     wkv_cli_model_opts model;
-    int32_t prompt, tokens, repeat;
+    const char *batch, *prompt, *position;
+    double seconds;
+    int32_t repeat;
     bool json;
 } options;
 
 static const wkv_arg_option table[] = {
-    {WKV_OPT_INT("prompt", prompt, "N", 1, 1 << 20, "tokens of the prompt, fed as one sequence"),
+    {WKV_OPT_TEXT("batch", batch, "LIST",
+                  "numbers of sequences that decode together, a token of each at a time; 0: none"),
+     .letter = 'b'},
+    {WKV_OPT_TEXT("prompt", prompt, "LIST",
+                  "lengths of prompts, each fed as one sequence; 0: none"),
      .letter = 'p'},
-    {WKV_OPT_INT("tokens", tokens, "N", 1, 1 << 20, "tokens to decode, one at a time"),
-     .letter = 'n'},
-    {WKV_OPT_INT("repeat", repeat, "N", 1, 1000,
-                 "rounds; the best counts, for whatever disturbs a round makes it slower"),
+    {WKV_OPT_TEXT("position", position, "LIST",
+                  "instead of these, what one token costs after so many others, such as "
+                  "100,100000")},
+    {WKV_OPT_DOUBLE("seconds", seconds, "S", 0.001, 3600,
+                    "how long a repetition of each takes, at least"),
+     .letter = 's'},
+    {WKV_OPT_INT("repeat", repeat, "N", 1, WKV_BENCH_REPEAT,
+                 "repetitions; the median counts, and half of what lies between the extremes is "
+                 "the spread"),
      .letter = 'r'},
     WKV_CLI_JSON_OPTION,
     WKV_CLI_MODEL_OPTIONS(model),
@@ -32,115 +39,126 @@ static const wkv_arg_option table[] = {
 static const wkv_arg_operand operands[] = {
     {.name = "MODEL", .help = "a model file of any known format"}};
 
-static const char *const examples[] = {"wkv bench model.safetensors --threads 2",
-                                       "speed with two threads", NULL};
+static const char *const examples[] = {"wkv bench model.gguf",
+                                       "decoding and prompts, with the default threads",
+                                       "wkv bench model.gguf --threads 1 --batch 1 --prompt 0",
+                                       "decoding alone, with one thread",
+                                       "wkv bench model.gguf --position 100,100000",
+                                       "does a token cost more late in a text?",
+                                       NULL};
 
 static void init(void *opts)
 {
     options *o = opts;
-    o->prompt = 512;
-    o->tokens = 64;
-    o->repeat = 3;
+    o->batch = "1,8,32";
+    o->prompt = "32,512";
+    o->seconds = 0.4;
+    o->repeat = 5;
 }
 
-typedef struct result {
-    double prompt_rate, decode_rate; /* tokens per second */
-    double bytes_per_token;
-    double bandwidth; /* bytes per second, measured */
-    double share;     /* of it that decoding reaches */
-} result;
-
-static double now(void)
+/* The next number of a list "1,8,32"; false at its end, and after a message, with *ok false,
+ * where something else stands. */
+static bool next_number(const char **list, const char *option, int64_t max, int64_t *out, bool *ok)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (*list == NULL || **list == '\0')
+        return false;
+    char *end;
+    const long long v = strtoll(*list, &end, 10);
+    *ok = **list >= '0' && **list <= '9' && v <= max &&
+          (*end == '\0' || (*end == ',' && end[1] != '\0'));
+    if (!*ok) {
+        wkv_term_error("bench",
+                       "--%s: numbers from 0 to %" PRId64 " with commas between them were "
+                       "expected, found '%s'",
+                       option, max, *list);
+        return false;
+    }
+    *list = *end == ',' ? end + 1 : end;
+    *out = v;
+    return true;
 }
 
-/* One round of each; ids only have to be in range. */
-static wkv_status run_round(wkv_session *s, const int32_t *ids, const options *o, result *r)
+/* A case for each number of the list but 0. */
+static bool add_cases(wkv_bench *b, const char *list, const char *option, int64_t max,
+                      wkv_bench_case (*make)(int64_t v))
 {
-    wkv_session_reset(s);
-    double start = now();
-    wkv_status status = wkv_session_feed(s, ids, (size_t)o->prompt);
-    double rate = o->prompt / (now() - start);
-    r->prompt_rate = rate > r->prompt_rate ? rate : r->prompt_rate;
-    start = now();
-    for (int32_t i = 0; i < o->tokens && status == WKV_OK; i++)
-        status = wkv_session_feed(s, &ids[i % o->prompt], 1);
-    rate = o->tokens / (now() - start);
-    r->decode_rate = rate > r->decode_rate ? rate : r->decode_rate;
-    return status;
+    bool ok = true;
+    for (int64_t v; next_number(&list, option, max, &v, &ok);) {
+        wkv_bench_case c = make(v);
+        if (v == 0 && c.position == 0)
+            continue;
+        if (b->n == WKV_BENCH_CASES) {
+            wkv_term_error("bench", "more than %d cases", WKV_BENCH_CASES);
+            return false;
+        }
+        b->cases[b->n++] = c;
+    }
+    return ok;
 }
 
-static double bytes_per_token(const wkv_model_info *m)
+static wkv_bench_case decode_case(int64_t v)
 {
-    double each = (double)m->weight_bytes / (double)m->parameters;
-    double embedding = (double)(m->vocab - 1) * m->width * each;
-    return (double)m->weight_bytes - embedding + 2.0 * (double)m->state_bytes;
+    return (wkv_bench_case){.decode = true, .batch = (int32_t)v, .tokens = 1};
 }
 
-static void print_result(const wkv_model_info *m, const options *o, const result *r)
+static wkv_bench_case prompt_case(int64_t v)
 {
-    char text[32];
-    printf("decode        %.1f tokens/s (%.3f ms each)\n", r->decode_rate, 1e3 / r->decode_rate);
-    printf("prompt        %.1f tokens/s (%d at once)\n", r->prompt_rate, (int)o->prompt);
-    printf("per token     %sB read\n", wkv_cli_short(r->bytes_per_token, text));
-    printf("memory        %.1f GB/s measured; decoding reaches %.0f %%\n", r->bandwidth * 1e-9,
-           100.0 * r->share);
-    printf("run with      %d threads, %s\n", (int)m->threads, wkv_cpu_name());
+    return (wkv_bench_case){.batch = 1, .tokens = (int32_t)v};
 }
 
-static void print_json(const wkv_model_info *m, const options *o, const result *r)
+static wkv_bench_case position_case(int64_t v)
 {
-    wkv_json j;
-    wkv_json_init(&j, stdout);
-    wkv_json_open(&j, NULL, '{');
-    wkv_json_number(&j, "decode_tokens_per_s", r->decode_rate, 6);
-    wkv_json_number(&j, "prompt_tokens_per_s", r->prompt_rate, 6);
-    wkv_json_int(&j, "prompt_tokens", o->prompt);
-    wkv_json_int(&j, "decode_tokens", o->tokens);
-    wkv_json_number(&j, "bytes_per_token", r->bytes_per_token, 12);
-    wkv_json_number(&j, "memory_bytes_per_s", r->bandwidth, 6);
-    wkv_json_number(&j, "memory_share", r->share, 4);
-    wkv_json_int(&j, "threads", m->threads);
-    wkv_json_string(&j, "cpu", wkv_cpu_name());
-    wkv_json_close(&j, '}');
+    return (wkv_bench_case){.decode = true, .batch = 1, .tokens = 1, .position = v};
 }
 
-static int measure(const wkv_model_info *m, wkv_session *s, const options *o)
+static bool make_cases(wkv_bench *b, const options *o)
 {
-    result r = {0};
-    int32_t *ids = malloc((size_t)o->prompt * sizeof *ids);
-    if (ids == NULL)
-        return wkv_term_error("bench", "out of memory");
-    for (int32_t i = 0; i < o->prompt; i++)
-        ids[i] = (int32_t)((int64_t)i * 7919 % m->vocab);
-    wkv_status status = WKV_OK;
-    for (int32_t k = 0; k < o->repeat && status == WKV_OK; k++)
-        status = run_round(s, ids, o, &r);
-    free(ids);
-    if (status != WKV_OK)
-        return wkv_term_error("bench", "%s", wkv_status_text(status));
-    r.bytes_per_token = bytes_per_token(m);
-    r.bandwidth = wkv_measure_bandwidth(m->threads, 0.5);
-    r.share = r.bandwidth > 0 ? r.bytes_per_token * r.decode_rate / r.bandwidth : 0;
-    (o->json ? print_json : print_result)(m, o, &r);
-    return WKV_EXIT_OK;
+    const bool ok = o->position != NULL
+                        ? add_cases(b, o->position, "position", INT64_C(1) << 40, position_case)
+                        : add_cases(b, o->batch, "batch", 256, decode_case) &&
+                              add_cases(b, o->prompt, "prompt", 1 << 20, prompt_case);
+    if (ok && b->n == 0)
+        wkv_term_error("bench", "there is nothing to measure: --batch, --prompt or --position "
+                                "must name something");
+    return ok && b->n > 0;
+}
+
+static int measure(wkv_bench *b, const options *o)
+{
+    wkv_model *model;
+    wkv_model_opts opts;
+    wkv_error err;
+    wkv_model_opts_init(&opts);
+    opts.threads = o->model.threads;
+    opts.vocab = o->model.vocab;
+    if (wkv_model_open(&model, b->path, &opts, &err) != WKV_OK)
+        return wkv_term_error("bench", "%s", err.text);
+    b->model = model;
+    wkv_model_describe(model, &b->info);
+    const int code = wkv_bench_run(b);
+    wkv_term_progress_end();
+    if (code == WKV_EXIT_OK)
+        (o->json ? wkv_bench_print_json : wkv_bench_print)(b);
+    wkv_bench_free(b);
+    wkv_model_close(&model);
+    return code;
 }
 
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
-    wkv_model *model;
-    wkv_session *session;
-    wkv_model_info info;
-    if (!wkv_cli_open("bench", args->operand[0], &o->model, &model, &session))
-        return WKV_EXIT_FAILURE;
-    wkv_model_describe(model, &info);
-    int code = measure(&info, session, o);
-    wkv_session_close(&session);
-    wkv_model_close(&model);
+    wkv_bench *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return wkv_term_error("bench", "out of memory");
+    b->path = args->operand[0];
+    b->repeat = o->repeat;
+    b->seconds = o->seconds;
+    if (!make_cases(b, o)) {
+        free(b);
+        return WKV_EXIT_USAGE;
+    }
+    const int code = measure(b, o);
+    free(b);
     return code;
 }
 
@@ -148,9 +166,13 @@ const wkv_command wkv_cmd_bench = {
     .name = "bench",
     .summary = "measure how fast a model runs on this machine",
     .description =
-        "Measures decoding (one token at a time, as when text is generated) and reading a "
-        "prompt, and sets decoding against the bandwidth of the memory, which limits it. A "
-        "model that fits into the processor's caches may reach more than 100 %.",
+        "Measures decoding (one token at a time, of one sequence or several together) and "
+        "reading a prompt, and sets both against what the machine reaches: bytes read from "
+        "memory, 8-bit products in registers, and a large product of floats, measured in the "
+        "same run with the same threads. Bytes and operations are counted from the weights: "
+        "what a token has to read, without weights of channel mixing that meet a zero; what "
+        "the matrices have to multiply, without norms and recurrences. A model that fits into "
+        "the processor's caches may reach more than 100 % of the memory's speed.",
     .operands = operands,
     .n_operands = WKV_COUNT(operands),
     .options = table,

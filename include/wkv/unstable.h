@@ -4,14 +4,32 @@
 #define WKV_UNSTABLE_H
 
 #include <stdbool.h>
-#include <wkv/status.h>
+#include <wkv/session.h>
 
 WKV_BEGIN
 
-/* Bytes per second that `threads` threads read from memory, and floating point
- * operations per second of a large f32 matrix product; each takes about `seconds`. */
+/* What `threads` threads (0: as many as a model takes by itself) reach here: bytes a second
+ * read from memory, floating point operations a second of a large f32 matrix product, and
+ * operations a second of products of bytes that lie in registers.  Each takes about `seconds`;
+ * 0 when there is no memory for it. */
 WKV_API double wkv_measure_bandwidth(int threads, double seconds);
 WKV_API double wkv_measure_flops(int threads, double seconds);
+WKV_API double wkv_measure_byte_ops(int threads, double seconds);
+
+/* The least that feeding takes, counted over the weights as they are laid out at work. */
+typedef struct wkv_cost {
+    double bytes;     /* weights, each read once a pass, and states, read and written */
+    double byte_ops;  /* multiplications and additions of weights of block types, in 8 bits */
+    double float_ops; /* of all other matrices */
+} wkv_cost;
+
+/* What feeding `tokens` tokens to each of `sequences` sequences takes, where a pass of
+ * wkv_session_feed (sequences 1) or wkv_batch_feed reads the weights once for all its rows. */
+WKV_API void wkv_model_cost(const wkv_model *m, int32_t sequences, int32_t tokens, wkv_cost *out);
+
+/* Bytes of weights, counted in wkv_model_cost, that the session's feeds had no need to read:
+ * those of channel mixing that met a zero. */
+WKV_API uint64_t wkv_session_unread(const wkv_session *s);
 
 /* A model of any shape with random weights; what it says means nothing. */
 typedef struct wkv_random_opts {

@@ -39,6 +39,7 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
         .hidden = hidden,
     };
     m->cfg.arch->forward(&pass);
+    s->unread += pass.exec.unread;
     return hidden;
 }
 

@@ -236,6 +236,14 @@ void check_q8t_panels(check *c)
     assert_memory_equal(got, w.panels, size);
 }
 
+void check_byte_products(check *c)
+{
+    int32_t sum;
+    const size_t rounds = (size_t)pick(c, 0, 1000);
+    const double operations = c->k->byte_products(&sum, rounds);
+    assert_true(operations >= 2.0 * (double)rounds && 2.0 * sum == operations);
+}
+
 void check_qmul_q8m(check *c)
 {
     check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q4_1, 0);

@@ -189,6 +189,15 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     }
 }
 
+/* Bytes of a sparse weight that one row's zeros leave unread. */
+static uint64_t unread_by(const job *j)
+{
+    uint64_t zeros = 0;
+    for (int i = 0; i < j->p->W->cols; i++)
+        zeros += j->x.q[i] == 0;
+    return zeros * (uint64_t)j->p->W->rows;
+}
+
 /* All but dense products. */
 static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int rows)
 {
@@ -213,9 +222,12 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
     }
     real *wide = wkv_arena_reals(x->scratch, threads * longest);
     if (!wkv_exec_measuring(x)) {
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             if (jobs[i].x.q != NULL)
                 quantise(x, jobs, i, rows);
+            if (p[i]->W->layout == WKV_LAYOUT_Q8T && rows == 1)
+                x->unread += unread_by(&jobs[i]);
+        }
         atomic_size_t next = 0;
         int parts = wkv_cpu_parts(x, tasks, weights * (size_t)rows / 2);
 #pragma omp parallel for num_threads(parts) if (parts > 1)

@@ -124,7 +124,56 @@ static void amx_q8(real *y, int ldy, const wkv_qrows *x, int rows, const unsigne
     multiply_amx(y, ldy, x, rows, panels, n_out, n, WKV_LAYOUT_Q8, add);
 }
 
+/* Six tiles of sums, so that none waits for itself. */
+static double amx_byte_products(int32_t *sum, size_t rounds)
+{
+    enum { TILES = 6, TILE_BYTES = 64 };
+    tile_config c = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        c.rows[i] = TILE_ROWS;
+        c.row_bytes[i] = TILE_BYTES;
+    }
+    int8_t ones[TILE_ROWS * TILE_BYTES];
+    memset(ones, 1, sizeof ones);
+    int32_t sums[TILES][TILE_ROWS * WKV_PANEL];
+    __asm__ volatile("ldtilecfg %0" : : "m"(c));
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm6\n\t"
+                     "tileloadd (%0,%1,1), %%tmm7\n\t"
+                     "tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\t"
+                     "tilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero %%tmm5"
+                     :
+                     : "r"(ones), "r"((size_t)TILE_BYTES)
+                     : "memory");
+    for (size_t r = 0; r < rounds; r++)
+        __asm__ volatile("tdpbssd %tmm7, %tmm6, %tmm0\n\t"
+                         "tdpbssd %tmm7, %tmm6, %tmm1\n\t"
+                         "tdpbssd %tmm7, %tmm6, %tmm2\n\t"
+                         "tdpbssd %tmm7, %tmm6, %tmm3\n\t"
+                         "tdpbssd %tmm7, %tmm6, %tmm4\n\t"
+                         "tdpbssd %tmm7, %tmm6, %tmm5");
+#define STORE(i) \
+    __asm__ volatile("tilestored %%tmm" #i ", (%0,%1,1)" \
+                     : \
+                     : "r"(sums[i]), "r"((size_t)TILE_BYTES) \
+                     : "memory")
+    STORE(0);
+    STORE(1);
+    STORE(2);
+    STORE(3);
+    STORE(4);
+    STORE(5);
+#undef STORE
+    __asm__ volatile("tilerelease");
+    int32_t total = 0;
+    for (int t = 0; t < TILES; t++)
+        for (int i = 0; i < TILE_ROWS * WKV_PANEL; i++)
+            total += sums[t][i];
+    *sum = total;
+    return 2.0 * TILES * TILE_ROWS * WKV_PANEL * TILE_BYTES * (double)rounds;
+}
+
 void wkv_kern_init_qmul_amx(wkv_kern *k)
 {
+    k->byte_products = amx_byte_products;
     k->qmul_q8 = amx_q8;
 }

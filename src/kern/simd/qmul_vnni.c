@@ -4,12 +4,14 @@
 #include "kern/simd/simd.h"
 #include "kern/simd/vi_vnni.h"
 
+#include "kern/simd/peak_tmpl.h"
 #include "kern/simd/qmul_tmpl.h"
 #include "kern/simd/qsparse_tmpl.h"
 
 void wkv_kern_init_qmul_vnni(wkv_kern *k)
 {
     set_qmul(k);
+    k->byte_products = byte_products;
     k->qmul_q8t = qmul_q8t;
     k->q8t_panels = q8t_panels;
 }
