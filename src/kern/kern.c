@@ -46,7 +46,9 @@ static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
     [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
     [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx},
 #elif defined(WKV_KERN_ARM)
-    [WKV_CPU_NEON] = {fill_neon},
+    [WKV_CPU_NEON] = {fill_neon, wkv_kern_init_qmul_neon},
+    [WKV_CPU_DOTPROD] = {wkv_kern_init_qmul_dotprod},
+    [WKV_CPU_I8MM] = {wkv_kern_init_qmul_i8mm},
 #endif
 };
 

@@ -32,7 +32,7 @@
  *         signed bytes.  In each half of these, output 16 k + 4 l + j is byte 16 l + 4 k + j:
  *         interleaving the bytes of four inputs, 16 at a time, makes lines of panels.
  *
- * Activations are rows of 8-bit numbers, one scale a block (quant_rows). */
+ * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows). */
 #ifndef WKV_KERN_PANEL_H
 #define WKV_KERN_PANEL_H
 

@@ -8,18 +8,19 @@
 /* How far ahead of a single row of activations weights are asked for. */
 enum { QMUL_AHEAD = 4096 };
 
-WKV_INLINE vi four_of(const int8_t *x)
+/* Signed bytes as the product of bytes wants them, and what they are then too large by. */
+enum { BIAS = VI_SIGNED ? 0 : 128 };
+
+WKV_INLINE vi biased(vi w)
 {
-    int32_t four;
-    memcpy(&four, x, sizeof four);
-    return vi_set1(four);
+    return VI_SIGNED ? w : vi_xor(w, vi_set1((int32_t)0x80808080));
 }
 
 /* Group g of a block whose lines start at `block`. */
 WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
 {
-    if (l == WKV_LAYOUT_Q8) /* + 128: the product of bytes wants them unsigned */
-        return vi_xor(vi_load(block + g * WKV_QGROUP_LINE), vi_set1((int32_t)0x80808080));
+    if (l == WKV_LAYOUT_Q8)
+        return biased(vi_load(block + g * WKV_QGROUP_LINE));
     if (l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
         return vi_load(block + g * WKV_QGROUP_LINE);
     vi nibbles = vi_load(block + g % 4 * WKV_QGROUP_LINE);
@@ -31,7 +32,7 @@ WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
     return vi_or(nibbles, vi_and(h, vi_set1(0x30303030)));
 }
 
-WKV_INLINE vi dot(vi s, vi w, vi x, wkv_layout l)
+WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
 {
     return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
 }
@@ -39,19 +40,54 @@ WKV_INLINE vi dot(vi s, vi w, vi x, wkv_layout l)
 /* What each number is too large by. */
 WKV_INLINE int32_t offset_of(wkv_layout l)
 {
-    return l == WKV_LAYOUT_Q8 ? 128 : l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
+    return l == WKV_LAYOUT_Q8 ? BIAS : l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
 }
 
-/* sum[r] = the sum over groups [g, end) of a block with R rows of x, each n bytes. */
+/* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
+#ifdef VI_PAIRS
+WKV_INLINE void sum_pairs(vi *sum, const unsigned char *block, int g, int end, const int8_t *x,
+                          size_t n, int R, wkv_layout l)
+{
+    vi s[QMUL_ROWS];
+    for (int r = 0; r < R; r++)
+        s[r] = vi_set1(0);
+#pragma GCC unroll 4 /* all */
+    for (; g < end; g += 2) {
+        vi w[2] = {group_of(block, g, l), group_of(block, g + 1, l)};
+        vi_pair_groups(w);
+        for (int r = 0; r < R; r += 2) {
+            const int8_t *a = x + (size_t)r * n + 4 * g;
+            const int8x16_t rows = vi_pair_rows(a, a + n);
+            s[r] = vi_dot_pairs(s[r], w[0], rows);
+            s[r + 1] = vi_dot_pairs(s[r + 1], w[1], rows);
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        if (r % 2 == 0)
+            vi_part_rows(s + r);
+        sum[r] = vi_add(sum[r], s[r]);
+    }
+}
+#endif
+
 WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, int g, int end, const int8_t *x,
                            size_t n, int R, wkv_layout l)
 {
+#ifdef VI_PAIRS
+    if (R % 2 == 0) {
+        sum_pairs(sum, block, g, end, x, n, R, l);
+        return;
+    }
+#endif
     vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
+#ifdef VI_CONSTANT_GROUPS
+#pragma GCC unroll 8 /* all */
+#endif
     for (; g < end; g++) {
         vi w = group_of(block, g, l);
         for (int r = 0; r < R; r++) {
             vi *s = R == 1 && g % 2 ? &other : &sum[r];
-            *s = dot(*s, w, four_of(x + (size_t)r * n + 4 * g), l);
+            *s = dot(*s, w, vx_of(x + (size_t)r * n, g), l);
         }
     }
     if (R == 1)

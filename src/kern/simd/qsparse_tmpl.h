@@ -33,19 +33,19 @@ WKV_INLINE void add_four(vi sum[HALVES][STEPS][4], const unsigned char *lines, c
                          uint32_t *bits)
 {
     const unsigned char *from[4];
-    int8_t four[4] = {0, 0, 0, 0};
+    int8_t four[VX_BYTES] = {0};
     for (int i = 0; i < 4; i++) {
         const int at = *bits != 0 ? __builtin_ctz(*bits) : 0;
         four[i] = *bits != 0 ? x[at] : 0;
         from[i] = lines + (size_t)at * WKV_GROUP;
         *bits &= *bits - 1;
     }
-    vi activations = four_of(four), sign = vi_set1((int32_t)0x80808080);
+    vx activations = vx_of(four, 0);
     for (int h = 0; h < HALVES; h++)
         for (int s = 0; s < STEPS; s++) {
             vi v[4];
             for (int i = 0; i < 4; i++)
-                v[i] = vi_xor(vi_load(from[i] + 64 * h + 4 * VF_N * s), sign);
+                v[i] = biased(vi_load(from[i] + 64 * h + 4 * VF_N * s));
             vi_interleave(v);
             for (int k = 0; k < 4; k++)
                 sum[h][s][k] = vi_dot(sum[h][s][k], v[k], activations);
@@ -60,7 +60,7 @@ WKV_INLINE void add_sparse(vf acc[HALVES][STEPS][4], const unsigned char *lines,
     for (int h = 0; h < HALVES; h++)
         for (int s = 0; s < STEPS; s++)
             for (int k = 0; k < 4; k++)
-                sum[h][s][k] = vi_set1(-128 * (x->sums[2 * b] + x->sums[2 * b + 1]));
+                sum[h][s][k] = vi_set1(-BIAS * (x->sums[2 * b] + x->sums[2 * b + 1]));
     while (bits != 0)
         add_four(sum, lines, x->q + b * WKV_QBLOCK, &bits);
     const uint16_t *d = (const uint16_t *)(const void *)scales;

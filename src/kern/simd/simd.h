@@ -21,5 +21,8 @@ WKV_KERN_FAMILIES(WKV_KERN_INIT, neon)
 WKV_KERN_INIT(qmul, avx2)
 WKV_KERN_INIT(qmul, vnni)
 WKV_KERN_INIT(qmul, amx)
+WKV_KERN_INIT(qmul, neon)
+WKV_KERN_INIT(qmul, dotprod)
+WKV_KERN_INIT(qmul, i8mm)
 
 #endif

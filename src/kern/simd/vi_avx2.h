@@ -5,8 +5,8 @@
 
 #include "kern/simd/vec_avx2.h"
 
-typedef __m256i vi;
-enum { QMUL_ROWS = 4 };
+typedef __m256i vi, vx;
+enum { QMUL_ROWS = 4, VI_SIGNED = 0, VX_BYTES = 4 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {
@@ -51,9 +51,16 @@ WKV_INLINE vi vi_or(vi a, vi b)
 #define vi_right(a, n) _mm256_srli_epi32(a, n)
 #define vi_left(a, n) _mm256_slli_epi32(a, n)
 
+WKV_INLINE vx vx_of(const int8_t *x, int group)
+{
+    int32_t four;
+    memcpy(&four, x + 4 * group, sizeof four);
+    return vi_set1(four);
+}
+
 /* vpmaddubsw saturates its sums of two products of such numbers; so even and odd bytes
  * apart, as 16-bit numbers. */
-WKV_INLINE vi vi_dot(vi s, vi w, vi x)
+WKV_INLINE vi vi_dot(vi s, vi w, vx x)
 {
     vi even = _mm256_madd_epi16(_mm256_and_si256(w, _mm256_set1_epi16(255)),
                                 _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8));
@@ -62,7 +69,7 @@ WKV_INLINE vi vi_dot(vi s, vi w, vi x)
 }
 
 /* 2 * 63 * 128 does not saturate. */
-WKV_INLINE vi vi_dot_small(vi s, vi w, vi x)
+WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
     return vi_add(s, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
 }

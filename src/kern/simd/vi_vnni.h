@@ -2,15 +2,16 @@
  * the product of bytes on AVX-512 VNNI.  vi_avx2.h gives the same names.
  *
  *   vi               VF_N lanes of 32 bits, or four bytes in each
- *   vi_dot(s, w, x)  s + in each lane the four products of bytes, w unsigned, x signed
+ *   vx, vx_of(x, g)  the four activations of group g, of a block (or of VX_BYTES) at x
+ *   vi_dot(s, w, x)  s + in each lane the four products of bytes; x signed, w as VI_SIGNED says
  *   vi_dot_small     the same for w <= 63 */
 #ifndef WKV_KERN_VI_VNNI_H
 #define WKV_KERN_VI_VNNI_H
 
 #include "kern/simd/vec_avx512.h"
 
-typedef __m512i vi;
-enum { QMUL_ROWS = 8 };
+typedef __m512i vi, vx;
+enum { QMUL_ROWS = 8, VI_SIGNED = 0, VX_BYTES = 4 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {
@@ -56,12 +57,19 @@ WKV_INLINE vi vi_or(vi a, vi b)
 #define vi_right(a, n) _mm512_srli_epi32(a, n)
 #define vi_left(a, n) _mm512_slli_epi32(a, n)
 
-WKV_INLINE vi vi_dot(vi s, vi w, vi x)
+WKV_INLINE vx vx_of(const int8_t *x, int group)
+{
+    int32_t four;
+    memcpy(&four, x + 4 * group, sizeof four);
+    return vi_set1(four);
+}
+
+WKV_INLINE vi vi_dot(vi s, vi w, vx x)
 {
     return _mm512_dpbusd_epi32(s, w, x);
 }
 
-WKV_INLINE vi vi_dot_small(vi s, vi w, vi x)
+WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
     return _mm512_dpbusd_epi32(s, w, x);
 }

@@ -1,0 +1,19 @@
+/* kern/simd/qmul_dotprod.c - qmul_tmpl.h compiled for ARM's dot product of bytes (SDOT). */
+#include <string.h>
+
+#include "kern/simd/simd.h"
+#include "kern/simd/vi_neon.h"
+
+enum { QMUL_ROWS = 4 };
+
+#include "kern/simd/sdot.h"
+
+#include "kern/simd/qmul_tmpl.h"
+#include "kern/simd/qsparse_tmpl.h"
+
+void wkv_kern_init_qmul_dotprod(wkv_kern *k)
+{
+    set_qmul(k);
+    k->qmul_q8t = qmul_q8t;
+    k->q8t_panels = q8t_panels;
+}
