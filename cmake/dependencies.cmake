@@ -45,6 +45,17 @@ if(NOT WKV_BPE STREQUAL "OFF")
   endif()
 endif()
 
+# Pages over HTTP: the program's alone, the library does not know them.
+set(WKV_HAVE_EVENT OFF)
+if(NOT WKV_HTTP_PAGES STREQUAL "OFF")
+  pkg_check_modules(EVENT IMPORTED_TARGET libevent_extra>=2.1 libevent_core>=2.1)
+  if(EVENT_FOUND)
+    set(WKV_HAVE_EVENT ON)
+  elseif(WKV_HTTP_PAGES STREQUAL "ON")
+    message(FATAL_ERROR "WKV_HTTP_PAGES=ON, but libevent was not found (Debian: libevent-dev)")
+  endif()
+endif()
+
 # The link line of the library, for whoever links its objects.
 set(WKV_LIBS Threads::Threads m)
 if(JANSSON_FOUND)
@@ -72,5 +83,5 @@ endif()
 if(CMOCKA_FOUND AND NOT WKV_TESTS STREQUAL "OFF")
   set(WKV_HAVE_CMOCKA ON)
 endif()
-message(STATUS "oneDNN: ${WKV_HAVE_ONEDNN}, PCRE2: ${WKV_HAVE_PCRE2}, utf8proc: ${WKV_HAVE_UTF8PROC},"
+message(STATUS "oneDNN: ${WKV_HAVE_ONEDNN}, PCRE2: ${WKV_HAVE_PCRE2}, utf8proc: ${WKV_HAVE_UTF8PROC}, libevent: ${WKV_HAVE_EVENT},"
                " OpenMP: ${OpenMP_C_FOUND}, tests: ${WKV_HAVE_CMOCKA}")

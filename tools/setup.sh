@@ -43,6 +43,8 @@ look_for_build() {
         need libpcre2-dev "byte-level BPE vocabularies: words (optional at build time)"
     pkg-config --exists 'libutf8proc >= 2.5' 2>/dev/null ||
         need libutf8proc-dev "byte-level BPE vocabularies: normal form (optional at build time)"
+    pkg-config --exists libevent_extra 2>/dev/null ||
+        need libevent-dev "serves the page of wkv train --watch (optional at build time)"
     has_library dnnl dnnl.h || need libdnnl-dev "fast dense products (optional at build time)"
 }
 
@@ -135,7 +137,7 @@ install_packages() {
     done
     refuse_old_cmake
     # What is optional must not stop the rest where the system does not have it.
-    for package in libdnnl-dev libpcre2-dev libutf8proc-dev python3-numpy; do
+    for package in libdnnl-dev libpcre2-dev libutf8proc-dev libevent-dev python3-numpy; do
         [ -n "$(candidate $package)" ] || packages=$(echo "$packages" | sed "s/ $package//")
     done
     [ -n "$packages" ] || return 0

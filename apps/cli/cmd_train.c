@@ -5,6 +5,7 @@
 
 #include "cli/train_preset.h"
 #include "cli/train_run.h"
+#include "common/http.h"
 #include "common/term.h"
 
 typedef wkv_train_options options;
@@ -95,6 +96,9 @@ static const wkv_arg_option table[] = {
                   "steps between samples; 0: only at the end")},
     {WKV_OPT_LONG("sample-tokens", sample.tokens, "N", 1, 1e6, "tokens of a sample, at most")},
     {WKV_OPT_FLAG("plot", plot, "draw the loss curve at the end")},
+    {WKV_OPT_INT("watch", watch, "PORT", 0, 65535,
+                 "show the curves on a page at this port of this machine, which keeps itself up to "
+                 "date; 0: no page")},
     WKV_CLI_THREADS_OPTION(t.threads),
 };
 
@@ -108,6 +112,9 @@ static const char *const examples[] = {
     "wkv train --data story.txt --val-fraction 0.1 --val-every 200 --sample-prompt 'Once upon' "
     "--sample-every 200 --out run",
     "see how it learns to write",
+    "wkv train --data books --vocab rwkv_vocab_v20230424.txt --out run --watch 8080 --keep-every "
+    "10000",
+    "with its curves on http://127.0.0.1:8080/, and every 10000th step kept for good",
     "wkv train --resume --out run",
     "go on with it after Ctrl-C, a crash or a full disk",
     "wkv train --data story.txt --init model.pth --vocab rwkv_vocab_v20230424.txt --lr 1e-5 "
@@ -203,7 +210,12 @@ static void settle_paths(options *o)
 
 static int run(const wkv_args *args, void *opts)
 {
+    char why[WKV_WHY_MAX];
     options *o = opts;
+    if (o->watch != 0 && !wkv_http_available(why)) {
+        wkv_term_error("train", "--watch: %s", why);
+        return WKV_EXIT_FAILURE;
+    }
     o->argc = args->argc;
     o->argv = args->argv;
     wkv_train_preset_apply(o->preset, &wkv_cmd_train, args, o);

@@ -8,6 +8,7 @@
 
 struct wkv_curve_run {
     wkv_metrics metrics;
+    bool borrowed;             /* they are not ours to free */
     double *smooth;            /* the y column, smoothed */
     char name[128], held[160]; /* for the legend */
 };
@@ -44,15 +45,18 @@ static void name_run(wkv_curve_run *r, const char *path)
     snprintf(r->held, sizeof r->held, "%s, validation", r->name);
 }
 
-static bool read_run(wkv_curve_run *r, const char *path, const wkv_curves_opts *o,
-                     char why[WKV_WHY_MAX])
+static bool read_run(wkv_curve_run *r, const char *path, char why[WKV_WHY_MAX])
 {
     struct stat st;
     char file[WKV_PATH_MAX];
     bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    if (!wkv_metrics_read(&r->metrics, folder ? wkv_files_join(file, path, "metrics.jsonl") : path,
-                          why))
-        return false;
+    return wkv_metrics_read(&r->metrics,
+                            folder ? wkv_files_join(file, path, "metrics.jsonl") : path, why);
+}
+
+static bool smooth_run(wkv_curve_run *r, const char *path, const wkv_curves_opts *o,
+                       char why[WKV_WHY_MAX])
+{
     name_run(r, path);
     r->smooth = malloc((r->metrics.n + 1) * sizeof *r->smooth);
     if (r->smooth == NULL) {
@@ -98,25 +102,47 @@ static void add_series(wkv_curves *c, const wkv_curve_run *r, int colour, const 
         c->series[c->n++] = s;
 }
 
-bool wkv_curves_read(wkv_curves *c, const char *const *runs, size_t n, const wkv_curves_opts *o,
-                     char why[WKV_WHY_MAX])
+static bool allocate(wkv_curves *c, size_t n, char why[WKV_WHY_MAX])
 {
     *c = (wkv_curves){
         .series = calloc(n, 3 * sizeof *c->series),
         .runs = calloc(n, sizeof *c->runs),
     };
-    bool ok = c->series != NULL && c->runs != NULL;
-    if (!ok)
-        snprintf(why, WKV_WHY_MAX, "out of memory");
+    if (c->series != NULL && c->runs != NULL)
+        return true;
+    snprintf(why, WKV_WHY_MAX, "out of memory");
+    wkv_curves_free(c);
+    return false;
+}
+
+bool wkv_curves_read(wkv_curves *c, const char *const *runs, size_t n, const wkv_curves_opts *o,
+                     char why[WKV_WHY_MAX])
+{
+    bool ok = allocate(c, n, why);
     for (size_t i = 0; ok && i < n; i++) {
-        c->n_runs++;
-        ok = read_run(&c->runs[i], runs[i], o, why);
+        wkv_curve_run *r = &c->runs[c->n_runs++];
+        ok = read_run(r, runs[i], why) && smooth_run(r, runs[i], o, why);
         if (ok)
-            add_series(c, &c->runs[i], (int)i, o);
+            add_series(c, r, (int)i, o);
     }
     if (!ok)
         wkv_curves_free(c);
     return ok;
+}
+
+bool wkv_curves_of(wkv_curves *c, const wkv_metrics *m, const char *name, const wkv_curves_opts *o,
+                   char why[WKV_WHY_MAX])
+{
+    if (!allocate(c, 1, why))
+        return false;
+    c->n_runs = 1;
+    c->runs[0] = (wkv_curve_run){.metrics = *m, .borrowed = true};
+    if (!smooth_run(&c->runs[0], name, o, why)) {
+        wkv_curves_free(c);
+        return false;
+    }
+    add_series(c, &c->runs[0], 0, o);
+    return true;
 }
 
 bool wkv_curves_any(const wkv_curves *c)
@@ -131,7 +157,8 @@ bool wkv_curves_any(const wkv_curves *c)
 void wkv_curves_free(wkv_curves *c)
 {
     for (size_t i = 0; i < c->n_runs; i++) {
-        wkv_metrics_free(&c->runs[i].metrics);
+        if (!c->runs[i].borrowed)
+            wkv_metrics_free(&c->runs[i].metrics);
         free(c->runs[i].smooth);
     }
     free(c->runs);

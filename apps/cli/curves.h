@@ -27,6 +27,9 @@ typedef struct wkv_curves {
  * reason into why; c is then empty.  Release with wkv_curves_free. */
 bool wkv_curves_read(wkv_curves *c, const char *const *runs, size_t n, const wkv_curves_opts *o,
                      char why[WKV_WHY_MAX]);
+/* The same of what has been read already, which must outlive c. */
+bool wkv_curves_of(wkv_curves *c, const wkv_metrics *m, const char *name, const wkv_curves_opts *o,
+                   char why[WKV_WHY_MAX]);
 void wkv_curves_free(wkv_curves *c);
 
 /* True when there is a point to draw. */

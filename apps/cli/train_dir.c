@@ -57,7 +57,7 @@ static bool may_change(const char *name)
 /* Options that are about this call and not about the run. */
 static bool is_kept(const wkv_arg_option *o)
 {
-    static const char *const names[] = {"out", "resume", "plot"};
+    static const char *const names[] = {"out", "resume", "plot", "watch"};
     for (size_t i = 0; i < WKV_COUNT(names); i++)
         if (strcmp(names[i], o->name) == 0)
             return false;

@@ -22,6 +22,7 @@ typedef struct run_state {
     wkv_train_log log;
     wkv_train_manifest manifest;
     wkv_train_sample sample;
+    wkv_train_watch *watch; /* or NULL */
     wkv_train_view view;
     wkv_step last;
     bool stopped; /* a signal came; all is saved */
@@ -173,11 +174,11 @@ static bool run(run_state *r, bool fresh)
     }
     if (!wkv_train_manifest_begin(&r->manifest, d->path, r->o, r->trainer))
         return false;
-    wkv_train_view_begin(&r->view, r->trainer);
+    wkv_train_view_begin(&r->view, r->trainer, r->watch);
     r->last.step = r->view.info.step;
     bool ok = wkv_train_log_open(&r->log, d->path, d->metrics, r->last.step) &&
               wkv_train_sample_open(&r->sample, &r->o->sample, r->trainer, d->path, r->last.step) &&
-              train(r);
+              wkv_train_watch_begin(r->watch) && train(r);
     const char *how = !ok ? "failed" : r->last.step < r->view.info.steps ? "stopped" : "finished";
     return wkv_train_manifest_end(&r->manifest, r->last.step, how) && ok;
 }
@@ -186,7 +187,9 @@ int wkv_train_run(const options *o, wkv_train_dir *d)
 {
     run_state r = {.o = o, .dir = d};
     bool fresh;
-    bool ok = open_trainer(&r, &fresh) && run(&r, fresh);
+    bool ok = (o->watch == 0 || wkv_train_watch_open(&r.watch, d, o->watch)) &&
+              open_trainer(&r, &fresh) && run(&r, fresh);
+    wkv_train_watch_close(&r.watch);
     wkv_train_sample_close(&r.sample);
     wkv_train_log_close(&r.log);
     wkv_train_manifest_deinit(&r.manifest);

@@ -13,6 +13,7 @@ typedef struct wkv_train_options {
     const char *preset, *order, *out;
     int64_t save_every, val_every, sample_every, keep, keep_every;
     bool resume, plot, pack, carry;
+    int32_t watch; /* port, or 0 */
     wkv_arg_list data;
     wkv_train_sample_opts sample;
     wkv_train_data sources;

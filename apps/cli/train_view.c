@@ -22,10 +22,10 @@ static const char *format_time(double seconds, char *buf)
     return buf;
 }
 
-void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t)
+void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_watch *watch)
 {
     char parameters[32], tokens[32], held[32], memory[32];
-    *v = (wkv_train_view){.val_loss = NAN};
+    *v = (wkv_train_view){.val_loss = NAN, .watch = watch};
     wkv_trainer_describe(t, &v->info);
     v->first = v->info.step;
     v->peak = wkv_measure_flops(v->info.threads, 0.2);
@@ -70,18 +70,17 @@ static bool line_is_due(wkv_train_view *v)
     return true;
 }
 
-static void show_line(const wkv_train_view *v, const wkv_step *s)
+static void format_line(const wkv_train_view *v, const wkv_step *s, char *text, size_t size)
 {
     char rate[32], left[32], used[32];
     const double flops = v->rate * v->info.flops_per_token;
     const int64_t steps = v->info.steps;
     const double each = (wkv_term_clock() - v->start) / (double)(s->step - v->first);
-    wkv_term_progress("step %lld/%lld  loss %.3f  lr %.2g  norm %.2g  %s tok/s  %.0f%%  %s left  "
-                      "%sB",
-                      (long long)s->step, (long long)steps, v->loss, s->lr, s->grad_norm,
-                      wkv_cli_short(v->rate, rate), v->peak > 0 ? 100.0 * flops / v->peak : 0.0,
-                      format_time(each * (double)(steps - s->step), left),
-                      wkv_cli_short(memory(), used));
+    snprintf(text, size,
+             "step %lld/%lld  loss %.3f  lr %.2g  norm %.2g  %s tok/s  %.0f%%  %s left  %sB",
+             (long long)s->step, (long long)steps, v->loss, s->lr, s->grad_norm,
+             wkv_cli_short(v->rate, rate), v->peak > 0 ? 100.0 * flops / v->peak : 0.0,
+             format_time(each * (double)(steps - s->step), left), wkv_cli_short(memory(), used));
 }
 
 void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
@@ -93,8 +92,12 @@ void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
     else
         wkv_smooth(&v->loss, s->loss, ++v->taken, WKV_CURVES_SMOOTH);
     wkv_smooth(&v->rate, line->tokens_per_s, s->step - v->first, WKV_CURVES_SMOOTH);
-    if (line_is_due(v) || measured || s->step == v->info.steps)
-        show_line(v, s);
+    if (line_is_due(v) || measured || s->step == v->info.steps) {
+        char text[256];
+        format_line(v, s, text, sizeof text);
+        wkv_term_progress("%s", text);
+        wkv_train_watch_line(v->watch, text);
+    }
     if (!measured)
         return;
     v->val_loss = line->val_loss;

@@ -5,21 +5,24 @@
 
 #include "cli/train_dir.h"
 #include "cli/train_log.h"
+#include "cli/train_watch.h"
 
 typedef struct wkv_train_view {
     wkv_trainer_info info;
-    double peak;     /* floating point operations per second that this machine reaches */
-    double start;    /* time */
-    double shown;    /* time of the last line, where lines are not replaced */
-    int64_t first;   /* steps done before this call */
-    int64_t taken;   /* steps that were not skipped, by this call */
-    double loss;     /* smoothed */
-    double rate;     /* tokens per second, smoothed */
-    double val_loss; /* the last measured, or NaN */
+    wkv_train_watch *watch; /* borrowed, or NULL */
+    double peak;            /* floating point operations per second that this machine reaches */
+    double start;           /* time */
+    double shown;           /* time of the last line, where lines are not replaced */
+    int64_t first;          /* steps done before this call */
+    int64_t taken;          /* steps that were not skipped, by this call */
+    double loss;            /* smoothed */
+    double rate;            /* tokens per second, smoothed */
+    double val_loss;        /* the last measured, or NaN */
 } wkv_train_view;
 
-/* Measures the machine for a moment and says what is going to be trained. */
-void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t);
+/* Measures the machine for a moment and says what is going to be trained.  The live line goes to
+ * watch, where there is one, too. */
+void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_watch *watch);
 
 /* The live line, replaced on a terminal; elsewhere a line of its own now and then.  Skipped steps
  * and validations are always said. */
