@@ -16,9 +16,9 @@ BEGIN {
     may["store"] = "base/ os/"
     may["tok"]   = "base/ os/"
     may["dev"]   = "base/ os/ kern/ store/tensor.h"
-    may["arch"]  = "base/ dev/dev.h store/tensor.h"
-    may["model"] = "base/ os/ store/ tok/ dev/dev.h arch/arch.h"
-    may["train"] = "base/ os/ store/ tok/ dev/dev.h arch/arch.h"
+    may["arch"]  = "base/ dev/dev.h store/tensor.h store/content.h"
+    may["model"] = "base/ os/ store/ tok/ dev/dev.h arch/arch.h arch/adapter.h"
+    may["train"] = "base/ os/ store/ tok/ dev/dev.h arch/arch.h arch/adapter.h"
     may["apps"]  = "common/"
 
     # A test opens the room it mirrors and every one below; those at the border open none.

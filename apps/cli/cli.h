@@ -8,13 +8,14 @@
 
 /* One table a command, in cmd_<name>.c. */
 extern const wkv_command wkv_cmd_bench, wkv_cmd_convert, wkv_cmd_eval, wkv_cmd_generate,
-    wkv_cmd_info, wkv_cmd_logits, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize, wkv_cmd_random,
+    wkv_cmd_info, wkv_cmd_logits, wkv_cmd_merge, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize, wkv_cmd_random,
     wkv_cmd_tokenize, wkv_cmd_train;
 
-/* The options --threads and --vocab of every command that runs a model. */
+/* The options of every command that runs a model. */
 typedef struct wkv_cli_model_opts {
     int32_t threads;
-    const char *vocab;
+    const char *vocab, *adapter, *adapter_init, *state;
+    double adapter_alpha;
 } wkv_cli_model_opts;
 
 /* Options that several commands have in common; rows of a table, as WKV_OPT_... (args.h). */
@@ -26,12 +27,30 @@ typedef struct wkv_cli_model_opts {
 #define WKV_CLI_MODEL_OPTIONS(member) \
     {WKV_OPT_TEXT("vocab", member.vocab, "VOCAB", \
                   "tokenizer for a model that carries none: 'bytes' or a vocabulary file")}, \
+        {WKV_OPT_TEXT("adapter", member.adapter, "FILE", \
+                      "apply this LoRA or PiSSA adapter, made by 'wkv train' or RWKV-PEFT")}, \
+        {WKV_CLI_ALPHA_OPTION(member.adapter_alpha)}, \
+        {WKV_CLI_INIT_OPTION(member.adapter_init)}, \
+        {WKV_OPT_TEXT("state", member.state, "FILE", \
+                      "begin with these initial states, as state tuning makes them")}, \
         WKV_CLI_THREADS_OPTION(member.threads)
+
+#define WKV_CLI_ALPHA_OPTION(field) \
+    WKV_OPT_DOUBLE("adapter-alpha", field, "A", 0, 1e9, \
+                   "alpha of the LoRA, whose factor is A / rank; 0: as its file says, which " \
+                   "RWKV-PEFT's do not")
+#define WKV_CLI_INIT_OPTION(field) \
+    WKV_OPT_TEXT("adapter-init", field, "FILE", \
+                 "where the PiSSA run of the adapter began (RWKV-PEFT's init_pissa.pth); wkv's " \
+                 "adapters hold it themselves")
 
 #define WKV_CLI_JSON_OPTION \
     { \
         WKV_OPT_FLAG("json", json, "print JSON, for programs to read") \
     }
+
+/* The library's form of them. */
+void wkv_cli_fill_model_opts(wkv_model_opts *to, const wkv_cli_model_opts *from);
 
 /* Opens a model and a session on it; false after a message. */
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,

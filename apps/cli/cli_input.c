@@ -30,14 +30,23 @@ const char *wkv_cli_feed_error(const wkv_model *model, const wkv_session *sessio
     return text;
 }
 
+void wkv_cli_fill_model_opts(wkv_model_opts *to, const wkv_cli_model_opts *from)
+{
+    wkv_model_opts_init(to);
+    to->threads = from->threads;
+    to->vocab = from->vocab;
+    to->adapter = from->adapter;
+    to->adapter_alpha = from->adapter_alpha;
+    to->adapter_init = from->adapter_init;
+    to->state = from->state;
+}
+
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
                   wkv_model **model, wkv_session **session)
 {
     wkv_model_opts opts;
     wkv_error err;
-    wkv_model_opts_init(&opts);
-    opts.threads = o->threads;
-    opts.vocab = o->vocab;
+    wkv_cli_fill_model_opts(&opts, o);
     *session = NULL;
     if (wkv_model_open(model, path, &opts, &err) == WKV_OK) {
         if (wkv_session_open(session, *model, &err) == WKV_OK) {

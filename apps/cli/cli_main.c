@@ -11,6 +11,7 @@ static const wkv_command *const commands[] = {
     &wkv_cmd_prepare,  &wkv_cmd_train,  &wkv_cmd_generate, &wkv_cmd_info,
     &wkv_cmd_tokenize, &wkv_cmd_logits, &wkv_cmd_convert,  &wkv_cmd_eval,
     &wkv_cmd_bench,    &wkv_cmd_random, &wkv_cmd_plot,     &wkv_cmd_quantize,
+    &wkv_cmd_merge,
 };
 
 static const char about[] =

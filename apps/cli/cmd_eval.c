@@ -97,9 +97,7 @@ static bool open_reader(reader *r, const char *path, const options *o)
 {
     wkv_model_opts opts;
     wkv_error err;
-    wkv_model_opts_init(&opts);
-    opts.threads = o->model.threads;
-    opts.vocab = o->model.vocab;
+    wkv_cli_fill_model_opts(&opts, &o->model);
     bool ok = wkv_model_open(&r->model, path, &opts, &err) == WKV_OK &&
               wkv_batch_open(&r->batch, r->model, WINDOWS, &err) == WKV_OK;
     for (int i = 0; i < WINDOWS && ok; i++)

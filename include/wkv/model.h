@@ -15,7 +15,14 @@ typedef struct wkv_model wkv_model;
 typedef struct wkv_model_opts {
     int threads;       /* 0: all processors this process may use */
     const char *vocab; /* as in wkv_tokenizer_open, instead of the file's own; or NULL */
-    uint64_t reserved[6];
+    /* A LoRA or PiSSA adapter (RWKV-PEFT's form, any format) that is applied without changing
+     * the weights, or NULL; the alpha of a LoRA, 0: as the file says; and where a PiSSA run
+     * began, when that is in another file, or NULL. */
+    const char *adapter;
+    double adapter_alpha;
+    const char *adapter_init;
+    const char *state; /* initial states (state tuning) that sessions start with; or NULL */
+    uint64_t reserved[2];
 } wkv_model_opts;
 
 WKV_API void wkv_model_opts_init(wkv_model_opts *o);

@@ -2,6 +2,7 @@
 #ifndef WKV_WKV_H
 #define WKV_WKV_H
 
+#include <wkv/adapter.h>
 #include <wkv/batch.h>
 #include <wkv/events.h>
 #include <wkv/file.h>

@@ -227,6 +227,10 @@ wkv_status wkv_audit(const wkv_arch *arch, const wkv_store *file,
  * the error names the tensor that disagrees or lacks. */
 wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *err);
 
+/* E_SHAPE, naming the tensor and both shapes, when it is no p of this configuration. */
+wkv_status wkv_config_check(const wkv_config *cfg, const wkv_param *p, const wkv_tensor *t,
+                            wkv_error *err);
+
 /* A new model's configuration. */
 wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes *sizes,
                           wkv_error *err);
@@ -289,6 +293,14 @@ bool wkv_state_start_trained(const wkv_config *cfg, const wkv_weights *w);
  * that.  The store must outlive the weights; release them with wkv_weights_deinit. */
 wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                             wkv_error *err);
+
+/* The same, every weight as reals: what is trained, or trained around. */
+wkv_status wkv_weights_bind_reals(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                                  wkv_error *err);
+
+/* Takes what another file has of the parameters instead; it must outlive the weights too. */
+wkv_status wkv_weights_replace(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                               wkv_error *err);
 
 /* Packs the matrices that products want packed (dev.h); the copies belong to w. */
 wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,

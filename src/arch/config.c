@@ -106,6 +106,16 @@ static wkv_status unify(wkv_config *cfg, const wkv_param *p, const wkv_tensor *t
     return WKV_OK;
 }
 
+wkv_status wkv_config_check(const wkv_config *cfg, const wkv_param *p, const wkv_tensor *t,
+                            wkv_error *err)
+{
+    wkv_config bound = *cfg;
+    if (!wkv_dtype_is_weight(t->dtype))
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s is of type %s, not real numbers", t->name,
+                 wkv_dtype_of(t->dtype)->name);
+    return unify(&bound, p, t, err);
+}
+
 /* ---- recognising a file --------------------------------------------------------------------- */
 
 wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err)

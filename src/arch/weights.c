@@ -13,7 +13,8 @@ static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err
     *w = (wkv_weights){0};
     w->once = wkv_calloc((size_t)a->n_once, sizeof *w->once);
     w->layer = wkv_calloc((size_t)a->n_layer * (size_t)cfg->layers, sizeof *w->layer);
-    w->blocks = wkv_calloc((size_t)wkv_params_count(cfg) + 1, sizeof *w->blocks);
+    /* A copy of each parameter and of what replaces it, and one of what is packed. */
+    w->blocks = wkv_calloc(2 * (size_t)wkv_params_count(cfg) + 1, sizeof *w->blocks);
     if (w->once == NULL || w->layer == NULL || w->blocks == NULL) {
         wkv_weights_deinit(w);
         WKV_FAIL(err, WKV_E_MEMORY, "weights: out of memory");
@@ -167,14 +168,14 @@ static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
 }
 
 static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, const wkv_tensor *t,
-                           wkv_error *err)
+                           bool reals, wkv_error *err)
 {
-    if (usable_in_place(t, p)) {
+    if (usable_in_place(t, p) && (!reals || t->dtype == WKV_DTYPE_REAL)) {
         one->data = t->data;
         one->dtype = t->dtype;
         return WKV_OK;
     }
-    one->dtype = copy_type(t, p);
+    one->dtype = reals ? WKV_DTYPE_REAL : copy_type(t, p);
     uint64_t bytes;
     void *copy = NULL;
     if (wkv_dtype_bytes(one->dtype, (uint64_t)wkv_tensor_count(t), &bytes))
@@ -187,8 +188,8 @@ static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, 
     return WKV_OK;
 }
 
-wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
-                            wkv_error *err)
+static wkv_status bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file, bool reals,
+                       wkv_error *err)
 {
     WKV_TRY(allocate(w, cfg, err));
     for (int i = 0; i < wkv_params_count(cfg); i++) {
@@ -199,11 +200,40 @@ wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_sto
         set_shape(one, cfg, p);
         wkv_param_name(name, p, layer);
         const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
-        wkv_status s = t != NULL ? bind_one(w, one, p, t, err) : WKV_OK;
+        wkv_status s = t != NULL ? bind_one(w, one, p, t, reals, err) : WKV_OK;
         if (s != WKV_OK) {
             wkv_weights_deinit(w);
             return s;
         }
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_weights_bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                            wkv_error *err)
+{
+    return bind(w, cfg, file, false, err);
+}
+
+wkv_status wkv_weights_bind_reals(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                                  wkv_error *err)
+{
+    return bind(w, cfg, file, true, err);
+}
+
+wkv_status wkv_weights_replace(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
+                               wkv_error *err)
+{
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
+        int layer;
+        char name[WKV_NAME_MAX];
+        const wkv_param *p = wkv_params_at(cfg, i, &layer);
+        wkv_param_name(name, p, layer);
+        const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
+        if (t == NULL)
+            continue;
+        WKV_TRY(wkv_config_check(cfg, p, t, err));
+        WKV_TRY(bind_one(w, wkv_weights_at(w, cfg, i), p, t, false, err));
     }
     return WKV_OK;
 }

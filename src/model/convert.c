@@ -107,6 +107,26 @@ static wkv_status gather_tensors(conversion *c, wkv_error *err)
     return WKV_OK;
 }
 
+/* The hook's tensors in the place of the input's, or behind them. */
+static wkv_status take_changed(conversion *c, const wkv_convert_hook *hook, wkv_error *err)
+{
+    const wkv_tensor *list;
+    const size_t n = hook->changed(hook->user, &list), old = c->out.n_tensors;
+    wkv_tensor *all = wkv_malloc((old + n) * sizeof *all);
+    if (all == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a list of %zu tensors", old + n);
+    memcpy(all, c->tensors, old * sizeof *all);
+    wkv_free(c->tensors);
+    c->tensors = all;
+    for (size_t i = 0; i < n; i++) {
+        const wkv_tensor *t = wkv_store_find(c->in, list[i].name);
+        const size_t at = t != NULL ? (size_t)(t - wkv_store_at(c->in, 0)) : c->out.n_tensors++;
+        all[at] = list[i];
+    }
+    c->out.tensors = all;
+    return WKV_OK;
+}
+
 static wkv_status choose_dtype(wkv_dtype *dtype, const char *name, wkv_error *err)
 {
     *dtype = WKV_DTYPE_COUNT;
@@ -154,6 +174,8 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     if (hook != NULL) {
         WKV_TRY(hook->prepare(hook->user, c->in, c->is_model ? &c->cfg : NULL, format, err));
         c->out.quantiser = hook->quantiser;
+        if (hook->changed != NULL)
+            WKV_TRY(take_changed(c, hook, err));
     }
     return write(c, out, format, err);
 }

@@ -1,4 +1,4 @@
-/* model/convert.h - a conversion that somebody else takes part in: quantisation. */
+/* model/convert.h - a conversion that somebody else takes part in: quantisation, merging. */
 #ifndef WKV_MODEL_CONVERT_H
 #define WKV_MODEL_CONVERT_H
 
@@ -13,7 +13,10 @@ typedef struct wkv_convert_hook {
      * input is no model. */
     wkv_status (*prepare)(void *user, const wkv_store *in, const wkv_config *cfg,
                           const char *format, wkv_error *err);
-    const wkv_store_quantiser *quantiser;
+    const wkv_store_quantiser *quantiser; /* or NULL */
+    /* NULL, or the tensors, prepared before, that take the place of the input's of their names
+     * or join them; they and their data stay the hook's. */
+    size_t (*changed)(void *user, const wkv_tensor **list);
 } wkv_convert_hook;
 
 /* wkv_convert, with a hook or NULL. */

@@ -99,6 +99,7 @@ static wkv_status open_parts(wkv_model *m, const char *path, const wkv_model_opt
         status = wkv_weights_bind(&m->weights, &m->cfg, m->store, err);
     if (status != WKV_OK)
         return explain(m->store, status, path, err);
+    WKV_TRY(wkv_pieces_add(m, o, err));
     WKV_TRY(open_tokenizer(m, o->vocab, err));
     WKV_TRY(wkv_dev_open_cpu(&m->dev, o->threads, err));
     status = wkv_weights_pack(&m->weights, &m->cfg, m->dev, err);
@@ -135,6 +136,9 @@ void wkv_model_close(wkv_model **pm)
     wkv_tok_close(&m->tokenizer.tok);
     wkv_dev_close(&m->dev);
     wkv_weights_deinit(&m->weights);
+    wkv_adapter_deinit(&m->adapter);
+    wkv_store_close(&m->adapter_file);
+    wkv_store_close(&m->state_file);
     wkv_store_close(&m->store);
     wkv_free(m);
 }

@@ -91,9 +91,15 @@ void wkv_store_content(wkv_content *k, const wkv_store *s)
             k->whole++;
             continue;
         }
-        /* Factors beside their own beginnings are an adapter. */
+        /* Factors beside their own beginnings are an adapter, whose matrices count once. */
+        if (k->id == WKV_CONTENT_PISSA_INIT && p->id == WKV_CONTENT_LORA) {
+            k->matrices = 0;
+            k->rank_min = k->rank_max = 0;
+        }
         if (k->id == WKV_CONTENT_TENSORS || p->id == WKV_CONTENT_LORA)
             k->id = p->id;
+        if (k->id != p->id)
+            continue;
         if (p->mate != NULL)
             note_factor(k, s, t, p);
         else
@@ -119,18 +125,27 @@ const char *wkv_content_name(wkv_content_id id)
     return names[id];
 }
 
+/* <stem>.lora_A or <stem>.lora_A.weight */
+static const wkv_tensor *find_factor(const wkv_store *s, const char *stem, int n, const char *which)
+{
+    char full[MAX_NAME];
+    snprintf(full, sizeof full, "%.*s.%s", n, stem, which);
+    const wkv_tensor *t = wkv_store_find(s, full);
+    if (t != NULL)
+        return t;
+    snprintf(full, sizeof full, "%.*s.%s.weight", n, stem, which);
+    return wkv_store_find(s, full);
+}
+
 bool wkv_content_factors(const wkv_store *s, const char *name, bool init, const wkv_tensor **a,
                          const wkv_tensor **b)
 {
     static const char weight[] = ".weight";
-    char full[MAX_NAME];
     *a = *b = NULL;
-    if (!wkv_ends_with(name, weight) || strlen(name) + 16 > sizeof full)
+    if (!wkv_ends_with(name, weight) || strlen(name) + 16 > MAX_NAME)
         return false;
     const int stem = (int)(strlen(name) - strlen(weight));
-    snprintf(full, sizeof full, "%.*s.%slora_A", stem, name, init ? "init_" : "");
-    *a = wkv_store_find(s, full);
-    full[strlen(full) - 1] = 'B';
-    *b = wkv_store_find(s, full);
+    *a = find_factor(s, name, stem, init ? "init_lora_A" : "lora_A");
+    *b = find_factor(s, name, stem, init ? "init_lora_B" : "lora_B");
     return *a != NULL && *b != NULL;
 }

@@ -5,6 +5,12 @@
 
 #include "store/tensor.h"
 
+/* Metadata of our adapters: LoRA's alpha, of which alpha / R is the factor. */
+#define WKV_META_ALPHA "wkv.lora_alpha"
+
+/* "wkv.kind" of our initial states: their matrices lie as RWKV-PEFT's. */
+#define WKV_KIND_START "initial state"
+
 typedef enum wkv_content_id {
     WKV_CONTENT_TENSORS,    /* nothing that is known */
     WKV_CONTENT_MODEL,      /* an embedding and blocks */

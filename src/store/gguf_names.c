@@ -366,6 +366,10 @@ static wkv_status add_entry(wkv_gguf_entry *list, size_t *n, const wkv_gguf_sour
     size_t digits = 0;
     bool skip = false;
     WKV_TRY(start_entry(e, src, t, err));
+    if (version != 0 && wkv_ends_with(t->name, ".att.time_state"))
+        WKV_FAIL(err, WKV_E_UNSUPPORTED,
+                 "tensor '%s' is an initial state, which GGUF has no place for: leave it out",
+                 t->name);
     const row *r = version != 0 ? recognise_canonical(version, t->name, &digits) : NULL;
     if (r != NULL) {
         snprintf(e->known, sizeof e->known, digits > 0 ? "blk.%.*s.%s" : "%.*s%s", (int)digits,

@@ -110,7 +110,8 @@ static bool is_state(const wkv_store *s)
         if (!ends_in(wkv_store_at(s, i), ".att.time_state") ||
             wkv_store_at(s, i)->dtype != WKV_DTYPE_F16)
             return false;
-    return wkv_store_count(s) > 0 && strcmp(wkv_store_format(s), "safetensors") == 0;
+    return wkv_store_count(s) > 0 && strcmp(wkv_store_format(s), "safetensors") == 0 &&
+           wkv_store_meta(s, "wkv.kind") == NULL; /* ours may be of any type */
 }
 
 #define WEB(rows, predicate) \

@@ -118,12 +118,31 @@ static void test_factors_are_found_by_the_matrix(void **state)
     wkv_store_close(&s);
 }
 
+/* A PiSSA adapter that holds where it began: its matrices count once, whichever comes first. */
+static void test_pissa_counts_matrices_once(void **state)
+{
+    static const entry init_first[] = {
+        {"blocks.0.att.key.init_lora_A", 3, 8}, {"blocks.0.att.key.init_lora_B", 6, 3},
+        {"blocks.0.att.key.lora_A", 4, 8},      {"blocks.0.att.key.lora_B", 6, 4},
+        {"blocks.0.att.key.init_lora_A", 3, 8},
+    };
+    for (size_t first = 0; first < 2; first++) {
+        wkv_content c = content_of(first == 0 ? init_first : init_first + 2, first == 0 ? 4 : 3,
+                                   NULL);
+        assert_int_equal(c.id, WKV_CONTENT_LORA);
+        assert_int_equal(c.matrices, 1);
+        assert_int_equal(c.rank_min, 4);
+        assert_int_equal(c.rank_max, 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_factors_are_found_by_the_matrix),
+        cmocka_unit_test(test_pissa_counts_matrices_once),
     };
     return cmocka_run_group_tests_name("content", tests, NULL, NULL);
 }
