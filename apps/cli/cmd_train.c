@@ -47,6 +47,7 @@ static const wkv_arg_option table[] = {
                  "number of token ids where no vocabulary says it; 0: from the data")},
     {WKV_OPT_TEXT("init", t.init, "MODEL",
                   "start from this model, which then decides architecture, shapes and vocabulary")},
+    WKV_TRAIN_TUNE_OPTIONS(tune, t),
     {WKV_OPT_INT("ctx", t.ctx, "N", 1, 1 << 20, "tokens in a row")},
     {WKV_OPT_INT("batch", t.batch, "N", 1, 1 << 16, "rows in a step")},
     {WKV_OPT_LONG("steps", t.steps, "N", 1, 1e12, "steps in all")},
@@ -120,6 +121,13 @@ static const char *const examples[] = {
     "wkv train --data story.txt --init model.pth --vocab rwkv_vocab_v20230424.txt --lr 1e-5 "
     "--lr-final 1e-5 --steps 100 --out tuned",
     "go on with a trained model on a text of your own",
+    "wkv train --data story.txt --init model.pth --lora 16 --lr 1e-3 --steps 200 --out tuned",
+    "the same, but train only an adapter; then: wkv generate model.pth --adapter "
+    "tuned/adapter.safetensors",
+    "wkv train --data chats --pack --init model.pth --state-tuning --lr 0.1 --lr-final 1e-3 "
+    "--weight-decay 0 --steps 200 --out tuned",
+    "train only the state that texts begin with; then: wkv generate model.pth --state "
+    "tuned/state.safetensors",
     NULL};
 
 /* Validations end when a signal comes: it is to be answered within a step. */
@@ -186,7 +194,7 @@ static bool settle(options *o, const wkv_args *args, bool recalled)
         fprintf(stderr, "wkv train: --data is missing\nSee 'wkv train --help'.\n");
         return false;
     }
-    if (!settle_rows(o, args, recalled))
+    if (!settle_rows(o, args, recalled) || !wkv_train_tune_settle(&o->tune, &o->t))
         return false;
     wkv_train_data_fill(&o->sources, &o->data, &o->t);
     o->sample.seed = o->t.seed;
@@ -229,7 +237,9 @@ static int run(const wkv_args *args, void *opts)
     if (!o->resume || wkv_train_dir_recall(&dir, &wkv_cmd_train, args, o, &found)) {
         if (o->resume && !found)
             fprintf(stderr, "wkv train: nothing to resume in %s; this run begins\n", o->out);
-        if (!settle(o, args, found))
+        bool settled = settle(o, args, found);
+        wkv_train_dir_makes(&dir, wkv_train_tune_made(o->t.tune));
+        if (!settled)
             code = WKV_EXIT_USAGE;
         else if (!found || wkv_train_dir_lock(&dir))
             code = wkv_train_run(o, &dir);
@@ -243,7 +253,8 @@ const wkv_command wkv_cmd_train = {
     .summary = "train a model on text, from nothing or from another model",
     .description =
         "Trains a model and writes into DIR: model.safetensors, the finished model, vocabulary "
-        "inside; metrics.jsonl, a line a step, and the same for TensorBoard; "
+        "inside (with --lora or --pissa adapter.safetensors and .pth, with --state-tuning "
+        "state.safetensors and .pth); metrics.jsonl, a line a step, and the same for TensorBoard; "
         "checkpoint-STEP.safetensors, from the newest of which --resume goes on; options.json and "
         "manifest.json: what made the run; samples.jsonl, what it made of given prompts. Ctrl-C or "
         "SIGTERM finish the step, save and end. The same options, data and seed give the same "

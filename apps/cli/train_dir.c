@@ -14,7 +14,9 @@
 #define METRICS "metrics.jsonl"
 #define EVENTS "events.out.tfevents"
 #define SAMPLES "samples.jsonl"
-#define MODEL "model.safetensors"
+/* What runs make; one that begins removes what an earlier one made. */
+static const char *const results[] = {"model.safetensors",   "adapter.safetensors", "adapter.pth",
+                                      "state.safetensors", "state.pth"};
 
 static bool fail(const char *why)
 {
@@ -27,7 +29,15 @@ void wkv_train_dir_init(wkv_train_dir *d, const char *path)
     *d = (wkv_train_dir){.path = path, .lock = -1};
     wkv_files_join(d->options, path, OPTIONS);
     wkv_files_join(d->metrics, path, METRICS);
-    wkv_files_join(d->model, path, MODEL);
+    wkv_train_dir_makes(d, "model");
+}
+
+void wkv_train_dir_makes(wkv_train_dir *d, const char *what)
+{
+    char name[64];
+    d->made = what;
+    snprintf(name, sizeof name, "%s.safetensors", what);
+    wkv_files_join(d->model, d->path, name);
 }
 
 void wkv_train_dir_deinit(wkv_train_dir *d)
@@ -219,11 +229,13 @@ static bool remove_file(const wkv_train_dir *d, const char *name)
 bool wkv_train_dir_lock(wkv_train_dir *d)
 {
     char why[WKV_WHY_MAX];
-    static const char *const names[] = {OPTIONS, METRICS, SAMPLES, MODEL, WKV_TRAIN_MANIFEST};
+    static const char *const names[] = {OPTIONS, METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
     if (!wkv_files_lock(d->path, &d->lock, why))
         return fail(why);
     for (size_t i = 0; i < WKV_COUNT(names); i++)
         wkv_files_sweep(d->path, names[i], "tmp");
+    for (size_t i = 0; i < WKV_COUNT(results); i++)
+        wkv_files_sweep(d->path, results[i], "tmp");
     wkv_train_keep_sweep(d->path);
     return true;
 }
@@ -236,9 +248,11 @@ bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *opt
         return false;
     wkv_files_sweep(d->path, EVENTS, "wkv");
     /* Checkpoints go first: a run is never resumed with another's options. */
-    static const char *const names[] = {MODEL, METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
+    static const char *const names[] = {METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
     bool ok = wkv_train_keep_clear(d->path);
     for (size_t i = 0; i < WKV_COUNT(names) && ok; i++)
         ok = remove_file(d, names[i]);
+    for (size_t i = 0; i < WKV_COUNT(results) && ok; i++)
+        ok = remove_file(d, results[i]);
     return ok && write_options(d, c, options);
 }

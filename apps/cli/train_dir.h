@@ -13,6 +13,7 @@
 typedef struct wkv_train_dir {
     const char *path; /* of the folder; borrowed */
     char options[WKV_PATH_MAX], metrics[WKV_PATH_MAX], model[WKV_PATH_MAX];
+    const char *made; /* what the run makes: "model", "adapter", "state"; at `model` */
     int lock;                        /* held while a process is at work in the folder, or -1 */
     json_t *kept;                    /* what options.json held; option texts point into it */
     char *text[WKV_ARG_OPTIONS_MAX]; /* numbers of it, as text */
@@ -21,6 +22,9 @@ typedef struct wkv_train_dir {
 
 void wkv_train_dir_init(wkv_train_dir *d, const char *path);
 void wkv_train_dir_deinit(wkv_train_dir *d);
+
+/* The run does not make a model but something else, whose file has its name. */
+void wkv_train_dir_makes(wkv_train_dir *d, const char *what);
 
 /* Takes every option that the command line left out from options.json.  An option that
  * decides what is learnt must not be given another value: then false, after a message.

@@ -141,6 +141,19 @@ static bool do_step(run_state *r)
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
+/* What a model that is gone on with knows already of what is held out. */
+static bool show_beginning(run_state *r)
+{
+    wkv_validation held = {.loss = NAN};
+    if (r->view.info.step > 0 || r->o->t.init == NULL || r->view.info.val_tokens == 0)
+        return true;
+    if (!validate(r, &held))
+        return false;
+    if (!isnan(held.loss))
+        fprintf(stderr, "before the first step: validation %.4f\n", held.loss);
+    return true;
+}
+
 static bool train(run_state *r)
 {
     char path[WKV_PATH_MAX];
@@ -156,7 +169,7 @@ static bool train(run_state *r)
                 r->o->out);
         return true;
     }
-    if (wkv_trainer_export(r->trainer, r->dir->model, &err) != WKV_OK)
+    if (wkv_train_tune_export(r->trainer, r->o->t.tune, r->dir->model, &err) != WKV_OK)
         return fail(&err);
     wkv_train_view_end(&r->view, r->dir, &r->last, r->o->plot);
     return true;
@@ -178,7 +191,7 @@ static bool run(run_state *r, bool fresh)
     r->last.step = r->view.info.step;
     bool ok = wkv_train_log_open(&r->log, d->path, d->metrics, r->last.step) &&
               wkv_train_sample_open(&r->sample, &r->o->sample, r->trainer, d->path, r->last.step) &&
-              wkv_train_watch_begin(r->watch) && train(r);
+              wkv_train_watch_begin(r->watch) && show_beginning(r) && train(r);
     const char *how = !ok ? "failed" : r->last.step < r->view.info.steps ? "stopped" : "finished";
     return wkv_train_manifest_end(&r->manifest, r->last.step, how) && ok;
 }

@@ -6,6 +6,7 @@
 #include "cli/train_data.h"
 #include "cli/train_dir.h"
 #include "cli/train_sample.h"
+#include "cli/train_tune.h"
 
 /* What the command line, or the folder of the run that is resumed, says. */
 typedef struct wkv_train_options {
@@ -14,6 +15,7 @@ typedef struct wkv_train_options {
     int64_t save_every, val_every, sample_every, keep, keep_every;
     bool resume, plot, pack, carry;
     int32_t watch; /* port, or 0 */
+    wkv_train_tune tune;
     wkv_arg_list data;
     wkv_train_sample_opts sample;
     wkv_train_data sources;

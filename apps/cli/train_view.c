@@ -24,13 +24,18 @@ static const char *format_time(double seconds, char *buf)
 
 void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_watch *watch)
 {
-    char parameters[32], tokens[32], held[32], memory[32];
+    char parameters[32], tokens[32], held[32], memory[32], trained[32] = "";
     *v = (wkv_train_view){.val_loss = NAN, .watch = watch};
     wkv_trainer_describe(t, &v->info);
     v->first = v->info.step;
     v->peak = wkv_measure_flops(v->info.threads, 0.2);
-    fprintf(stderr, "%s, %s parameters; %s tokens to learn from, %s held out; %sB of memory\n",
+    if (v->info.trained != v->info.parameters)
+        wkv_cli_short((double)v->info.trained, trained);
+    fprintf(stderr,
+            "%s, %s parameters%s%s%s; %s tokens to learn from, %s held out; %sB of memory\n",
             v->info.arch, wkv_cli_short((double)v->info.parameters, parameters),
+            trained[0] != '\0' ? " of a frozen model, " : "", trained,
+            trained[0] != '\0' ? " trained" : "",
             wkv_cli_short((double)v->info.tokens, tokens),
             wkv_cli_short((double)v->info.val_tokens, held),
             wkv_cli_short((double)v->info.memory, memory));
@@ -146,5 +151,5 @@ void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_ste
     }
     if (!isnan(v->val_loss))
         printf("validation    %.4f\n", v->val_loss);
-    printf("model         %s\n", d->model);
+    printf("%-13s %s\n", d->made, d->model);
 }

@@ -28,6 +28,14 @@ typedef enum wkv_rows {
                             keeps the state between them; then another one */
 } wkv_rows;
 
+/* What of the model in `init` is trained; all else of it is frozen. */
+typedef enum wkv_tune {
+    WKV_TUNE_FULL = 0, /* everything; also of a new model */
+    WKV_TUNE_LORA,     /* low-rank changes of matrices, from none on */
+    WKV_TUNE_PISSA,    /* the same, beginning as the matrices' principal parts (arXiv 2404.02948) */
+    WKV_TUNE_STATE     /* the states that texts begin with (RWKV-5, 6 and 7) */
+} wkv_tune;
+
 /* One of several sources. */
 enum { WKV_TRAIN_SOURCES = 16 };
 typedef struct wkv_train_source {
@@ -85,7 +93,14 @@ typedef struct wkv_train_opts {
     /* Called during a validation with the tokens done, of how many; false ends it.  Or NULL. */
     bool (*progress)(void *user, uint64_t done, uint64_t total);
     void *user;
-    uint64_t reserved[11];
+
+    /* Fine-tuning: what of the model in init is trained. */
+    wkv_tune tune;
+    int32_t rank;             /* LORA, PISSA: of the changes */
+    double lora_alpha;        /* LORA: alpha / rank is the factor of a change; 0: rank */
+    const char *lora_targets; /* LORA, PISSA: matrices, with commas: "att,ffn.key", "head",
+                                 "blocks.3"; NULL: all of the layers */
+    uint64_t reserved[8];
 } wkv_train_opts;
 
 /* rwkv7, 4 layers, width 128, head size 32, bytes, ctx 64, batch 12, 2000 steps, and
@@ -157,6 +172,7 @@ typedef struct wkv_trainer_info {
     uint32_t val_crc32c;  /* of the held-out data */
     int32_t vocab;        /* V: number of logits */
     int32_t reserved32;
+    uint64_t trained;     /* parameters that are: of a tuned model, few */
     uint64_t reserved[4];
 } wkv_trainer_info;
 
@@ -200,7 +216,9 @@ WKV_API void wkv_trial_reset(wkv_trial *s);
 
 /* ---- the result ------------------------------------------------------------------------------ */
 
-/* Writes the finished model, vocabulary inside, as safetensors. */
+/* Writes the finished model, vocabulary inside, as safetensors; of a tuned one the adapter or the
+ * initial states alone, in the form of RWKV-PEFT and the RWKV runtimes, by the suffix of the path
+ * as safetensors or .pth.  An adapter in safetensors also says its alpha. */
 WKV_API wkv_status wkv_trainer_export(const wkv_trainer *t, const char *path, wkv_error *err);
 
 WKV_END

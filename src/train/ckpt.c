@@ -13,8 +13,8 @@
 
 enum { NAME_BYTES = WKV_NAME_MAX + 8 };
 
-/* The three arrays of a trainer as tensors: weights, first moments, second moments; and,
- * where rows carry states, those. */
+/* The three arrays of a trainer as tensors: weights, first moments, second moments; the factors
+ * that PiSSA began with; and, where rows carry states, those. */
 typedef struct views {
     wkv_tensor *tensor;
     char (*name)[NAME_BYTES];
@@ -49,7 +49,7 @@ static void add_states(views *v, const wkv_trainer *t)
 
 static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, wkv_error *err)
 {
-    const size_t most = 3 * t->trained.n + 1;
+    const size_t most = 4 * t->trained.n + 1;
     *v = (views){
         .tensor = wkv_calloc(most, sizeof *v->tensor),
         .name = wkv_calloc(most, sizeof *v->name),
@@ -61,6 +61,7 @@ static wkv_status views_init(views *v, const wkv_trainer *t, const char *path, w
     add_array(v, t, "", t->optim.param);
     add_array(v, t, "adam.m.", t->optim.m);
     add_array(v, t, "adam.v.", t->optim.v);
+    v->n += wkv_tuning_view(t, v->tensor + v->n, v->name[v->n], NAME_BYTES);
     if (wkv_work_kept(&t->work) != NULL)
         add_states(v, t);
     return WKV_OK;
@@ -122,13 +123,13 @@ static wkv_status check_tensors(const wkv_store *file, const views *v, uint32_t 
     return WKV_OK;
 }
 
-/* The third-th of the three arrays. */
-static void copy_array(const wkv_store *file, const wkv_trainer *t, const views *v, size_t third,
+/* The which-th of the arrays. */
+static void copy_array(const wkv_store *file, const wkv_trainer *t, const views *v, size_t which,
                        real *array)
 {
     const size_t n = t->trained.n;
     for (size_t i = 0; i < n; i++) {
-        const wkv_tensor *to = &v->tensor[third * n + i];
+        const wkv_tensor *to = &v->tensor[which * n + i];
         memcpy(array + t->trained.tensor[i].at, wkv_store_find(file, to->name)->data,
                view_bytes(to));
     }
@@ -143,6 +144,9 @@ static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v,
     copy_array(file, t, v, 0, t->optim.param);
     copy_array(file, t, v, 1, t->optim.m);
     copy_array(file, t, v, 2, t->optim.v);
+    if (t->tuning.first != NULL)
+        copy_array(file, t, v, 3, t->tuning.first);
+    wkv_tuning_first_changed(t);
     if (wkv_work_kept(&t->work) != NULL)
         memcpy(wkv_work_kept(&t->work), wkv_store_find(file, "train.state")->data,
                view_bytes(&v->tensor[v->n - 1]));

@@ -46,6 +46,21 @@ static void add_int(wkv_ckpt_meta *m, const char *key, int64_t value)
     add(m, key, "%" PRId64, value);
 }
 
+static void add_tuning(wkv_ckpt_meta *m, const wkv_trainer *t)
+{
+    static const char *const names[] = {
+        [WKV_TUNE_LORA] = "lora", [WKV_TUNE_PISSA] = "pissa", [WKV_TUNE_STATE] = "state"};
+    const wkv_train_opts *o = &t->opts;
+    if (o->tune == WKV_TUNE_FULL)
+        return;
+    add(m, "train.tune", "%s", names[o->tune]);
+    add(m, "train.base_crc32c", "%08" PRIx32, t->tuning.base_crc);
+    if (o->tune != WKV_TUNE_STATE)
+        add_int(m, "train.rank", o->rank);
+    if (o->tune == WKV_TUNE_LORA)
+        add_real(m, "train.lora_alpha", o->lora_alpha);
+}
+
 /* What a resumed run must have in common with the one that saved. */
 static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
 {
@@ -56,6 +71,7 @@ static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
     wkv_config_to_meta(&m->config, &t->cfg);
     for (size_t i = 0; i < m->config.n; i++)
         m->pair[m->n++] = m->config.pair[i];
+    add_tuning(m, t);
     add(m, "train.tokens", "%" PRIu64, t->train.tokens);
     add(m, "train.data_crc32c", "%08" PRIx32, wkv_trainer_fingerprint(t));
     add(m, "train.weights_crc32c", "%08" PRIx32,

@@ -5,7 +5,7 @@
 
 #include "train/trainer.h"
 
-enum { WKV_CKPT_PAIRS = 48, WKV_CKPT_TEXT = 32 };
+enum { WKV_CKPT_PAIRS = 64, WKV_CKPT_TEXT = 32 };
 
 typedef struct wkv_ckpt_meta {
     wkv_config_meta config;

@@ -124,6 +124,7 @@ static wkv_status check_rows(const wkv_train_opts *o, wkv_error *err)
 wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err)
 {
     WKV_TRY(check_sources(o, err));
+    WKV_TRY(wkv_tuning_check(o, err));
     if (o->init == NULL)
         WKV_TRY(check_shape(o, err));
     WKV_TRY(check_numbers(o, err));

@@ -142,6 +142,8 @@ static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
     if (t->present == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for %d parameters", count);
     wkv_params_present(t->present, &t->cfg, init);
+    if (o->tune != WKV_TUNE_FULL)
+        return wkv_tuning_setup(t, o, err);
     WKV_TRY(wkv_trained_init(&t->trained, (size_t)count, err));
     for (int i = 0; i < count; i++)
         if (t->present[i])
@@ -212,12 +214,16 @@ wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error 
     WKV_TRY(wkv_train_opts_check(o, err));
     t->opts = *o;
     t->opts.init = t->opts.arch = t->opts.vocab = t->opts.data = t->opts.val = NULL;
+    t->opts.lora_targets = NULL;
     t->opts.sources = NULL;
     WKV_TRY(wkv_dev_open_cpu(&t->dev, o->threads, err));
     wkv_store *init = NULL;
     if (o->init != NULL)
         WKV_TRY(wkv_store_open(&init, o->init, err));
+    if (o->tune != WKV_TUNE_FULL)
+        t->tuning.base = init; /* frozen weights stay in it */
     wkv_status s = setup(t, o, init, err);
-    wkv_store_close(&init);
+    if (t->tuning.base != init)
+        wkv_store_close(&init);
     return s;
 }

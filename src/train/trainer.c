@@ -27,6 +27,7 @@ void wkv_trainer_close(wkv_trainer **pt)
         return;
     wkv_work_deinit(&t->work);
     wkv_weights_deinit(&t->weights);
+    wkv_tuning_deinit(&t->tuning);
     wkv_optim_deinit(&t->optim);
     wkv_trained_deinit(&t->trained);
     wkv_feed_close(&t->feed);
@@ -197,20 +198,22 @@ static uint64_t documents(const wkv_mix *m)
 
 /* ---- description ------------------------------------------------------------------------- */
 
-/* Forward and backward: 6 for each weight that a product uses, the head included, the
- * embedding not; and for the recurrences 27 for each real of state (about 9 forward, twice
+/* 2 for each weight that a product uses forward, the head included, the embedding not; backward as
+ * much again for the gradient of its input, and, unless it is frozen, of itself; and for the recurrences 27 for each real of state (about 9 forward, twice
  * that backward). */
 static double flops_per_token(const wkv_trainer *t)
 {
-    double used = 0;
+    double sum = 0;
     for (int i = 0; i < wkv_params_count(&t->cfg); i++) {
         int layer;
         const wkv_param *p = wkv_params_at(&t->cfg, i, &layer);
         const wkv_weight *w = wkv_weights_at(&t->weights, &t->cfg, i);
         if (w->data != NULL && (p->kind == WKV_MAT || p->kind == WKV_LOW))
-            used += (double)w->rows * w->cols;
+            sum += (w->grad != NULL ? 6.0 : 4.0) * w->rows * w->cols;
+        if (w->lora != NULL)
+            sum += 6.0 * w->lora->A.rows * (w->rows + w->cols);
     }
-    return 6 * used + 27 * (double)t->cfg.arch->state_size(&t->cfg);
+    return sum + 27 * (double)t->cfg.arch->state_size(&t->cfg);
 }
 
 static uint64_t parameters(const wkv_trainer *t)
@@ -224,15 +227,27 @@ static uint64_t parameters(const wkv_trainer *t)
     return n;
 }
 
+static uint64_t frozen_bytes(const wkv_trainer *t)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < wkv_params_count(&t->cfg); i++) {
+        const wkv_weight *w = wkv_weights_at(&t->weights, &t->cfg, i);
+        if (w->data != NULL && w->grad == NULL)
+            n += (uint64_t)w->rows * (uint64_t)w->cols;
+    }
+    return n * sizeof(real);
+}
+
 void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
 {
     *info = (wkv_trainer_info){
         .step = t->step,
         .steps = t->opts.steps,
         .parameters = parameters(t),
+        .trained = wkv_trained_count(&t->trained),
         .tokens = t->train.tokens,
         .val_tokens = t->val.tokens,
-        .memory = 4 * (uint64_t)t->optim.n * sizeof(real) + t->work.bytes,
+        .memory = 4 * (uint64_t)t->optim.n * sizeof(real) + frozen_bytes(t) + t->work.bytes,
         .flops_per_token = flops_per_token(t),
         .threads = t->dev->threads,
         .magic_prime_used = wkv_feed_magic(t->feed),

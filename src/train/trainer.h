@@ -1,5 +1,6 @@
 /* train/trainer.h - what a trainer holds; shared by the files that make it up.
  *   options.c  the options, checked       setup.c  opening: device, model, data, memory
+ *   tune.c     the model, where only a part of it is trained
  *   trainer.c  steps and validation       ckpt.c   save and restore     export.c  the model */
 #ifndef WKV_TRAIN_TRAINER_H
 #define WKV_TRAIN_TRAINER_H
@@ -11,6 +12,7 @@
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/optim.h"
+#include "train/tune.h"
 #include "train/work.h"
 
 struct wkv_trainer {
@@ -21,6 +23,7 @@ struct wkv_trainer {
     wkv_config cfg;
     bool *present; /* which parameters the model has, by wkv_params_at's index */
     wkv_weights weights;
+    wkv_tuning tuning;
     wkv_trained trained;
     wkv_optim optim; /* of what is trained */
     wkv_data data[WKV_SOURCES_MAX], val_data;

@@ -83,7 +83,7 @@ void wkv_trial_close(wkv_trial **s)
 
 void wkv_trial_reset(wkv_trial *s)
 {
-    s->t->cfg.arch->state_init(&s->t->cfg, s->state);
+    wkv_state_start(&s->t->cfg, &s->t->weights, s->state);
     s->position = 0;
     s->has_logits = false;
 }

@@ -188,8 +188,57 @@ void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size
         ignore_empty(n, b);
 }
 
+static size_t place(net *n, wkv_weight *w, size_t at, wkv_rng *rng)
+{
+    const size_t count = (size_t)w->rows * (size_t)w->cols;
+    w->data = n->flat + at;
+    w->grad = n->grad + at;
+    w->dtype = WKV_DTYPE_REAL;
+    randomise(n->flat + at, count, rng, 1 / sqrt((double)w->cols));
+    return at + wkv_flat_room(count);
+}
+
+void net_add_changes(net *n, int rank)
+{
+    const int count = wkv_params_count(&n->cfg);
+    size_t size = n->n_params, at = size;
+    wkv_rng rng;
+    wkv_rng_seed(&rng, 77);
+    n->changes = calloc((size_t)count, sizeof *n->changes);
+    for (int i = 0; i < count; i++) {
+        const wkv_weight *W = wkv_weights_at(&n->weights, &n->cfg, i);
+        size += wkv_flat_room((size_t)(rank * W->rows)) + wkv_flat_room((size_t)(rank * W->cols));
+    }
+    real *flat = reals(size), *old = n->flat;
+    memcpy(flat, old, n->n_params * sizeof *flat);
+    free(n->grad);
+    n->flat = flat;
+    n->grad = reals(size);
+    for (int i = 0; i < count; i++) {
+        int layer;
+        wkv_weight *W = wkv_weights_at(&n->weights, &n->cfg, i);
+        if (W->data == NULL)
+            continue;
+        const size_t offset = (size_t)((const real *)W->data - old);
+        W->data = flat + offset;
+        W->grad = n->grad + offset;
+        if (wkv_params_at(&n->cfg, i, &layer)->kind != WKV_MAT)
+            continue;
+        n->changes[i] = (wkv_lora){.A = {.rows = rank, .cols = W->cols},
+                                   .B = {.rows = W->rows, .cols = rank},
+                                   .scale = REAL_C(0.5)};
+        at = place(n, &n->changes[i].A, at, &rng);
+        at = place(n, &n->changes[i].B, at, &rng);
+        W->lora = &n->changes[i];
+        W->grad = NULL;
+    }
+    n->n_params = at;
+    free(old);
+}
+
 void net_deinit(net *n)
 {
+    free(n->changes);
     for (int b = 0; b < n->seqs.n; b++) {
         free(n->state0[b]);
         free(n->state[b]);

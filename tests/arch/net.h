@@ -14,6 +14,7 @@ typedef struct net {
     size_t n_params; /* reals in flat */
     real *flat, *grad;
     wkv_weights weights;
+    wkv_lora *changes; /* of every matrix, or NULL; their factors are in flat too */
 
     wkv_seqs seqs;
     int32_t start[NET_MAX_SEQS + 1];
@@ -36,6 +37,9 @@ typedef struct net {
 void net_init(net *n, const wkv_arch *arch, int layers, int width, int head_size, int vocab,
               const int *lengths, int n_seqs, bool optional, bool random_state, int threads);
 void net_deinit(net *n);
+
+/* Puts a low-rank change on every matrix and freezes the matrices. */
+void net_add_changes(net *n, int rank);
 
 /* Runs the whole batch from state0; fills logits and state.  With a tape when train. */
 void net_forward(net *n, bool train);

@@ -104,13 +104,41 @@ static void check_case(void **state)
     net_deinit(&n);
 }
 
+/* Low-rank changes of frozen matrices, the head's among them. */
+static void check_changes(void **state)
+{
+    static const wkv_arch *const archs[] = {&wkv_arch_rwkv4, &wkv_arch_rwkv5, &wkv_arch_rwkv6,
+                                            &wkv_arch_rwkv7};
+    static const int lengths[] = {5, 1, 7};
+    for (size_t a = 0; a < sizeof archs / sizeof archs[0]; a++) {
+        net n;
+        net_init(&n, archs[a], 2, 6, 3, 7, lengths, 3, false, true, 2);
+        net_add_changes(&n, 2);
+        net_backward(&n);
+        for (int i = 0; i < wkv_params_count(&n.cfg); i++) {
+            const wkv_weight *w = wkv_weights_at(&n.weights, &n.cfg, i);
+            if (w->lora == NULL)
+                continue;
+            assert_null(w->grad);
+            const wkv_weight *factor[] = {&w->lora->A, &w->lora->B};
+            for (int j = 0; j < 2; j++)
+                check_array(&n, n.flat + ((const real *)factor[j]->data - n.flat), factor[j]->grad,
+                            (size_t)factor[j]->rows * (size_t)factor[j]->cols, 6, "factor");
+        }
+        for (int b = 0; b < 3; b++)
+            check_array(&n, n.state0[b], n.dstate[b], n.state_size, 12, "initial state");
+        net_deinit(&n);
+    }
+}
+
 int main(void)
 {
     enum { COUNT = sizeof cases / sizeof cases[0] };
-    struct CMUnitTest tests[COUNT];
+    struct CMUnitTest tests[COUNT + 1];
     for (size_t i = 0; i < COUNT; i++)
         tests[i] = (struct CMUnitTest){.name = cases[i].arch->name,
                                        .test_func = check_case,
                                        .initial_state = (void *)(uintptr_t)&cases[i]};
+    tests[COUNT] = (struct CMUnitTest)cmocka_unit_test(check_changes);
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }
