@@ -6,6 +6,7 @@
 #define WKV_KERN_VEC_NEON_H
 
 #include <arm_neon.h>
+#include <string.h>
 
 #include "base/attr.h"
 #include "kern/kern.h"
@@ -80,13 +81,25 @@ WKV_INLINE void vf_store_n(float *p, vf v, size_t n)
     store_lanes(n >= 4 ? p + 4 : p, n >= 4 ? v.hi : v.lo, n % 4);
 }
 
-/* n < 8 halves, the others zero. */
+/* n < 4 halves, the others zero. */
+WKV_INLINE uint16x4_t few_halves(const uint16_t *p, size_t n)
+{
+    uint16x4_t v = vdup_n_u16(0);
+    if (n > 0)
+        v = vld1_lane_u16(p, v, 0);
+    if (n > 1)
+        v = vld1_lane_u16(p + 1, v, 1);
+    if (n > 2)
+        v = vld1_lane_u16(p + 2, v, 2);
+    return v;
+}
+
+/* n < 8 of them. */
 WKV_INLINE uint16x8_t load_halves(const uint16_t *p, size_t n)
 {
-    uint16_t h[8] = {0};
-    for (size_t i = 0; i < n; i++)
-        h[i] = p[i];
-    return vld1q_u16(h);
+    if (n < 4)
+        return vcombine_u16(few_halves(p, n), vdup_n_u16(0));
+    return vcombine_u16(vld1_u16(p), few_halves(p + 4, n - 4));
 }
 
 WKV_INLINE vf widen_f16(uint16x8_t h)
