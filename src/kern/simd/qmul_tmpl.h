@@ -5,6 +5,13 @@
  * summed across lanes.  Several rows of activations go together, so that a line is
  * fetched and unpacked once for them. */
 
+/* Before a loop over groups: the compiler is to know the number of each. */
+#ifdef VI_CONSTANT_GROUPS
+#define UNROLL _Pragma("GCC unroll 8")
+#else
+#define UNROLL
+#endif
+
 /* How far ahead of a single row of activations weights are asked for. */
 enum { QMUL_AHEAD = 4096 };
 
@@ -80,9 +87,7 @@ WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, int g, int end, 
     }
 #endif
     vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
-#ifdef VI_CONSTANT_GROUPS
-#pragma GCC unroll 8 /* all */
-#endif
+    UNROLL
     for (; g < end; g++) {
         vi w = group_of(block, g, l);
         for (int r = 0; r < R; r++) {
@@ -158,6 +163,7 @@ WKV_INLINE void add_q6k(vf *acc, const part *p, size_t b, int R)
     vi total[QMUL_ROWS];
     for (int r = 0; r < R; r++)
         total[r] = vi_set1(0);
+    UNROLL
     for (int half = 0; half < 2; half++) {
         vi sum[QMUL_ROWS];
         for (int r = 0; r < R; r++)
