@@ -67,12 +67,12 @@ const char *wkv_cli_feed_error(const wkv_model *model, const wkv_session *sessio
 bool wkv_cli_read_ids(const char *command, FILE *in, const char *name,
                       bool (*sink)(void *user, const int32_t *ids, size_t n), void *user);
 
-/* Encodes a stream of any length in bounded memory and hands the ids on in pieces.  *bytes,
- * where not NULL, grows by what has been read.  False after a message, or when sink returns
- * false. */
-bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const char *name,
-                    uint64_t *bytes, bool (*sink)(void *user, const int32_t *ids, size_t n),
-                    void *user);
+/* Encodes a stream of any length in bounded memory, by several threads (0: all there are), and
+ * hands the ids on in pieces.  *bytes, where not NULL, grows by what has been read.  False
+ * after a message, or when sink returns false. */
+bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, int threads, FILE *in,
+                    const char *name, uint64_t *bytes,
+                    bool (*sink)(void *user, const int32_t *ids, size_t n), void *user);
 
 /* Opens `path` for reading; "-" or NULL is stdin.  NULL after a message. */
 FILE *wkv_cli_open_input(const char *command, const char *path);

@@ -168,13 +168,14 @@ static bool grow(void **p, size_t *n, size_t wanted, size_t size)
     return true;
 }
 
-/* Encodes what is final in the window; false when out of memory. */
-static bool encode(window *w, const wkv_tokenizer *t, bool last, size_t *count, size_t *used)
+/* Encodes what is final in the window, *used bytes of which *covered have ids; false when out
+ * of memory. */
+static bool encode(window *w, const wkv_tokenizer *t, int threads, bool last, size_t *count,
+                   size_t *used, size_t *covered)
 {
     for (;;) {
-        *used = w->fill;
-        *count = last ? wkv_tokenizer_encode(t, w->bytes, w->fill, w->ids, w->n_ids)
-                      : wkv_tokenizer_encode_part(t, w->bytes, w->fill, w->ids, w->n_ids, used);
+        *count = wkv_tokenizer_encode_threads(t, w->bytes, w->fill, last, threads, w->ids, w->n_ids,
+                                              used, covered);
         if (*count <= w->n_ids)
             return true;
         if (!grow((void **)&w->ids, &w->n_ids, *count, sizeof *w->ids))
@@ -184,14 +185,13 @@ static bool encode(window *w, const wkv_tokenizer *t, bool last, size_t *count, 
 
 /* Hands on the final tokens of the window and slides it.  NULL when all is well; else
  * the text of a message, which may be empty when the sink has had enough. */
-static const char *advance(window *w, const wkv_tokenizer *t, bool last,
+static const char *advance(window *w, const wkv_tokenizer *t, int threads, bool last,
                            bool (*sink)(void *user, const int32_t *ids, size_t n), void *user)
 {
     static char message[96];
-    size_t count, used;
-    if (!encode(w, t, last, &count, &used))
+    size_t count, used, at;
+    if (!encode(w, t, threads, last, &count, &used, &at))
         return "out of memory";
-    size_t at = wkv_tokenizer_covered(t, w->bytes, used, w->ids, count);
     if (at < used) {
         snprintf(message, sizeof message, "byte 0x%02x at offset %llu is not in the vocabulary",
                  (unsigned)(unsigned char)w->bytes[at], (unsigned long long)(w->offset + at));
@@ -205,15 +205,16 @@ static const char *advance(window *w, const wkv_tokenizer *t, bool last,
     return NULL;
 }
 
-bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const char *name,
-                    uint64_t *bytes, bool (*sink)(void *user, const int32_t *ids, size_t n),
-                    void *user)
+bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, int threads, FILE *in,
+                    const char *name, uint64_t *bytes,
+                    bool (*sink)(void *user, const int32_t *ids, size_t n), void *user)
 {
-    enum { FIRST = 1 << 18 };
+    /* A second thread wants to be woken seldom. */
+    const size_t first = threads == 1 ? (size_t)1 << 18 : (size_t)1 << 22;
     window w = {0};
     const char *wrong = NULL;
     for (bool last = false; !last && wrong == NULL;) {
-        size_t wanted = w.size == 0 ? FIRST : w.fill == w.size ? 2 * w.size : w.size;
+        size_t wanted = w.size == 0 ? first : w.fill == w.size ? 2 * w.size : w.size;
         if (!grow((void **)&w.bytes, &w.size, wanted, 1) ||
             !grow((void **)&w.ids, &w.n_ids, wanted, sizeof *w.ids)) {
             wrong = "out of memory";
@@ -224,7 +225,7 @@ bool wkv_cli_encode(const char *command, const wkv_tokenizer *t, FILE *in, const
         if (bytes != NULL)
             *bytes += got;
         last = got < room;
-        wrong = ferror(in) ? strerror(errno) : advance(&w, t, last, sink, user);
+        wrong = ferror(in) ? strerror(errno) : advance(&w, t, threads, last, sink, user);
     }
     free(w.bytes);
     free(w.ids);

@@ -253,7 +253,7 @@ static bool read_text(job *j, const char *path)
     j->total_bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (double)st.st_size : 0;
     j->start = now();
     bool ok =
-        wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), in, path, NULL, gather, j);
+        wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), 1, in, path, NULL, gather, j);
     wkv_cli_close_input(in);
     ok = ok && run_windows(j);
     wkv_term_progress_end();

@@ -146,7 +146,7 @@ static bool feed_prompt(run_state *r)
         return fail("the prompt cannot be read");
     bool (*sink)(void *, const int32_t *, size_t) = o->echo ? feed_echo : feed;
     bool ok = o->ids ? wkv_cli_read_ids("generate", in, name, sink, r)
-                     : wkv_cli_encode("generate", r->tokenizer, in, name, NULL, sink, r);
+                     : wkv_cli_encode("generate", r->tokenizer, 1, in, name, NULL, sink, r);
     wkv_cli_close_input(in);
     if (!ok || wkv_session_logits(r->session) != NULL)
         return ok;

@@ -9,6 +9,7 @@
 
 typedef struct options {
     bool decode, count, json, stats;
+    int32_t threads;
 } options;
 
 static const wkv_arg_option table[] = {
@@ -17,6 +18,7 @@ static const wkv_arg_option table[] = {
     WKV_CLI_JSON_OPTION,
     {WKV_OPT_FLAG("stats", stats,
                   "say at the end, on standard error, how much was encoded and how fast")},
+    WKV_CLI_THREADS_OPTION(threads),
 };
 
 static const wkv_arg_operand operands[] = {
@@ -138,7 +140,7 @@ static bool encode_stream(job *j, FILE *in, const char *name)
         }
         fputs(o->count ? "" : "\"ids\": [", stdout);
     }
-    if (!wkv_cli_encode("tokenize", j->tokenizer, in, name, &j->bytes, print_ids, j))
+    if (!wkv_cli_encode("tokenize", j->tokenizer, o->threads, in, name, &j->bytes, print_ids, j))
         return false;
     if (o->json)
         printf("%s\"count\": %llu}\n", o->count ? "" : "], ", (unsigned long long)j->count);

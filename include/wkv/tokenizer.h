@@ -3,6 +3,7 @@
 #ifndef WKV_TOKENIZER_H
 #define WKV_TOKENIZER_H
 
+#include <stdbool.h>
 #include <wkv/status.h>
 
 WKV_BEGIN
@@ -35,6 +36,13 @@ WKV_API size_t wkv_tokenizer_encode(const wkv_tokenizer *t, const char *text, si
  * ids are then those of the whole text.  *used may be 0; it is not when n is large. */
 WKV_API size_t wkv_tokenizer_encode_part(const wkv_tokenizer *t, const char *text, size_t n,
                                          int32_t *out, size_t cap, size_t *used);
+
+/* encode when `last`, else encode_part, by several threads (0: all processors that this
+ * process may use), with the same ids.  *covered is what wkv_tokenizer_covered says of the
+ * *used bytes.  out must have room for n ids at least, or one thread does it. */
+WKV_API size_t wkv_tokenizer_encode_threads(const wkv_tokenizer *t, const char *text, size_t n,
+                                            bool last, int threads, int32_t *out, size_t cap,
+                                            size_t *used, size_t *covered);
 
 /* A vocabulary may lack bytes, which encoding leaves out.  The offset of the first that
  * `ids`, the encoding of the n bytes, left out; n when there is none. */

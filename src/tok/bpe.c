@@ -7,8 +7,8 @@
  * through in chunks, cut where a word ends whatever follows: before white space.  Only
  * where 64 KiB have no such place is the cut made elsewhere, at the end of a character.
  *
- * All that encoding writes to lies in a scratch.  The tokenizer keeps one, whose words
- * stay known from call to call; a thread that finds it in use makes its own. */
+ * All that encoding writes to lies in a scratch.  The tokenizer keeps some, whose words
+ * stay known from call to call; a thread that finds none makes its own. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@
 #include "tok/pretok.h"
 #include "tok/utf8.h"
 
-enum { CHUNK = WKV_BPE_WORD_MAX / WKV_NFC_GROWTH };
+enum { CHUNK = WKV_BPE_WORD_MAX / WKV_NFC_GROWTH, KEPT = 16 };
 
 typedef struct scratch {
     wkv_bpe_words *words;
@@ -32,8 +32,7 @@ typedef struct bpe {
     char *text; /* behind tok.vocab */
     wkv_bpe_vocab v;
     wkv_pretok *pretok;
-    scratch *own;
-    atomic_flag busy; /* own is in use */
+    _Atomic(scratch *) idle[KEPT]; /* of which there is always one, here or in use */
 } bpe;
 
 /* One call of encode. */
@@ -137,6 +136,11 @@ static size_t chunk_end(const uint8_t *text)
     return p;
 }
 
+static size_t chunk(const uint8_t *text, size_t n)
+{
+    return n > CHUNK ? chunk_end(text) : 0;
+}
+
 static void free_scratch(scratch *s)
 {
     if (s == NULL)
@@ -159,24 +163,30 @@ static scratch *new_scratch(const bpe *b)
     return NULL;
 }
 
-/* The tokenizer's own scratch or, while another thread has it, a new one.  Encoding
- * never fails: without memory for that, wait. */
+/* An idle scratch or, while other threads have them all, a new one.  Encoding never
+ * fails: without memory for that, wait. */
 static scratch *take_scratch(bpe *b)
 {
-    while (atomic_flag_test_and_set_explicit(&b->busy, memory_order_acquire)) {
-        scratch *s = new_scratch(b);
+    for (;;) {
+        scratch *s = NULL;
+        for (int i = 0; i < KEPT && s == NULL; i++)
+            s = atomic_exchange_explicit(&b->idle[i], NULL, memory_order_acq_rel);
+        if (s == NULL)
+            s = new_scratch(b);
         if (s != NULL)
             return s;
     }
-    return b->own;
 }
 
 static void give_scratch(bpe *b, scratch *s)
 {
-    if (s == b->own)
-        atomic_flag_clear_explicit(&b->busy, memory_order_release);
-    else
-        free_scratch(s);
+    for (int i = 0; i < KEPT; i++) {
+        scratch *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&b->idle[i], &none, s, memory_order_acq_rel,
+                                                    memory_order_relaxed))
+            return;
+    }
+    free_scratch(s);
 }
 
 /* The chunks of the text, the one at its end only when nothing goes on behind it. */
@@ -242,7 +252,8 @@ static const uint8_t *token(const wkv_tok *t, int32_t id, size_t *n)
 static void close_bpe(wkv_tok *t)
 {
     bpe *b = (bpe *)t;
-    free_scratch(b->own);
+    for (int i = 0; i < KEPT; i++)
+        free_scratch(atomic_load_explicit(&b->idle[i], memory_order_relaxed));
     wkv_pretok_close(b->pretok);
     wkv_bpe_vocab_deinit(&b->v);
     wkv_free(b->text);
@@ -254,6 +265,7 @@ const wkv_tok_kind wkv_tok_bpe = {
     .close = close_bpe,
     .encode = encode,
     .encode_part = encode_part,
+    .chunk = chunk,
     .covered = covered,
     .token = token,
 };
@@ -262,9 +274,10 @@ static wkv_status open_parts(bpe *b, const char *where, const char *text, size_t
 {
     WKV_TRY(wkv_pretok_open(&b->pretok, where, err));
     WKV_TRY(wkv_bpe_vocab_init(&b->v, &b->text, where, text, n, err));
-    b->own = new_scratch(b);
-    if (b->own == NULL)
+    scratch *first = new_scratch(b);
+    if (first == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", where);
+    give_scratch(b, first);
     b->tok.vocab_size = b->v.size;
     b->tok.vocab = b->text;
     b->tok.vocab_len = strlen(b->text);
@@ -279,7 +292,8 @@ wkv_status wkv_tok_open_bpe(wkv_tok **out, const char *where, const char *text, 
     if (b == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", where);
     b->tok.kind = &wkv_tok_bpe;
-    atomic_flag_clear(&b->busy);
+    for (int i = 0; i < KEPT; i++)
+        atomic_init(&b->idle[i], NULL);
     wkv_status s = open_parts(b, where, text, n, err);
     if (s != WKV_OK) {
         close_bpe(&b->tok);

@@ -6,6 +6,7 @@
 #ifndef WKV_TOK_TOK_H
 #define WKV_TOK_TOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,10 @@ typedef struct wkv_tok_kind {
      * none; encoding goes on there. */
     size_t (*encode_part)(const wkv_tok *t, const uint8_t *text, size_t n, int32_t *out, size_t cap,
                           size_t *used);
+    /* The length of the text's first chunk, behind which encoding begins anew whatever the
+     * chunk holds; 0 when what is there does not say.  NULL for kinds that take at every
+     * place the longest token. */
+    size_t (*chunk)(const uint8_t *text, size_t n);
     /* As wkv_tok_covered; NULL for kinds whose ids stand for the text byte for byte. */
     size_t (*covered)(const wkv_tok *t, const uint8_t *text, size_t n);
     /* The bytes of one id (*n = 0 for ids that stand for nothing); NULL when id is
@@ -69,6 +74,11 @@ wkv_status wkv_tok_open_spec(wkv_tok **out, const char *spec, wkv_error *err);
  * stand for all of it.  Text in another normal form is not left out. */
 size_t wkv_tok_covered(const wkv_tok *t, const uint8_t *text, size_t n, const int32_t *ids,
                        size_t count);
+
+/* encode when `last`, else encode_part, and wkv_tok_covered of the *used bytes, by several
+ * threads: with the same result, in bounded memory.  One thread does it where cap < n. */
+size_t wkv_tok_encode_team(const wkv_tok *t, const uint8_t *text, size_t n, bool last, int threads,
+                           int32_t *out, size_t cap, size_t *used, size_t *covered);
 
 void wkv_tok_close(wkv_tok **t);
 

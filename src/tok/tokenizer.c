@@ -3,6 +3,7 @@
 #include "tok/tokenizer.h"
 
 #include "base/mem.h"
+#include "os/os.h"
 
 void wkv_tokenizer_close(wkv_tokenizer **t)
 {
@@ -33,6 +34,14 @@ size_t wkv_tokenizer_encode_part(const wkv_tokenizer *t, const char *text, size_
                                  size_t cap, size_t *used)
 {
     return t->tok->kind->encode_part(t->tok, (const uint8_t *)text, n, out, cap, used);
+}
+
+size_t wkv_tokenizer_encode_threads(const wkv_tokenizer *t, const char *text, size_t n, bool last,
+                                    int threads, int32_t *out, size_t cap, size_t *used,
+                                    size_t *covered)
+{
+    return wkv_tok_encode_team(t->tok, (const uint8_t *)text, n, last,
+                               threads > 0 ? threads : wkv_cpu_count(), out, cap, used, covered);
 }
 
 size_t wkv_tokenizer_covered(const wkv_tokenizer *t, const char *text, size_t n, const int32_t *ids,

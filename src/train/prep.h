@@ -1,7 +1,7 @@
 /* train/prep.h - the parts of a preparer.
  *   prepare.c     opening, finishing, reading inputs window by window, the report
  *   prep_lines.c  a window of lines, each a document, shared among the threads
- *   prep_text.c   a window of one text, shared among the threads where the tokenizer allows */
+ *   prep_text.c   a window of one text, shared among the threads */
 #ifndef WKV_TRAIN_PREP_H
 #define WKV_TRAIN_PREP_H
 
@@ -31,7 +31,6 @@ typedef struct wkv_prep_piece {
     wkv_strbuf ends; /* lines: of size_t, where in ids each document ends */
     wkv_strbuf bad;  /* of wkv_prep_bad */
     wkv_example example;
-    size_t used; /* text: bytes that the ids stand for; 0 when they do not stand for all */
     bool failed; /* out of memory */
 } wkv_prep_piece;
 

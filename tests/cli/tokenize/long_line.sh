@@ -5,3 +5,7 @@ awk 'BEGIN { for (i = 1; i < 10; i++) printf "%d '"'%d'"' 1\n", i, i
 awk 'BEGIN { for (i = 0; i < 90000; i++) printf "123456789"; }' >line
 "$WKV" tokenize v line | tr ' ' '\n' | sort | uniq -c | tr -s ' '
 "$WKV" tokenize v line | "$WKV" tokenize v -d | cmp - line
+# Threads change nothing.
+"$WKV" tokenize v line --threads 1 >one
+"$WKV" tokenize v line --threads 3 | cmp - one
+"$WKV" tokenize v --threads 3 <line | cmp - one
