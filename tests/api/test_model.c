@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include <pthread.h>
+#include <wkv/unstable.h>
 
 #include "support/forge.h"
 
@@ -249,6 +250,39 @@ static void test_two_sessions_in_two_threads(void **state)
     }
 }
 
+/* The tensors say whether AFT has a token shift: all of them, or none. */
+static void test_token_shift(void **state)
+{
+    wkv_error err;
+    wkv_random_opts o;
+    wkv_model_info info;
+    wkv_random_opts_init(&o);
+    o.arch = "aft-local";
+    o.layers = 2;
+    o.width = 32;
+    o.vocab_size = 50;
+    o.length = 9;
+    o.token_shift = true;
+    must(wkv_random_model(MODEL, &o, &err), &err);
+    wkv_model *m = open_model(MODEL, 1);
+    wkv_model_describe(m, &info);
+    assert_int_equal(info.token_shift, 1);
+    const uint64_t bytes = info.state_bytes;
+    wkv_model_close(&m);
+    forge(OTHER, MODEL, &(forgery){.drop = "blocks.0.att.time_mix_q"});
+    refuse_open(OTHER, NULL, WKV_E_MISSING, "lacks the tensor blocks.0.att.time_mix_q");
+    forge(OTHER, MODEL, &(forgery){.drop = "blocks.1.att.time_mix_v"});
+    refuse_open(OTHER, NULL, WKV_E_MISSING, "lacks the tensor blocks.1.att.time_mix_v");
+    o.token_shift = false;
+    must(wkv_random_model(MODEL, &o, &err), &err);
+    m = open_model(MODEL, 1);
+    wkv_model_describe(m, &info);
+    assert_int_equal(info.token_shift, 0);
+    /* A row of x' a layer less, in whatever type states are kept. */
+    assert_true(bytes - info.state_bytes == 2 * 32 * 4 || bytes - info.state_bytes == 2 * 32 * 8);
+    wkv_model_close(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_tokenizers),
         cmocka_unit_test(test_tokenizers_that_do_not_fit),
         cmocka_unit_test(test_models_that_do_not_open),
+        cmocka_unit_test(test_token_shift),
         cmocka_unit_test(test_two_sessions_in_two_threads),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, remove_files);
