@@ -48,6 +48,18 @@ static void decode_q5(float *y, const uint8_t *nibbles, uint32_t high, int bias,
     }
 }
 
+const int8_t wkv_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                   1,    13,   25,  38,  53,  69,  89,  113};
+
+static void decode_iq4_nl(float *y, const uint8_t *p)
+{
+    const float d = load_f16(p);
+    for (int j = 0; j < GROUP / 2; j++) {
+        y[j] = d * (float)wkv_iq4_values[p[2 + j] & 15];
+        y[j + GROUP / 2] = d * (float)wkv_iq4_values[p[2 + j] >> 4];
+    }
+}
+
 static void decode_q8(float *y, const uint8_t *p)
 {
     const float d = load_f16(p);
@@ -152,6 +164,9 @@ void wkv_block_decode(float *y, const uint8_t *p, wkv_dtype t)
     case WKV_DTYPE_Q5_1:
         decode_q5(y, p + 8, load_u32(p + 4), 0, load_f16(p), load_f16(p + 2));
         break;
+    case WKV_DTYPE_IQ4_NL:
+        decode_iq4_nl(y, p);
+        break;
     case WKV_DTYPE_Q2_K:
         decode_q2_k(y, p);
         break;
@@ -195,7 +210,7 @@ static void find_scales(wkv_dtype t, int at[2])
         at[0] = 0;
         at[1] = 2;
         break;
-    default: /* Q4_0 Q5_0 Q8_0 */
+    default: /* Q4_0 Q5_0 Q8_0 IQ4_NL */
         at[0] = 0;
         break;
     }

@@ -11,10 +11,10 @@
 
 #include "base/dtype.h"
 
-/* Encodes one block of type t, which must be one with more than one element a block, from as
- * many floats.  weight says what an error of each counts, >= 0, or is NULL: all the same.
- * False when a value is
- * not finite or beyond +-32768: scales are F16. */
+/* Encodes one block of type t, which must be one with more than one element a block but not
+ * IQ4_NL, which is only read, from as many floats.  weight says what an error of each counts,
+ * >= 0, or is NULL: all the same.  False when a value is not finite or beyond +-32768: scales
+ * are F16. */
 bool wkv_block_encode(uint8_t *p, const float *x, const float *weight, wkv_dtype t);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/half.h"
 #include "kern/panel.h"
 
@@ -74,6 +75,19 @@ static void pack_q5_0(panel p, int output, const unsigned char *row, size_t n)
         old_block(q, row + 6, row + 2);
         for (int i = 0; i < WKV_QBLOCK; i++)
             q[i] = (unsigned char)(q[i] - 16);
+        put_half(p.scales + b * 32, output, row);
+        put_bytes(p.blocks + b * 512, output, q);
+    }
+}
+
+/* IQ4_NL: its values are whole numbers of 8 bits. */
+static void pack_iq4_nl(panel p, int output, const unsigned char *row, size_t n)
+{
+    unsigned char q[WKV_QBLOCK];
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 18) {
+        old_block(q, row + 2, NULL);
+        for (int i = 0; i < WKV_QBLOCK; i++)
+            q[i] = (unsigned char)wkv_iq4_values[q[i]];
         put_half(p.scales + b * 32, output, row);
         put_bytes(p.blocks + b * 512, output, q);
     }
@@ -241,6 +255,8 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
             pack_q8(p, o, row, n);
         else if (t == WKV_DTYPE_Q5_0)
             pack_q5_0(p, o, row, n);
+        else if (t == WKV_DTYPE_IQ4_NL)
+            pack_iq4_nl(p, o, row, n);
         else if (l == WKV_LAYOUT_Q8)
             pack_anew(p, o, row, t, n, wide);
         else if (l == WKV_LAYOUT_Q4)

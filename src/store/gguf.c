@@ -198,11 +198,12 @@ wkv_status wkv_gguf_natural(const wkv_gguf *g, const char *key, uint64_t *out, w
 static const struct {
     uint32_t number;
     wkv_dtype dtype;
-} types[] = {{0, WKV_DTYPE_F32},   {1, WKV_DTYPE_F16},   {2, WKV_DTYPE_Q4_0},  {3, WKV_DTYPE_Q4_1},
-             {6, WKV_DTYPE_Q5_0},  {7, WKV_DTYPE_Q5_1},  {8, WKV_DTYPE_Q8_0},  {10, WKV_DTYPE_Q2_K},
-             {11, WKV_DTYPE_Q3_K}, {12, WKV_DTYPE_Q4_K}, {13, WKV_DTYPE_Q5_K}, {14, WKV_DTYPE_Q6_K},
-             {24, WKV_DTYPE_I8},   {25, WKV_DTYPE_I16},  {26, WKV_DTYPE_I32},  {27, WKV_DTYPE_I64},
-             {28, WKV_DTYPE_F64},  {30, WKV_DTYPE_BF16}};
+} types[] = {
+    {0, WKV_DTYPE_F32},     {1, WKV_DTYPE_F16},   {2, WKV_DTYPE_Q4_0},  {3, WKV_DTYPE_Q4_1},
+    {6, WKV_DTYPE_Q5_0},    {7, WKV_DTYPE_Q5_1},  {8, WKV_DTYPE_Q8_0},  {10, WKV_DTYPE_Q2_K},
+    {11, WKV_DTYPE_Q3_K},   {12, WKV_DTYPE_Q4_K}, {13, WKV_DTYPE_Q5_K}, {14, WKV_DTYPE_Q6_K},
+    {20, WKV_DTYPE_IQ4_NL}, {24, WKV_DTYPE_I8},   {25, WKV_DTYPE_I16},  {26, WKV_DTYPE_I32},
+    {27, WKV_DTYPE_I64},    {28, WKV_DTYPE_F64},  {30, WKV_DTYPE_BF16}};
 
 int wkv_gguf_dtype_number(wkv_dtype t)
 {

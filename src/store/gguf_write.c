@@ -252,7 +252,8 @@ static int64_t file_type(wkv_dtype t)
     } list[] = {{WKV_DTYPE_F16, 1},   {WKV_DTYPE_Q4_0, 2},  {WKV_DTYPE_Q4_1, 3},
                 {WKV_DTYPE_Q8_0, 7},  {WKV_DTYPE_Q5_0, 8},  {WKV_DTYPE_Q5_1, 9},
                 {WKV_DTYPE_Q2_K, 10}, {WKV_DTYPE_Q3_K, 12}, {WKV_DTYPE_Q4_K, 15},
-                {WKV_DTYPE_Q5_K, 17}, {WKV_DTYPE_Q6_K, 18}, {WKV_DTYPE_BF16, 32}};
+                {WKV_DTYPE_Q5_K, 17}, {WKV_DTYPE_Q6_K, 18}, {WKV_DTYPE_IQ4_NL, 25},
+                {WKV_DTYPE_BF16, 32}};
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
         if (list[i].dtype == t)
             return list[i].number;

@@ -49,9 +49,10 @@ static unsigned char *blocks_of(check *c, wkv_dtype t, size_t n)
     static const struct {
         wkv_dtype t;
         int at[2]; /* of the F16 scales */
-    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}}, {WKV_DTYPE_Q4_1, {0, 2}}, {WKV_DTYPE_Q5_0, {0, 0}},
-                  {WKV_DTYPE_Q5_1, {0, 2}}, {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q2_K, {80, 82}},
-                  {WKV_DTYPE_Q4_K, {0, 2}}, {WKV_DTYPE_Q5_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}}};
+    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}},  {WKV_DTYPE_Q4_1, {0, 2}}, {WKV_DTYPE_Q5_0, {0, 0}},
+                  {WKV_DTYPE_Q5_1, {0, 2}},  {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q2_K, {80, 82}},
+                  {WKV_DTYPE_Q4_K, {0, 2}},  {WKV_DTYPE_Q5_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}},
+                  {WKV_DTYPE_IQ4_NL, {0, 0}}};
     const wkv_dtype_info *d = wkv_dtype_of(t);
     const size_t size = n / (size_t)d->block * (size_t)d->bytes;
     unsigned char *p = bytes(c, size);
@@ -166,6 +167,7 @@ void check_qmul_q8(check *c)
 {
     check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q8_0, 0);
     check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q5_0, 0);
+    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_IQ4_NL, 0);
     check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q2_K, 0.55 / 127);
 }
 

@@ -218,13 +218,32 @@ static void q8_0_has_no_minus_128(void **state)
     }
 }
 
+/* Only read: nibble i of the first sixteen inputs, 15 - i of the others, at a scale of 1/2. */
+static void iq4_nl_is_decoded(void **state)
+{
+    static const float want[16] = {-63.5f, -52,  -41.5f, -32.5f, -24.5f, -17.5f, -11,   -5,
+                                   0.5f,   6.5f, 12.5f,  19,     26.5f,  34.5f,  44.5f, 56.5f};
+    uint8_t p[18] = {0x00, 0x38};
+    float y[32];
+    for (int i = 0; i < 16; i++)
+        p[2 + i] = (uint8_t)(i | (15 - i) << 4);
+    wkv_block_decode(y, p, WKV_DTYPE_IQ4_NL);
+    for (int i = 0; i < 16; i++) {
+        assert_true(y[i] == want[i]);
+        assert_true(y[16 + i] == want[15 - i]);
+    }
+    wkv_block_scale(p, WKV_DTYPE_IQ4_NL, 4);
+    wkv_block_decode(y, p, WKV_DTYPE_IQ4_NL);
+    assert_true(y[3] == 4 * want[3]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_no_worse_than_rounding), cmocka_unit_test(decoded_values_are_kept),
         cmocka_unit_test(weights_decide_what_errs),  cmocka_unit_test(useless_weights_are_none),
         cmocka_unit_test(strange_blocks_work),       cmocka_unit_test(what_has_no_place_is_refused),
-        cmocka_unit_test(q8_0_has_no_minus_128),
+        cmocka_unit_test(q8_0_has_no_minus_128),     cmocka_unit_test(iq4_nl_is_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
