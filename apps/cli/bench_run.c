@@ -11,7 +11,7 @@
 
 #include "common/term.h"
 
-enum { FED_AT_ONCE = 4096 };
+enum { FED_AT_ONCE = 4096, WARM_UP = 3 };
 
 static void measure_limits(wkv_bench *b, double seconds)
 {
@@ -152,8 +152,9 @@ static int make_ready(wkv_bench *b, wkv_bench_case *c)
             return wkv_term_error("bench", "%s", err.text);
     }
     wkv_status status = advance(b, c);
-    if (status == WKV_OK) /* what is not counted: pages read for the first time */
-        status = feed(b, c, 0);
+    /* What is not counted: pages read for the first time, weights put into their places. */
+    for (int i = 0; i < WARM_UP && status == WKV_OK; i++)
+        status = feed(b, c, i);
     return status == WKV_OK ? WKV_EXIT_OK : failed(b, c, status);
 }
 

@@ -302,7 +302,8 @@ wkv_status wkv_weights_bind_reals(wkv_weights *w, const wkv_config *cfg, const w
 wkv_status wkv_weights_replace(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                                wkv_error *err);
 
-/* Packs the matrices that products want packed (dev.h); the copies belong to w. */
+/* Readies the matrices that products want packed (dev.h); the copies belong to w.  The store
+ * must still outlive the weights. */
 wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
                             wkv_error *err);
 

@@ -13,8 +13,8 @@ static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err
     *w = (wkv_weights){0};
     w->once = wkv_calloc((size_t)a->n_once, sizeof *w->once);
     w->layer = wkv_calloc((size_t)a->n_layer * (size_t)cfg->layers, sizeof *w->layer);
-    /* A copy of each parameter and of what replaces it, and one of what is packed. */
-    w->blocks = wkv_calloc(2 * (size_t)wkv_params_count(cfg) + 1, sizeof *w->blocks);
+    /* A copy of each parameter and of what replaces it, and two of what is packed. */
+    w->blocks = wkv_calloc(2 * (size_t)wkv_params_count(cfg) + 2, sizeof *w->blocks);
     if (w->once == NULL || w->layer == NULL || w->blocks == NULL) {
         wkv_weights_deinit(w);
         WKV_FAIL(err, WKV_E_MEMORY, "weights: out of memory");
@@ -248,23 +248,36 @@ static size_t packed_size(const wkv_weights *w, const wkv_config *cfg, const wkv
     return matrix ? (dev->packed_size(one) + 63) / 64 * 64 : 0;
 }
 
+static size_t packed_units(const wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev, int i)
+{
+    return packed_size(w, cfg, dev, i) > 0 ? dev->packed_units(wkv_weights_at(w, cfg, i)) : 0;
+}
+
 wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev,
                             wkv_error *err)
 {
-    size_t total = 0;
-    for (int i = 0; i < wkv_params_count(cfg); i++)
+    size_t total = 0, units = 0;
+    for (int i = 0; i < wkv_params_count(cfg); i++) {
         total += packed_size(w, cfg, dev, i);
+        units += packed_units(w, cfg, dev, i);
+    }
     if (total == 0)
         return WKV_OK;
     unsigned char *at = wkv_malloc_aligned(total);
-    if (at == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory (%zu bytes)", total);
+    atomic_uchar *marks = wkv_malloc_aligned(units * sizeof *marks);
     w->blocks[w->n_blocks++] = at;
+    w->blocks[w->n_blocks++] = marks;
+    if (at == NULL || marks == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory (%zu bytes)", total);
     dev->ready(at, total);
+    for (size_t i = 0; i < units; i++)
+        atomic_init(&marks[i], 0);
     for (int i = 0; i < wkv_params_count(cfg); i++) {
         const size_t size = packed_size(w, cfg, dev, i);
-        if (size > 0 && !dev->pack(dev, wkv_weights_at(w, cfg, i), at))
-            WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory");
+        if (size == 0)
+            continue;
+        dev->pack(wkv_weights_at(w, cfg, i), at, marks);
+        marks += packed_units(w, cfg, dev, i);
         at += size;
     }
     return WKV_OK;

@@ -12,6 +12,7 @@
 #ifndef WKV_DEV_DEV_H
 #define WKV_DEV_DEV_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +33,8 @@ typedef struct wkv_weight {
     bool in_out;
     bool sparse_in; /* most of what it is multiplied with is exactly zero */
     int rows, cols;
-    const unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
+    unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
+    atomic_uchar *marks;   /* of each unit of these: whether it lies there yet */
     wkv_layout layout;           /* how these lie; NONE: data is used as it is */
     const struct wkv_lora *lora; /* a change of an (out, in) matrix, or NULL */
 } wkv_weight;
@@ -143,13 +145,15 @@ struct wkv_dev {
 #undef OP
     /* Sums and losses go back to the host as doubles, added in a fixed order. */
     double (*sumsq)(wkv_exec *x, const real *v, size_t n);
-    /* Bytes that a matrix takes in the layout products want; 0: they take it as it is. */
+    /* Bytes that a matrix takes in the layout products want; 0: they take it as it is.  And
+     * the units that are packed apart. */
     size_t (*packed_size)(const wkv_weight *W);
+    size_t (*packed_units)(const wkv_weight *W);
     /* Readies memory that packed matrices are about to fill. */
     void (*ready)(void *to, size_t bytes);
-    /* Packs a matrix into as many bytes, 64-byte aligned, and sets W->packed and W->layout;
-     * false when out of memory. */
-    bool (*pack)(const wkv_dev *d, wkv_weight *W, unsigned char *to);
+    /* Lets products pack the matrix into as many bytes, 64-byte aligned, when they meet it
+     * again; marks: as many as units, all 0.  Both, and W->data, must outlive W. */
+    void (*pack)(wkv_weight *W, unsigned char *to, atomic_uchar *marks);
 };
 
 /* The processor, with the best kernels it can run.  threads 0: all it may use.  The

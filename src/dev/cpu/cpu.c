@@ -21,6 +21,7 @@ wkv_status wkv_dev_open_cpu_level(wkv_dev **out, int threads, wkv_cpu_level leve
 #undef OP
         .sumsq = wkv_cpu_sumsq,
         .packed_size = wkv_cpu_packed_size,
+        .packed_units = wkv_cpu_packed_units,
         .ready = wkv_prefer_large_pages,
         .pack = wkv_cpu_pack,
     };

@@ -48,6 +48,14 @@ double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n);
 /* v *= s, on the calling thread: for what is small. */
 void wkv_cpu_scale(const wkv_exec *x, real *v, size_t n, real s);
 size_t wkv_cpu_packed_size(const wkv_weight *W);
-bool wkv_cpu_pack(const wkv_dev *d, wkv_weight *W, unsigned char *to);
+size_t wkv_cpu_packed_units(const wkv_weight *W);
+void wkv_cpu_pack(wkv_weight *W, unsigned char *to, atomic_uchar *marks);
+
+/* Bytes of room that wkv_cpu_packed takes. */
+size_t wkv_cpu_pack_room(const wkv_weight *W);
+/* From `begin` on, at most *n of the outputs of a packed matrix, *n becoming how many lie
+ * together where it says: in their place, or a unit of them packed into room. */
+const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n,
+                                    unsigned char *room);
 
 #endif

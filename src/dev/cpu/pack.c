@@ -1,11 +1,12 @@
 /* dev/cpu/pack.c - weights of block types become the panels that products want
- * (kern/panel.h), once, when a model is opened: all threads, whole panels each. */
-#include <assert.h>
-
-#include "base/mem.h"
+ * (kern/panel.h), while these are computed.
+ *
+ * Packing all at once when a model opens would read and write it before the first token: most
+ * of the time until then goes into pages that the system has to clear.  So whoever meets a
+ * unit for the first time packs it into a few kilobytes that stay in his cache, and only the
+ * second one puts it into its place.  The bits are the same, and what is never used takes no
+ * memory. */
 #include "dev/cpu/cpu.h"
-
-enum { PANELS = 8 }; /* that a thread takes at a time: more than a page of the file */
 
 static wkv_layout layout_of(const wkv_weight *W)
 {
@@ -32,33 +33,76 @@ size_t wkv_cpu_packed_size(const wkv_weight *W)
     return ((size_t)W->rows + unit_of(l) - 1) / unit_of(l) * unit_bytes(l, (size_t)W->cols);
 }
 
-bool wkv_cpu_pack(const wkv_dev *d, wkv_weight *W, unsigned char *to)
+size_t wkv_cpu_packed_units(const wkv_weight *W)
 {
-    const wkv_layout l = layout_of(W);
-    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
-    const size_t rows = (size_t)W->rows, n = (size_t)W->cols;
-    const size_t row_bytes = n / (size_t)t->block * (size_t)t->bytes;
-    const size_t unit = unit_of(l), units = (rows + unit - 1) / unit, bytes = unit_bytes(l, n);
-    const size_t grain = PANELS * WKV_PANEL / unit, pieces = (units + grain - 1) / grain;
-    const int parts = pieces < (size_t)d->threads ? (int)pieces : d->threads;
-    float *wide = wkv_malloc_aligned((size_t)parts * n * sizeof *wide);
-    if (wide == NULL)
-        return false;
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(units, parts, i, grain);
-        for (size_t p = s.begin; p < s.begin + s.n; p++) {
-            const size_t left = rows - p * unit;
-            const int here = (int)(left < unit ? left : unit);
-            const unsigned char *from = (const unsigned char *)W->data + p * unit * row_bytes;
-            if (l == WKV_LAYOUT_Q8T)
-                wkv_pack_group(to + p * bytes, from, here, n);
-            else
-                wkv_pack_panel(to + p * bytes, l, from, W->dtype, here, n, wide + (size_t)i * n);
-        }
-    }
-    wkv_free_aligned(wide);
+    const size_t unit = unit_of(layout_of(W));
+    return ((size_t)W->rows + unit - 1) / unit;
+}
+
+void wkv_cpu_pack(wkv_weight *W, unsigned char *to, atomic_uchar *marks)
+{
     W->packed = to;
-    W->layout = l;
-    return true;
+    W->marks = marks;
+    W->layout = layout_of(W);
+}
+
+/* ---- unit by unit ----------------------------------------------------------------------- */
+
+enum { UNMET = 0, MET, BUSY, READY };
+
+size_t wkv_cpu_pack_room(const wkv_weight *W)
+{
+    const size_t n = (size_t)W->cols;
+    return unit_bytes(W->layout, n) + n * sizeof(float);
+}
+
+/* The float that wkv_pack_panel works with come after the unit in room. */
+static void pack_unit(unsigned char *to, const wkv_weight *W, size_t u, unsigned char *room)
+{
+    const wkv_layout l = W->layout;
+    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
+    const size_t n = (size_t)W->cols, row_bytes = n / (size_t)t->block * (size_t)t->bytes;
+    const size_t unit = unit_of(l), left = (size_t)W->rows - u * unit;
+    const int here = (int)(left < unit ? left : unit);
+    const unsigned char *from = (const unsigned char *)W->data + u * unit * row_bytes;
+    if (l == WKV_LAYOUT_Q8T)
+        wkv_pack_group(to, from, here, n);
+    else
+        wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(l, n)));
+}
+
+/* Where unit u lies.  Who meets it first, or while another thread puts it into its place, packs
+ * it for himself. */
+static const unsigned char *meet(const wkv_weight *W, size_t u, unsigned char *room)
+{
+    atomic_uchar *mark = &W->marks[u];
+    unsigned char *place = W->packed + u * unit_bytes(W->layout, (size_t)W->cols), was = MET;
+    if (atomic_load_explicit(mark, memory_order_acquire) == READY)
+        return place;
+    if (atomic_compare_exchange_strong(mark, &was, BUSY)) {
+        pack_unit(place, W, u, room);
+        atomic_store_explicit(mark, READY, memory_order_release);
+        return place;
+    }
+    if (was == READY)
+        return place;
+    if (was == UNMET)
+        atomic_compare_exchange_strong(mark, &was, MET);
+    pack_unit(room, W, u, room);
+    return room;
+}
+
+const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n,
+                                    unsigned char *room)
+{
+    const size_t unit = unit_of(W->layout), first = begin / unit, all = (*n + unit - 1) / unit;
+    size_t ready = 0;
+    while (ready < all &&
+           atomic_load_explicit(&W->marks[first + ready], memory_order_acquire) == READY)
+        ready++;
+    if (ready == all)
+        return W->packed + first * unit_bytes(W->layout, (size_t)W->cols);
+    ready = ready > 0 ? ready : 1;
+    *n = *n < ready * unit ? *n : ready * unit;
+    return meet(W, first, room);
 }

@@ -106,11 +106,10 @@ static size_t group_panels(size_t n)
 /* ---- tasks ------------------------------------------------------------------------------ */
 
 /* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
-static void sparse_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows,
-                        unsigned char *panels)
+static void sparse_part(const wkv_kern *k, const job *j, const unsigned char *group, size_t begin,
+                        size_t n, int rows, unsigned char *panels)
 {
     const wkv_weight *W = j->p->W;
-    const unsigned char *group = W->packed + begin / WKV_GROUP * wkv_group_bytes((size_t)W->cols);
     if (rows == 1) {
         k->qmul_q8t(j->p->y + begin, &j->x, group, (int)n, W->cols, j->p->accumulate);
         return;
@@ -119,11 +118,10 @@ static void sparse_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     k->qmul_q8(j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols, j->p->accumulate);
 }
 
-static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows)
+static void packed_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
+                        size_t n, int rows)
 {
     const wkv_weight *W = j->p->W;
-    const size_t n_in = (size_t)W->cols;
-    const unsigned char *panels = W->packed + begin / WKV_PANEL * wkv_panel_bytes(W->layout, n_in);
     void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
                                         int, int, bool) = {
         [WKV_LAYOUT_Q8] = k->qmul_q8,   [WKV_LAYOUT_Q8M] = k->qmul_q8m,
@@ -132,6 +130,22 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     };
     multiply[W->layout](j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols,
                         j->p->accumulate);
+}
+
+/* n outputs from `begin` on, as many at a time as lie together; room as wkv_cpu_packed wants it. */
+static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows, int part,
+                        unsigned char *room)
+{
+    const wkv_weight *W = j->p->W;
+    for (size_t here; n > 0; begin += here, n -= here) {
+        here = n;
+        const unsigned char *at = wkv_cpu_packed(W, begin, &here, room);
+        if (W->layout == WKV_LAYOUT_Q8T)
+            sparse_part(k, j, at, begin, here, rows,
+                        j->panels + (size_t)part * group_panels((size_t)W->cols));
+        else
+            packed_part(k, j, at, begin, here, rows);
+    }
 }
 
 /* n outputs of one row, from `begin` on; wide holds one widened weight row. */
@@ -161,7 +175,8 @@ static void vector_task(const wkv_kern *k, real *y, const real *in, const wkv_we
     }
 }
 
-static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, real *wide,
+/* own: memory of the thread's, as much as own_bytes says. */
+static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, unsigned char *own,
                      int part)
 {
     const job *j = jobs;
@@ -172,18 +187,14 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     const size_t n_in = inputs_of(p->W), n_out = outputs_of(p->W);
     const size_t begin = (task - first) * j->piece;
     const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
-    if (p->W->layout == WKV_LAYOUT_Q8T) {
-        sparse_task(k, j, begin, n, rows, j->panels + (size_t)part * group_panels(n_in));
-        return;
-    }
     if (p->W->layout != WKV_LAYOUT_NONE) {
-        packed_task(k, j, begin, n, rows);
+        packed_task(k, j, begin, n, rows, part, own);
         return;
     }
     for (size_t r = 0; r < (size_t)rows; r++) {
         const size_t at = r * n_out + begin;
         vector_task(k, (p->accumulate ? j->sum : p->y) + at, p->in + r * n_in, p->W, begin, n,
-                    wide);
+                    (real *)(void *)own);
         if (p->accumulate)
             k->add(p->y + at, j->sum + at, n);
     }
@@ -198,11 +209,19 @@ static uint64_t unread_by(const job *j)
     return zeros * (uint64_t)j->p->W->rows;
 }
 
+/* A widened row, or what packing takes. */
+static size_t own_bytes(const wkv_weight *W)
+{
+    const bool packed = W->layout != WKV_LAYOUT_NONE;
+    const size_t bytes = packed ? wkv_cpu_pack_room(W) : (size_t)W->cols * sizeof(real);
+    return (bytes + 63) / 64 * 64;
+}
+
 /* All but dense products. */
 static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int rows)
 {
     job jobs[WKV_MAX_PRODUCTS];
-    size_t tasks = 0, weights = 0, longest = 0;
+    size_t tasks = 0, weights = 0, own_size = 0;
     const size_t mark = wkv_arena_mark(x->scratch), threads = (size_t)x->dev->threads;
     for (int i = 0; i < n; i++) {
         const wkv_weight *W = p[i]->W;
@@ -212,7 +231,7 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
         tasks += (n_out + jobs[i].piece - 1) / jobs[i].piece;
         jobs[i].end_task = tasks;
         weights += n_out * inputs_of(W);
-        longest = !packed && (size_t)W->cols > longest ? (size_t)W->cols : longest;
+        own_size = own_bytes(W) > own_size ? own_bytes(W) : own_size;
         if (packed)
             jobs[i].x = rows_of(x, jobs, i, rows);
         if (W->layout == WKV_LAYOUT_Q8T && rows > 1)
@@ -220,7 +239,7 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
         if (!packed && p[i]->accumulate)
             jobs[i].sum = wkv_arena_reals(x->scratch, (size_t)rows * n_out);
     }
-    real *wide = wkv_arena_reals(x->scratch, threads * longest);
+    unsigned char *own = wkv_arena_alloc(x->scratch, threads * own_size);
     if (!wkv_exec_measuring(x)) {
         for (int i = 0; i < n; i++) {
             if (jobs[i].x.q != NULL)
@@ -233,7 +252,7 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++)
             for (size_t task; (task = atomic_fetch_add(&next, 1)) < tasks;)
-                run_task(x->dev->kern, jobs, task, rows, wide + (size_t)i * longest, i);
+                run_task(x->dev->kern, jobs, task, rows, own + (size_t)i * own_size, i);
     }
     wkv_arena_reset(x->scratch, mark);
 }
