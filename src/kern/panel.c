@@ -55,16 +55,35 @@ static void pack_q8(panel p, int output, const unsigned char *row, size_t n)
     }
 }
 
+/* The same for four outputs, whose bytes are neighbours in a line: twice as fast. */
+static void pack_four_q8(panel p, int output, const unsigned char *row, size_t n)
+{
+    const size_t row_bytes = n / WKV_QBLOCK * 34;
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
+        uint32_t q[4][WKV_QBLOCK / 4];
+        for (int o = 0; o < 4; o++) {
+            put_half(p.scales + b * 32, output + o, row + (size_t)o * row_bytes);
+            memcpy(q[o], row + (size_t)o * row_bytes + 2, sizeof q[o]);
+        }
+        unsigned char *block = p.blocks + b * 512;
+        for (int g = 0; g < WKV_QBLOCK / 4; g++) {
+            const uint32_t line[4] = {q[0][g], q[1][g], q[2][g], q[3][g]};
+            memcpy(block + g * WKV_QGROUP_LINE + 4 * output, line, sizeof line);
+        }
+    }
+}
+
 /* 4-bit (high NULL) or 5-bit numbers of a block of the older types: in the order of inputs,
  * first all low nibbles, then all high ones; bit i of high belongs to input i. */
 static void old_block(unsigned char q[WKV_QBLOCK], const unsigned char *nibbles,
                       const unsigned char *high)
 {
-    for (int i = 0; i < WKV_QBLOCK; i++) {
-        q[i] = nibbles[i % 16] >> (i / 16 * 4) & 15;
-        if (high != NULL)
-            q[i] = (unsigned char)(q[i] | (high[i / 8] >> (i % 8) & 1) << 4);
+    for (int i = 0; i < 16; i++) {
+        q[i] = nibbles[i] & 15;
+        q[i + 16] = nibbles[i] >> 4;
     }
+    for (int i = 0; high != NULL && i < WKV_QBLOCK; i++)
+        q[i] = (unsigned char)(q[i] | (high[i / 8] >> (i % 8) & 1) << 4);
 }
 
 /* Q5_0: numbers are too large by 16. */
@@ -203,15 +222,17 @@ static void pack_k(panel p, int output, const unsigned char *row, wkv_dtype t, s
     }
 }
 
-/* The upper two bits of 32 inputs. */
-static void put_high(unsigned char *lines, int output, const unsigned char *high)
+/* Four inputs at a time, a byte of a number each: no bit leaves its byte. */
+enum { OF_FOUR = 0x01010101 };
+
+/* The upper two bits of 32 inputs, in eight numbers. */
+static void put_high(unsigned char *lines, int output, const uint32_t high[8])
 {
-    for (int j = 0; j < 2; j++)
-        for (int i = 0; i < 4; i++) {
-            const unsigned char *h = high + 16 * j + i; /* groups 4 j on, input i of each */
-            lines[j * WKV_QGROUP_LINE + 4 * output + i] =
-                (unsigned char)(h[0] | h[4] << 2 | h[8] << 4 | h[12] << 6);
-        }
+    for (int j = 0; j < 2; j++) {
+        const uint32_t *h = high + 4 * j;
+        const uint32_t four = h[0] | h[1] << 2 | h[2] << 4 | h[3] << 6;
+        memcpy(lines + j * WKV_QGROUP_LINE + 4 * output, &four, sizeof four);
+    }
 }
 
 static void pack_q6k(panel p, int output, const unsigned char *row, size_t n)
@@ -223,16 +244,17 @@ static void pack_q6k(panel p, int output, const unsigned char *row, size_t n)
             scales[32 + 16 * j + output] = row[192 + j];
         for (int j = 0; j < 8; j++) { /* a run of 32 values, four in each half of the block */
             const int half = j / 4, run = j % 4;
-            const unsigned char *low = row + half * 64 + run % 2 * 32;
-            const unsigned char *upper = row + 128 + half * 32;
-            unsigned char pairs[16], high[32];
-            for (int i = 0; i < 16; i++)
-                pairs[i] = (unsigned char)((low[i] >> (run / 2 * 4) & 15) |
-                                           (low[i + 16] >> (run / 2 * 4) & 15) << 4);
-            for (int i = 0; i < 32; i++)
-                high[i] = upper[i] >> (run * 2) & 3;
+            uint32_t low[8], high[8];
+            memcpy(low, row + half * 64 + run % 2 * 32, sizeof low);
+            memcpy(high, row + 128 + half * 32, sizeof high);
+            for (int i = 0; i < 8; i++) {
+                low[i] = low[i] >> (run / 2 * 4) & 15 * OF_FOUR;
+                high[i] = high[i] >> (run * 2) & 3 * OF_FOUR;
+            }
+            for (int i = 0; i < 4; i++)
+                low[i] |= low[i + 4] << 4;
             unsigned char *block = p.blocks + (s * 8 + (size_t)j) * 384;
-            put_nibbles(block, output, pairs);
+            put_nibbles(block, output, (const unsigned char *)low);
             put_high(block + 256, output, high);
         }
     }
@@ -250,7 +272,10 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     assert(n_rows <= WKV_PANEL);
     if (n_rows < WKV_PANEL || wkv_panel_scales(l, n) % 64 != 0)
         memset(at, 0, wkv_panel_bytes(l, n));
-    for (int o = 0; o < n_rows; o++, row += row_bytes) {
+    int o = 0;
+    for (; t == WKV_DTYPE_Q8_0 && o + 4 <= n_rows; o += 4, row += 4 * row_bytes)
+        pack_four_q8(p, o, row, n);
+    for (; o < n_rows; o++, row += row_bytes) {
         if (t == WKV_DTYPE_Q8_0)
             pack_q8(p, o, row, n);
         else if (t == WKV_DTYPE_Q5_0)
@@ -281,13 +306,17 @@ void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n
     if (n_rows < WKV_GROUP)
         memset(group, 0, wkv_group_bytes(n));
     for (size_t b = 0; b < blocks; b++, group += WKV_GROUP_SCALES)
-        for (int o = 0; o < n_rows; o++) {
-            const unsigned char *block = file + ((size_t)o * blocks + b) * 34;
-            const int k = o % 64 / 16, l = o % 16 / 4, j = o % 4;
-            unsigned char *to =
-                lines + b * WKV_QBLOCK * WKV_GROUP + o / 64 * 64 + 16 * l + 4 * k + j;
-            put_half(group, o, block);
+        for (int o = 0; o < n_rows; o += 4) {
+            const int k = o % 64 / 16, l = o % 16 / 4, left = n_rows - o < 4 ? n_rows - o : 4;
+            unsigned char *to = lines + b * WKV_QBLOCK * WKV_GROUP + o / 64 * 64 + 16 * l + 4 * k;
+            uint32_t four[WKV_QBLOCK] = {0}; /* a byte of each of four outputs */
+            for (int j = 0; j < left; j++) {
+                const unsigned char *block = file + ((size_t)(o + j) * blocks + b) * 34;
+                put_half(group, o + j, block);
+                for (int i = 0; i < WKV_QBLOCK; i++)
+                    four[i] |= (uint32_t)block[2 + i] << (8 * j);
+            }
             for (int i = 0; i < WKV_QBLOCK; i++)
-                to[i * WKV_GROUP] = block[2 + i];
+                memcpy(to + i * WKV_GROUP, &four[i], sizeof four[i]);
         }
 }
