@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 
@@ -20,6 +21,9 @@ void wkv_strbuf_deinit(wkv_strbuf *b);
 void wkv_strbuf_add(wkv_strbuf *b, const void *bytes, size_t n);
 void wkv_strbuf_puts(wkv_strbuf *b, const char *s);
 void wkv_strbuf_printf(wkv_strbuf *b, const char *fmt, ...) WKV_PRINTF(2, 3);
+/* In digits; as \x and two of them. */
+void wkv_strbuf_number(wkv_strbuf *b, uint64_t v);
+void wkv_strbuf_hex(wkv_strbuf *b, uint8_t byte);
 bool wkv_strbuf_ok(const wkv_strbuf *b);
 
 /* Takes the bytes out: the caller frees them with wkv_free.  NULL on failure. */

@@ -200,19 +200,22 @@ static bool put_token(wkv_strbuf *b, uint64_t id, const char *s, size_t n)
     uint64_t length = 0;
     if (n == 0)
         return true;
-    wkv_strbuf_printf(b, "%" PRIu64 " b'", id);
+    wkv_strbuf_number(b, id);
+    wkv_strbuf_puts(b, " b'");
     for (size_t i = 0; i < n; length++) {
         uint8_t byte;
         const size_t step = unescape(s + i, n - i, &byte);
         if (step == 0)
             return false;
         if (byte < 0x20 || byte > 0x7e || byte == '\'' || byte == '\\')
-            wkv_strbuf_printf(b, "\\x%02x", byte);
+            wkv_strbuf_hex(b, byte);
         else
             wkv_strbuf_add(b, &byte, 1);
         i += step;
     }
-    wkv_strbuf_printf(b, "' %" PRIu64 "\n", length);
+    wkv_strbuf_puts(b, "' ");
+    wkv_strbuf_number(b, length);
+    wkv_strbuf_puts(b, "\n");
     return true;
 }
 

@@ -57,7 +57,7 @@ static void escape(wkv_strbuf *b, const uint8_t *bytes, size_t n)
         else if (c == '\\')
             wkv_strbuf_puts(b, "\\\\");
         else if (c < 0x20 || c > 0x7e)
-            wkv_strbuf_printf(b, "\\x%02x", c);
+            wkv_strbuf_hex(b, c);
         else
             wkv_strbuf_add(b, &c, 1);
     }
