@@ -21,7 +21,7 @@ typedef struct wkv_cli_model_opts {
 /* Options that several commands have in common; rows of a table, as WKV_OPT_... (args.h). */
 #define WKV_CLI_THREADS_OPTION(field) \
     { \
-        WKV_OPT_INT("threads", field, "N", 0, 4096, "threads to use; 0: all processors there are") \
+        WKV_OPT_INT("threads", field, "N", 0, 4096, "threads to use; 0: one for each core that the affinity mask and control groups leave") \
     }
 
 #define WKV_CLI_MODEL_OPTIONS(member) \

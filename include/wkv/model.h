@@ -13,7 +13,7 @@ WKV_BEGIN
 typedef struct wkv_model wkv_model;
 
 typedef struct wkv_model_opts {
-    int threads;       /* 0: all processors this process may use */
+    int threads;       /* 0: one for each core the process may use */
     const char *vocab; /* as in wkv_tokenizer_open, instead of the file's own; or NULL */
     /* A LoRA or PiSSA adapter (RWKV-PEFT's form, any format) that is applied without changing
      * the weights, or NULL; the alpha of a LoRA, 0: as the file says; and where a PiSSA run

@@ -33,7 +33,7 @@ typedef struct wkv_prepare_progress {
 typedef struct wkv_prepare_opts {
     const char *vocab;         /* "bytes", or a vocabulary file */
     const char *chat_template; /* one of wkv_chat_templates, "world" */
-    int32_t threads;           /* 0: all processors this process may use */
+    int32_t threads;           /* 0: one for each core the process may use */
     bool strict;               /* the first bad line is an error */
     uint64_t longest_line;     /* bytes; longer lines are bad.  64 MiB */
     /* Called now and then, on the caller's thread, unless NULL; false ends the work. */

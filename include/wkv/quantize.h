@@ -32,7 +32,7 @@ typedef struct wkv_quantize_opts {
     const char *calibrate;    /* a text whose columns' use decides what errors weigh, or NULL */
     int64_t calibrate_tokens; /* at most so many of it; 0: all */
     const char *vocab;        /* a vocabulary to put inside, as in wkv_model_opts */
-    int32_t threads;          /* 0: all processors this process may use */
+    int32_t threads;          /* 0: one for each core the process may use */
     /* Told what goes on, each unless it is NULL.  Progress is in tokens that were read, or in
      * elements that were quantised; when it returns false, the call ends with E_STATE. */
     void *user;

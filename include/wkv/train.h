@@ -78,7 +78,7 @@ typedef struct wkv_train_opts {
     double clip; /* global gradient norm; 0: none */
     uint64_t seed;
 
-    int32_t threads;  /* 0: all processors this process may use */
+    int32_t threads;  /* 0: one for each core the process may use */
     int32_t window;   /* of a new model, where it has one: tokens that each looks back to */
     int32_t length;   /* of a new model whose positions have parameters: how many; 0: ctx */
     bool token_shift; /* of a new model, in time mixing, where that is open (AFT) */

@@ -78,8 +78,11 @@ double wkv_clock(void);
 /* Seconds since 1970. */
 double wkv_wall_clock(void);
 
-/* Processors this process may use: affinity mask, then the cgroup's CPU quota; >= 1. */
+/* Threads that are of use to this process, >= 1: cores in its affinity mask, but no more than
+ * the CPU quota of its control groups (version 1 or 2), rounded to the nearest. */
 int wkv_cpu_count(void);
+/* The same for a system whose /proc and /sys lie under root, of processors [0, n). */
+int wkv_cpu_count_under(const char *root, const bool *allowed, int n);
 
 /* ---- instruction sets ------------------------------------------------------------ */
 
