@@ -117,6 +117,37 @@ static void gather(uint8_t *dst, const wkv_tensor *t, int64_t first, int64_t n)
     }
 }
 
+/* Four columns of four elements of four bytes as rows; columns `step` bytes apart, rows `width`. */
+static void transpose_four(uint8_t *dst, const uint8_t *src, int64_t width, int64_t step)
+{
+    uint32_t in[4][4];
+    for (int c = 0; c < 4; c++)
+        memcpy(in[c], src + c * step, sizeof in[c]);
+    for (int r = 0; r < 4; r++) {
+        const uint32_t line[4] = {in[0][r], in[1][r], in[2][r], in[3][r]};
+        memcpy(dst + r * width, line, sizeof line);
+    }
+}
+
+/* All of a matrix whose columns are contiguous, in tiles that stay in the cache. */
+static void transpose(uint8_t *dst, const wkv_tensor *t)
+{
+    enum { TILE = 16 };
+    const int64_t rows = t->dim[0], cols = t->dim[1];
+    const int64_t size = wkv_dtype_of(t->dtype)->bytes, step = t->stride[1] * size;
+    for (int64_t r = 0; r < rows; r += TILE) {
+        const int64_t end = rows - r < TILE ? rows : r + TILE;
+        int64_t c = 0;
+        for (; size == 4 && end - r == TILE && c + 4 <= cols; c += 4)
+            for (int64_t i = r; i < end; i += 4)
+                transpose_four(dst + (i * cols + c) * 4, t->data + c * step + i * 4, cols * 4,
+                               step);
+        for (int64_t i = r; i < end && c < cols; i++)
+            copy_run(dst + (i * cols + c) * size, t->data + c * step + i * size, cols - c, step,
+                     (int)size);
+    }
+}
+
 /* Where element `first` of a contiguous tensor lies. */
 static const uint8_t *address(const wkv_tensor *t, int64_t first)
 {
@@ -167,5 +198,9 @@ void wkv_tensor_read(void *dst, const wkv_tensor *t, wkv_dtype as, int64_t first
 
 void wkv_tensor_copy(void *dst, const wkv_tensor *t, wkv_dtype as)
 {
+    if (as == t->dtype && t->ndim == 2 && t->stride[0] == 1 && t->dim[1] > 1) {
+        transpose(dst, t);
+        return;
+    }
     wkv_tensor_read(dst, t, as, 0, wkv_tensor_count(t));
 }

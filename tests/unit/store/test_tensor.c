@@ -155,6 +155,28 @@ static void blocks_are_decoded_from_any_block_on(void **state)
     assert_memory_equal(same, blocks + 34, 68);
 }
 
+/* Whole ones go another way than pieces. */
+static void whole_transposed_matrices_are_their_pieces(void **state)
+{
+    enum { MOST = 40 };
+    uint8_t data[8 * MOST * (MOST + 1)], whole[8 * MOST * MOST], piece[8 * MOST * MOST];
+    const wkv_dtype types[] = {WKV_DTYPE_F32, WKV_DTYPE_F16, WKV_DTYPE_F64};
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 37 + i / 251);
+    for (int64_t rows = 1; rows <= MOST; rows++)
+        for (int64_t columns = 1; columns <= MOST; columns += 3) {
+            wkv_tensor t = matrix(data, types[(rows + columns) % 3], rows, columns);
+            const size_t size = (size_t)wkv_dtype_of(t.dtype)->bytes;
+            const size_t bytes = size * (size_t)(rows * columns), row = size * (size_t)columns;
+            t.stride[0] = 1;
+            t.stride[1] = rows + columns % 2; /* with a gap between columns, or without */
+            wkv_tensor_copy(whole, &t, t.dtype);
+            for (int64_t r = 0; r < rows; r++)
+                wkv_tensor_read(piece + (size_t)r * row, &t, t.dtype, r * columns, columns);
+            assert_memory_equal(whole, piece, bytes);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +187,7 @@ int main(void)
         cmocka_unit_test(pieces_fit_together),
         cmocka_unit_test(a_stride_of_zero_repeats),
         cmocka_unit_test(every_element_size_is_gathered),
+        cmocka_unit_test(whole_transposed_matrices_are_their_pieces),
         cmocka_unit_test(conversion_rounds_to_nearest),
         cmocka_unit_test(blocks_are_decoded_from_any_block_on),
     };
