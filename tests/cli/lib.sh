@@ -20,6 +20,21 @@ says() {
     grep -qF -- "$1" err || { cat err >&2; die "expected on stderr: $1"; }
 }
 
+# await COMMAND...: until it succeeds, a minute or two at most.
+await() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 3000 ] || die "waited in vain: $*"
+        sleep 0.02
+    done
+}
+
+# has_lines FILE N: so many have been written, at least.
+has_lines() {
+    [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ]
+}
+
 # need_data FILE...: skips the case where outside data is absent.
 need_data() {
     for file in "$@"; do

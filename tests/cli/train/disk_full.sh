@@ -6,9 +6,7 @@ train --steps 200 --save-every 5 --out whole >/dev/null 2>&1
 # shellcheck disable=SC2086
 "$WKV" train $train_args --steps 200 --save-every 5 --out run >/dev/null 2>&1 &
 pid=$!
-while [ ! -e run/checkpoint-00000010.safetensors ]; do
-    sleep 0.02
-done
+await [ -e run/checkpoint-00000010.safetensors ]
 kill -9 $pid
 wait $pid 2>/dev/null || :
 rm -f run/*.tmp

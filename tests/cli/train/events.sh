@@ -6,9 +6,7 @@ text >text
 "$WKV" train $train_args --steps 300 --save-every 5 --val-fraction 0.2 --val-every 100 --guard 0 \
     --out run >/dev/null 2>&1 &
 pid=$!
-while ! ls run/checkpoint-*.safetensors >/dev/null 2>&1; do
-    sleep 0.02
-done
+await has_lines run/metrics.jsonl 20
 kill -9 $pid
 wait $pid 2>/dev/null || :
 "$WKV" train --resume --out run >/dev/null 2>&1

@@ -14,9 +14,7 @@ for at in 37 61 89; do
     "$WKV" train $train_args --steps 120 --guard 0.5 --guard-stop 1000 --save-every 10 --out cut \
         >/dev/null 2>&1 &
     pid=$!
-    while [ "$(cat cut/metrics.jsonl 2>/dev/null | wc -l)" -lt $at ]; do
-        sleep 0.01
-    done
+    await has_lines cut/metrics.jsonl $at
     kill -9 $pid 2>/dev/null || :
     wait $pid 2>/dev/null || :
     "$WKV" train --resume --out cut >/dev/null 2>&1

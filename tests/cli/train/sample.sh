@@ -16,9 +16,7 @@ says '---- step 20 goes on with: The '
 "$WKV" train $train_args $options --sample-prompt 'The ' --sample-prompt int --sample-file prompts \
     --out cut >/dev/null 2>&1 &
 pid=$!
-while [ "$(cat cut/metrics.jsonl 2>/dev/null | wc -l)" -lt 30 ]; do
-    sleep 0.01
-done
+await has_lines cut/metrics.jsonl 30
 kill -9 $pid 2>/dev/null || :
 wait $pid 2>/dev/null || :
 "$WKV" train --resume --out cut >/dev/null 2>&1

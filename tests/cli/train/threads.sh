@@ -9,9 +9,7 @@ train --steps 400 --save-every 0 --val-fraction 0.2 --val-every 25 --out whole >
 "$WKV" train $train_args --steps 400 --save-every 0 --val-fraction 0.2 --val-every 25 --threads 2 \
     --out stopped >/dev/null 2>progress &
 pid=$!
-while [ "$(cat stopped/metrics.jsonl 2>/dev/null | wc -l)" -lt 20 ]; do
-    sleep 0.01
-done
+await has_lines stopped/metrics.jsonl 20
 kill -TERM $pid
 wait $pid
 grep -q '^stopped after step [0-9]*; saved ' progress

@@ -13,23 +13,20 @@ fi
 # shellcheck disable=SC2086
 "$WKV" train $train_args --steps 1000000 --save-every 0 --out run >/dev/null 2>&1 &
 first=$!
-while [ "$(cat run/metrics.jsonl 2>/dev/null | wc -l)" -lt 20 ]; do
-    sleep 0.01
-done
+trap 'kill -9 $first ${pid:-} 2>/dev/null || :' EXIT
+await has_lines run/metrics.jsonl 20
 kill -TERM $first 2>/dev/null || :
 wait $first
 awk 'BEGIN { for (i = 1; i <= 150000; i++) printf "{\"step\": 1, \"tokens\": %d, \"loss\": %g}\n", i, 2 + sin(i) }' \
     >run/metrics.jsonl
 "$WKV" train --resume --watch "$port" --out run >/dev/null 2>watched &
 pid=$!
-while ! grep -q "^watch it on http://127.0.0.1:$port/\$" watched; do
-    sleep 0.05
-done
+await grep -q "^watch it on http://127.0.0.1:$port/\$" watched
 train --steps 2 --out taken >/dev/null 2>&1
 expect 1 "$WKV" train $train_args --watch "$port" --out taken
 says "--watch: port $port of 127.0.0.1 cannot be served: Address already in use"
 [ -e taken/model.safetensors ] # what was there is there
-python3 - "$port" run <<'PYTHON' || { kill -9 $pid; die 'the page is not as it should be'; }
+python3 - "$port" run <<'PYTHON' || die 'the page is not as it should be'
 import json, re, socket, sys, time, urllib.error, urllib.request
 import xml.etree.ElementTree as xml
 
@@ -88,8 +85,12 @@ except OSError:
 # It lives: the line moves on, and so does the run, whoever sits on connections.
 idle = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(100)]
 before = lines()
-time.sleep(0.5)
-assert lines() > before
+for _ in range(600):
+    if lines() > before:
+        break
+    time.sleep(0.1)
+else:
+    raise SystemExit("the run stands still")
 for s in idle:
     s.close()
 assert re.match(r"step \d+/1000000  loss ", get("/line.txt")[1])
