@@ -64,6 +64,7 @@ enum { AFT_Q, AFT_K, AFT_V, AFT_INPUTS };
 
 /* One layer's record; (rows, C) or (rows, A) unless said otherwise. */
 typedef struct aft_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln1;
     real *prev;                /* (B, C): x' of each sequence's first token, with token shift */
     const real *x[AFT_INPUTS]; /* the mixed inputs; without token shift, thrice the normed one */
@@ -139,6 +140,7 @@ void wkv_aft_bias_bwd(wkv_pass *p, const aft_saved *s, real *dbias, int l);
 /* What the mean is made of. */
 wkv_aft wkv_aft_inputs(const wkv_pass *p, const aft_saved *s);
 
+real *wkv_aft_layer(wkv_pass *p, int l, real *x);
 void wkv_aft_forward(wkv_pass *p);
 void wkv_aft_backward(wkv_pass *p);
 

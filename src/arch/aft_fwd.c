@@ -33,7 +33,7 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
     wkv_aft in = wkv_aft_inputs(p, s);
     wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_MEMORY);
     s->y = wkv_keep(p, WKV_DIM_A);
-    s->z = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_cheap(p, WKV_DIM_A);
     s->keep = p->tape != NULL ? wkv_pass_keep(p, 2 * size) : NULL;
     s->state0 = p->tape != NULL ? wkv_pass_keep(p, B * aft_memory(p->cfg)) : NULL;
     d->aft(&p->exec, s->y, s->keep, s->state0, &in, &p->seqs, &slot);
@@ -44,18 +44,17 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
     return out;
 }
 
+real *wkv_aft_layer(wkv_pass *p, int l, real *x)
+{
+    aft_saved here;
+    aft_saved *s = p->tape != NULL ? aft_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
+    wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_FFN_SHIFT);
+    x = time_mix(p, s, l, x);
+    return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
+}
+
 void wkv_aft_forward(wkv_pass *p)
 {
-    real *x = wkv_frame_in(p);
-    for (int l = 0; l < p->cfg->layers; l++) {
-        size_t mark = wkv_arena_mark(p->exec.scratch);
-        aft_saved here;
-        aft_saved *s = p->tape != NULL ? aft_saved_at(p, l) : &here;
-        wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
-        wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_FFN_SHIFT);
-        x = time_mix(p, s, l, x);
-        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-        wkv_arena_reset(p->exec.scratch, mark);
-    }
-    wkv_frame_out(p, x);
+    wkv_layers_forward(p, wkv_aft_layer);
 }

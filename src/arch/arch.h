@@ -130,6 +130,14 @@ typedef struct wkv_weights {
 /* ---- a pass ------------------------------------------------------------------------------------
  */
 
+/* What a backward pass computes again instead of keeping it: nothing; what costs little (norms,
+ * mixes, activations); or everything but the inputs of layers.  All give the same bits. */
+typedef enum wkv_recompute {
+    WKV_RECOMPUTE_NONE,
+    WKV_RECOMPUTE_LIGHT,
+    WKV_RECOMPUTE_FULL
+} wkv_recompute;
+
 /* One forward, and perhaps one backward, over a batch of sequences. */
 typedef struct wkv_pass {
     wkv_exec exec; /* device and scratch; reset after every layer */
@@ -147,12 +155,25 @@ typedef struct wkv_pass {
     const real *dhidden; /* in: gradient of hidden */
     real *const *dstate; /* [B], gradient of the final states, becomes that of the first
                             ones; NULL: none comes in, none is wanted */
+    wkv_recompute recompute;
+    bool again; /* a layer runs a second time, for what it did not keep (blocks.h) */
+
+    /* What a version's first layer leaves for all others, with its gradient, and lasts as
+     * long as the pass; NULL where there is none. */
+    real *first, *dfirst;
 } wkv_pass;
 
 /* n reals that live until the backward pass when there is one, else until the layer ends. */
 static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
 {
     return wkv_arena_reals(p->tape != NULL ? p->tape : p->exec.scratch, n);
+}
+
+/* As wkv_pass_keep, for what is made again where cheap activations are. */
+static inline real *wkv_pass_cheap(wkv_pass *p, size_t n)
+{
+    bool kept = p->tape != NULL && p->recompute != WKV_RECOMPUTE_LIGHT;
+    return wkv_arena_reals(kept ? p->tape : p->exec.scratch, n);
 }
 
 /* n reals that live until the layer ends. */
@@ -191,7 +212,8 @@ struct wkv_arch {
     /* Derives and checks what the table cannot say (H * N = A).  file: NULL for a new model. */
     wkv_status (*finish)(wkv_config *cfg, const wkv_store *file, wkv_error *err);
 
-    size_t (*state_size)(const wkv_config *cfg); /* reals of one sequence's state */
+    /* Reals of one sequence's state: an equal part for each layer, one after the other. */
+    size_t (*state_size)(const wkv_config *cfg);
     void (*state_init)(const wkv_config *cfg, real *state);
     void (*forward)(wkv_pass *p);
     void (*backward)(wkv_pass *p);

@@ -102,7 +102,7 @@ const real *wkv_norm(wkv_pass *p, wkv_norm_saved *s, real *x, const wkv_weight *
                      const wkv_weight *b)
 {
     s->x = x;
-    s->y = wkv_keep(p, WKV_DIM_C);
+    s->y = wkv_cheap(p, WKV_DIM_C);
     s->stat = keep_stat(p);
     p->exec.dev->layernorm(&p->exec, s->y, s->stat, x, w, b, wkv_pass_rows(p),
                            (real)p->cfg->ln_eps);
@@ -133,7 +133,7 @@ void wkv_shift_mixes(wkv_pass *p, real **y, const real *prev, const real *in,
                      const wkv_weight *const *mu, int n, wkv_shift_mode mode)
 {
     for (int j = 0; j < n; j++)
-        y[j] = wkv_keep(p, WKV_DIM_C);
+        y[j] = wkv_cheap(p, WKV_DIM_C);
     p->exec.dev->shift_mix(&p->exec, y, prev, in, mu, n, &p->seqs, mode);
 }
 
@@ -156,7 +156,7 @@ void wkv_shift_mixes_bwd(wkv_pass *p, real *dx, const real *const *dy, const rea
 void wkv_low_act(wkv_pass *p, const wkv_low *low, real *hidden)
 {
     const size_t n = (size_t)wkv_pass_rows(p) * (size_t)low->A->cols;
-    if (low->has_act)
+    if (low->has_act && !p->again)
         p->exec.dev->act(&p->exec, hidden, hidden, n, low->act);
 }
 
@@ -180,7 +180,7 @@ void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
     const wkv_dev *d = p->exec.dev;
     size_t rows = (size_t)wkv_pass_rows(p), n = rows * (size_t)key->rows;
     s->key = wkv_pass_keep(p, n);
-    s->act = wkv_pass_keep(p, n);
+    s->act = wkv_pass_cheap(p, n);
     d->matmul(&p->exec, s->key, in, key, (int)rows, false);
     d->act(&p->exec, s->act, s->key, n, WKV_ACT_RELU2);
     d->matmul(&p->exec, out, s->act, value, (int)rows, accumulate);

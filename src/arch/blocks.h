@@ -52,7 +52,7 @@ static inline size_t wkv_pass_size(const wkv_pass *p, wkv_dim width)
     return (size_t)wkv_pass_rows(p) * (size_t)p->cfg->dim[width];
 }
 
-/* Such an activation, for the layer or until the backward pass (arch.h). */
+/* Such an activation, for the layer or until the backward pass, whole or if it is kept. */
 static inline real *wkv_temp(wkv_pass *p, wkv_dim width)
 {
     return wkv_pass_temp(p, wkv_pass_size(p, width));
@@ -61,6 +61,11 @@ static inline real *wkv_temp(wkv_pass *p, wkv_dim width)
 static inline real *wkv_keep(wkv_pass *p, wkv_dim width)
 {
     return wkv_pass_keep(p, wkv_pass_size(p, width));
+}
+
+static inline real *wkv_cheap(wkv_pass *p, wkv_dim width)
+{
+    return wkv_pass_cheap(p, wkv_pass_size(p, width));
 }
 
 /* A layer's state: x' of time mixing (C), the memory of time mixing, x' of channel mixing
@@ -85,6 +90,26 @@ static inline size_t wkv_matrix_memory(const wkv_config *cfg)
 {
     return (size_t)cfg->dim[WKV_DIM_A] * (size_t)cfg->dim[WKV_DIM_N];
 }
+
+/* ---- the loop over the layers: layers.c ------------------------------------------------ */
+
+/* What that loop needs to go back; every version's record of a layer begins with it. */
+typedef struct wkv_layer_saved {
+    real *x;     /* the residual stream before the layer */
+    size_t mark; /* of the tape, before it */
+    real *state; /* (B, a layer's part): the states before it, when it is to run again */
+} wkv_layer_saved;
+
+/* Forward through layer l: the new residual stream, perhaps x itself when no backward pass
+ * follows.  It may run twice: costly operations write to what wkv_keep gives, the others to
+ * wkv_cheap's (arch.h), and what is changed in place is left alone when p->again. */
+typedef real *wkv_layer_forward(wkv_pass *p, int l, real *x);
+/* Backward through it: dx is the residual stream's gradient, += */
+typedef void wkv_layer_backward(wkv_pass *p, int l, real *dx);
+
+/* All layers and the frame around them. */
+void wkv_layers_forward(wkv_pass *p, wkv_layer_forward *layer);
+void wkv_layers_backward(wkv_pass *p, wkv_layer_forward *forward, wkv_layer_backward *backward);
 
 /* ---- the frame around the layers ------------------------------------------------------ */
 

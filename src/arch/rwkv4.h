@@ -37,6 +37,7 @@ enum { MIX_K, MIX_V, MIX_R, MIXES };
 
 /* One layer's record; (rows, C) or (rows, A) unless said otherwise. */
 typedef struct rwkv4_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln1;
     real *prev;          /* (B, C): x' of each sequence's first token */
     real *x[MIXES];      /* mixed inputs of time mixing */
@@ -74,6 +75,7 @@ static inline wkv_gated_mix rwkv4_channel_mix(const rwkv4_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_CURRENT};
 }
 
+real *wkv_rwkv4_layer(wkv_pass *p, int l, real *x);
 void wkv_rwkv4_forward(wkv_pass *p);
 void wkv_rwkv4_backward(wkv_pass *p);
 

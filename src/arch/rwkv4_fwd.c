@@ -26,7 +26,7 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     size_t state0 = (size_t)p->seqs.n * rwkv4_memory(p->cfg);
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_MEMORY);
     s->y = wkv_keep(p, WKV_DIM_A);
-    s->z = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_cheap(p, WKV_DIM_A);
     s->state0 = p->tape != NULL ? wkv_pass_keep(p, state0) : NULL;
     d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &w->decay, &w->first, &p->seqs, &slot);
     d->gate(&p->exec, s->z, s->r, s->y, wkv_pass_size(p, WKV_DIM_A));
@@ -36,18 +36,17 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     return out;
 }
 
+real *wkv_rwkv4_layer(wkv_pass *p, int l, real *x)
+{
+    rwkv4_saved here;
+    rwkv4_saved *s = p->tape != NULL ? rwkv4_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
+    wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_FFN_SHIFT);
+    x = time_mix(p, s, l, x);
+    return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
+}
+
 void wkv_rwkv4_forward(wkv_pass *p)
 {
-    real *x = wkv_frame_in(p);
-    for (int l = 0; l < p->cfg->layers; l++) {
-        size_t mark = wkv_arena_mark(p->exec.scratch);
-        rwkv4_saved here;
-        rwkv4_saved *s = p->tape != NULL ? rwkv4_saved_at(p, l) : &here;
-        wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
-        wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_FFN_SHIFT);
-        x = time_mix(p, s, l, x);
-        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-        wkv_arena_reset(p->exec.scratch, mark);
-    }
-    wkv_frame_out(p, x);
+    wkv_layers_forward(p, wkv_rwkv4_layer);
 }

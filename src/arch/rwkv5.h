@@ -43,6 +43,7 @@ enum { MIX_R, MIX_K, MIX_V, MIX_G, MIXES };
 
 /* One layer's record; (rows, C) or (rows, A) unless said otherwise. */
 typedef struct rwkv5_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln1;
     real *prev;          /* (B, C): x' of each sequence's first token */
     real *x[MIXES];      /* mixed inputs */
@@ -85,6 +86,7 @@ static inline wkv_gated_mix rwkv5_channel_mix(const rwkv5_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_CURRENT};
 }
 
+real *wkv_rwkv5_layer(wkv_pass *p, int l, real *x);
 void wkv_rwkv5_forward(wkv_pass *p);
 void wkv_rwkv5_backward(wkv_pass *p);
 

@@ -40,18 +40,17 @@ static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
     return out;
 }
 
+real *wkv_rwkv5_layer(wkv_pass *p, int l, real *x)
+{
+    rwkv5_saved here;
+    rwkv5_saved *s = p->tape != NULL ? rwkv5_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
+    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
+    x = time_mix(p, s, l, x);
+    return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
+}
+
 void wkv_rwkv5_forward(wkv_pass *p)
 {
-    real *x = wkv_frame_in(p);
-    for (int l = 0; l < p->cfg->layers; l++) {
-        size_t mark = wkv_arena_mark(p->exec.scratch);
-        rwkv5_saved here;
-        rwkv5_saved *s = p->tape != NULL ? rwkv5_saved_at(p, l) : &here;
-        wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
-        wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
-        x = time_mix(p, s, l, x);
-        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-        wkv_arena_reset(p->exec.scratch, mark);
-    }
-    wkv_frame_out(p, x);
+    wkv_layers_forward(p, wkv_rwkv5_layer);
 }

@@ -48,6 +48,7 @@ enum { MIX_W, MIX_K, MIX_V, MIX_R, MIX_G, MIXES };
 
 /* One layer's record; (rows, C) or (rows, A) unless said otherwise. */
 typedef struct rwkv6_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln1;
     real *prev;          /* (B, C): x' of each sequence's first token */
     real *z;             /* the input of the mixes' own weights */
@@ -76,6 +77,12 @@ static inline wkv_low rwkv6_low_decay(const rwkv6_layer *w)
     return (wkv_low){&w->decay_w1, &w->decay_w2, true, WKV_ACT_TANH};
 }
 
+/* Its second factor is cut into groups, one for each mix. */
+static inline wkv_low rwkv6_low_mixes(const rwkv6_layer *w)
+{
+    return (wkv_low){&w->maa_w1, NULL, true, WKV_ACT_TANH};
+}
+
 static inline wkv_eagle_in rwkv6_recurrence(const wkv_pass *p, const rwkv6_layer *w,
                                             const rwkv6_saved *s)
 {
@@ -89,6 +96,7 @@ static inline wkv_gated_mix rwkv6_channel_mix(const rwkv6_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_PREVIOUS};
 }
 
+real *wkv_rwkv6_layer(wkv_pass *p, int l, real *x);
 void wkv_rwkv6_forward(wkv_pass *p);
 void wkv_rwkv6_backward(wkv_pass *p);
 

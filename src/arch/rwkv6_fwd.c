@@ -15,10 +15,11 @@ static void mix_inputs(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s, const 
     wkv_shift_mixes(p, &s->z, s->prev, x, maa_x, 1, WKV_SHIFT_PREVIOUS);
     s->mix_low = wkv_keep(p, WKV_DIM_MRM);
     d->matmul(&p->exec, s->mix_low, s->z, &w->maa_w1, rows, false);
-    d->act(&p->exec, s->mix_low, s->mix_low, wkv_pass_size(p, WKV_DIM_MRM), WKV_ACT_TANH);
+    wkv_low mixes = rwkv6_low_mixes(w);
+    wkv_low_act(p, &mixes, s->mix_low);
     for (int j = 0; j < MIXES; j++) {
         s->delta[j] = wkv_keep(p, WKV_DIM_C);
-        s->x[j] = wkv_keep(p, WKV_DIM_C);
+        s->x[j] = wkv_cheap(p, WKV_DIM_C);
     }
     d->matmul_grouped(&p->exec, s->delta, s->mix_low, &w->maa_w2, MIXES, rows);
     const real *const delta[MIXES] = {s->delta[0], s->delta[1], s->delta[2], s->delta[3],
@@ -32,7 +33,7 @@ static void make_decay(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s)
     wkv_low low = rwkv6_low_decay(w);
     wkv_low_act(p, &low, s->w_low);
     s->w_raw = wkv_project(p, s->w_low, low.B);
-    s->w = wkv_keep(p, WKV_DIM_A);
+    s->w = wkv_cheap(p, WKV_DIM_A);
     s->u = wkv_pass_keep(p, (size_t)p->cfg->dim[WKV_DIM_A]);
     p->exec.dev->decay(&p->exec, s->w, s->w_raw, &w->decay, wkv_pass_rows(p));
     p->exec.dev->head_vec(&p->exec, s->u, &w->faaaa, p->cfg->dim[WKV_DIM_H], p->cfg->dim[WKV_DIM_N],
@@ -59,18 +60,17 @@ static real *time_mix(wkv_pass *p, rwkv6_saved *s, int l, real *x)
     return out;
 }
 
+real *wkv_rwkv6_layer(wkv_pass *p, int l, real *x)
+{
+    rwkv6_saved here;
+    rwkv6_saved *s = p->tape != NULL ? rwkv6_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
+    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
+    x = time_mix(p, s, l, x);
+    return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
+}
+
 void wkv_rwkv6_forward(wkv_pass *p)
 {
-    real *x = wkv_frame_in(p);
-    for (int l = 0; l < p->cfg->layers; l++) {
-        size_t mark = wkv_arena_mark(p->exec.scratch);
-        rwkv6_saved here;
-        rwkv6_saved *s = p->tape != NULL ? rwkv6_saved_at(p, l) : &here;
-        wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
-        wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
-        x = time_mix(p, s, l, x);
-        x = wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-        wkv_arena_reset(p->exec.scratch, mark);
-    }
-    wkv_frame_out(p, x);
+    wkv_layers_forward(p, wkv_rwkv6_layer);
 }

@@ -52,6 +52,7 @@ enum { MIX_R, MIX_W, MIX_K, MIX_V, MIX_A, MIX_G, MIXES };
 
 /* One layer's record.  (rows, C) or (rows, A) unless said otherwise. */
 typedef struct rwkv7_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln1, ln2;
     real *att_prev, *ffn_prev;           /* (B, C): x' of each sequence's first token */
     real *x[MIXES];                      /* the mixed inputs */
@@ -147,6 +148,7 @@ static inline wkv_slot rwkv7_slot(const wkv_pass *p, real *const *state, int l, 
     return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
 }
 
+real *wkv_rwkv7_layer(wkv_pass *p, int l, real *x);
 void wkv_rwkv7_forward(wkv_pass *p);
 void wkv_rwkv7_backward(wkv_pass *p);
 

@@ -43,17 +43,17 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-/* dv_first gathers what the later layers give to layer 0's v. */
+/* p->dfirst gathers what the later layers give to layer 0's v. */
 static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, gradients *g,
-                        const real *v_first, real *dv_first)
+                        bool first)
 {
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
     g->dk_in = wkv_temp(p, WKV_DIM_A);
     g->dv_in = wkv_temp(p, WKV_DIM_A);
     g->dw_raw = wkv_temp(p, WKV_DIM_A);
     g->da_raw = wkv_temp(p, WKV_DIM_A);
-    g->dv_raw = v_first != NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
-    wkv_rwkv7_prep prep = rwkv7_prep_of(s, v_first);
+    g->dv_raw = first ? NULL : wkv_temp(p, WKV_DIM_A);
+    wkv_rwkv7_prep prep = rwkv7_prep_of(s, first ? NULL : p->first);
     wkv_rwkv7_prep_weights pw = rwkv7_prep_weights(w);
     wkv_rwkv7_prep_grad pg = {
         .dw = g->dw,
@@ -66,11 +66,11 @@ static void prepare_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
         .dw_raw = g->dw_raw,
         .da_raw = g->da_raw,
         .dv_raw = g->dv_raw,
-        .dv_first = v_first != NULL ? dv_first : NULL,
+        .dv_first = first ? NULL : p->dfirst,
     };
     p->exec.dev->rwkv7_prep_bwd(&p->exec, &pg, &prep, &pw, wkv_pass_rows(p), A, N);
-    if (v_first == NULL)
-        p->exec.dev->add(&p->exec, g->dv_in, dv_first, wkv_pass_size(p, WKV_DIM_A));
+    if (first)
+        p->exec.dev->add(&p->exec, g->dv_in, p->dfirst, wkv_pass_size(p, WKV_DIM_A));
 }
 
 /* Through the products to the gradients of the six mixed inputs. */
@@ -91,7 +91,7 @@ static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
         wkv_low_bwd(p, &low_v, dx[MIX_V], g->dv_raw, s->v_low, s->x[MIX_V], true);
 }
 
-static void time_mix_bwd(wkv_pass *p, int l, real *dx, const real *v_first, real *dv_first)
+static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
     const rwkv7_saved *s = rwkv7_saved_at(p, l);
@@ -102,7 +102,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx, const real *v_first, real
     real *dz = wkv_temp(p, WKV_DIM_A);
     d->matmul_bwd(&p->exec, dz, dx, s->z, &w->output, wkv_pass_rows(p), false);
     recur_bwd(p, w, s, &g, dz, l);
-    prepare_bwd(p, w, s, &g, v_first, dv_first);
+    prepare_bwd(p, w, s, &g, l == 0);
 
     real *dmix[MIXES];
     for (int j = 0; j < MIXES; j++)
@@ -132,14 +132,15 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
+static void layer_bwd(wkv_pass *p, int l, real *dx)
+{
+    channel_mix_bwd(p, l, dx);
+    time_mix_bwd(p, l, dx);
+}
+
 void wkv_rwkv7_backward(wkv_pass *p)
 {
-    real *dx = wkv_frame_out_bwd(p);
-    real *dv_first = wkv_temp(p, WKV_DIM_A);
-    p->exec.dev->zero(&p->exec, dv_first, wkv_pass_size(p, WKV_DIM_A));
-    for (int l = p->cfg->layers - 1; l >= 0; l--) {
-        channel_mix_bwd(p, l, dx);
-        time_mix_bwd(p, l, dx, l > 0 ? rwkv7_saved_at(p, 0)->v_in : NULL, dv_first);
-    }
-    wkv_frame_in_bwd(p, dx);
+    p->dfirst = wkv_temp(p, WKV_DIM_A);
+    p->exec.dev->zero(&p->exec, p->dfirst, wkv_pass_size(p, WKV_DIM_A));
+    wkv_layers_backward(p, wkv_rwkv7_layer, layer_bwd);
 }

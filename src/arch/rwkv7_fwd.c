@@ -22,7 +22,8 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
         wkv_kept(p, &s->g_low, s->x[MIX_G], low_g.A),
         wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
         wkv_kept(p, &s->k_in, s->x[MIX_K], &w->key),
-        wkv_kept(p, &s->v_in, s->x[MIX_V], &w->value),
+        first ? (wkv_product){s->v_in = p->first, s->x[MIX_V], &w->value, false}
+              : wkv_kept(p, &s->v_in, s->x[MIX_V], &w->value),
         first ? (wkv_product){0} : wkv_kept(p, &s->v_low, s->x[MIX_V], low_v.A),
     };
     wkv_products(p, in, first ? 6 : 7);
@@ -40,14 +41,14 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
 }
 
 /* w, k, v, a = -kappa, b = kappa a: what the recurrence takes. */
-static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *v_first)
+static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool first)
 {
-    s->w = wkv_keep(p, WKV_DIM_A);
-    s->k = wkv_keep(p, WKV_DIM_A);
-    s->v = wkv_keep(p, WKV_DIM_A);
-    s->a = wkv_keep(p, WKV_DIM_A);
-    s->b = wkv_keep(p, WKV_DIM_A);
-    wkv_rwkv7_prep prep = rwkv7_prep_of(s, v_first);
+    s->w = wkv_cheap(p, WKV_DIM_A);
+    s->k = wkv_cheap(p, WKV_DIM_A);
+    s->v = wkv_cheap(p, WKV_DIM_A);
+    s->a = wkv_cheap(p, WKV_DIM_A);
+    s->b = wkv_cheap(p, WKV_DIM_A);
+    wkv_rwkv7_prep prep = rwkv7_prep_of(s, first ? NULL : p->first);
     wkv_rwkv7_prep_weights pw = rwkv7_prep_weights(w);
     p->exec.dev->rwkv7_prep(&p->exec, &prep, &pw, wkv_pass_rows(p), p->cfg->dim[WKV_DIM_A],
                             p->cfg->dim[WKV_DIM_N]);
@@ -61,7 +62,7 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
     wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_MEMORY);
     bool training = p->tape != NULL;
     s->y = wkv_keep(p, WKV_DIM_A);
-    s->z = wkv_keep(p, WKV_DIM_A);
+    s->z = wkv_cheap(p, WKV_DIM_A);
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
     s->stat = training ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p) * (size_t)(A / N)) : NULL;
     p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
@@ -70,14 +71,13 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
     p->exec.dev->rwkv7_out(&p->exec, &out, &ow, wkv_pass_rows(p), A, N);
 }
 
-/* *v_first is layer 0's v, which every later layer mixes into its own. */
-static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x, const real **v_first)
+static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 {
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
     mix_inputs(p, w, s, normed, l);
     project(p, w, s, l == 0);
-    prepare(p, w, s, *v_first);
+    prepare(p, w, s, l == 0);
     recur(p, w, s, l);
     real *out = wkv_residual(p, x);
     p->exec.dev->matmul(&p->exec, out, s->z, &w->output, wkv_pass_rows(p), true);
@@ -97,24 +97,16 @@ static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
     return out;
 }
 
+real *wkv_rwkv7_layer(wkv_pass *p, int l, real *x)
+{
+    rwkv7_saved here;
+    rwkv7_saved *s = p->tape != NULL ? rwkv7_saved_at(p, l) : &here;
+    x = time_mix(p, s, l, x);
+    return channel_mix(p, s, l, x);
+}
+
 void wkv_rwkv7_forward(wkv_pass *p)
 {
-    real *x = wkv_frame_in(p);
-    /* Layer 0's v outlives its layer: without a tape it needs a place of its own. */
-    size_t size = wkv_pass_size(p, WKV_DIM_A);
-    real *v_copy = p->tape == NULL ? wkv_temp(p, WKV_DIM_A) : NULL;
-    const real *v_first = NULL;
-    for (int l = 0; l < p->cfg->layers; l++) {
-        size_t mark = wkv_arena_mark(p->exec.scratch);
-        rwkv7_saved here;
-        rwkv7_saved *s = p->tape != NULL ? rwkv7_saved_at(p, l) : &here;
-        x = time_mix(p, s, l, x, &v_first);
-        if (l == 0 && p->tape == NULL)
-            p->exec.dev->copy(&p->exec, v_copy, s->v_in, size);
-        if (l == 0)
-            v_first = p->tape != NULL ? s->v_in : v_copy;
-        x = channel_mix(p, s, l, x);
-        wkv_arena_reset(p->exec.scratch, mark);
-    }
-    wkv_frame_out(p, x);
+    p->first = wkv_keep(p, WKV_DIM_A); /* layer 0's v, which every later one mixes into its own */
+    wkv_layers_forward(p, wkv_rwkv7_layer);
 }

@@ -156,6 +156,10 @@ struct wkv_dev {
     void (*pack)(wkv_weight *W, unsigned char *to, atomic_uchar *marks);
 };
 
+/* A device like d on which only cheap operations do something: again.c.  It works as long as d
+ * is open and needs no closing. */
+wkv_dev wkv_dev_again(const wkv_dev *d);
+
 /* The processor, with the best kernels it can run.  threads 0: all it may use.  The
  * device is owned by the caller and released with wkv_dev_close. */
 wkv_status wkv_dev_open_cpu(wkv_dev **out, int threads, wkv_error *err);

@@ -65,6 +65,7 @@ static wkv_pass pass_of(net *n, bool train)
         .state = n->state,
         .tape = train ? &n->tape : NULL,
         .saved = train ? n->saved : NULL,
+        .recompute = n->recompute,
     };
 }
 
@@ -94,8 +95,9 @@ static void run_measured(net *n, bool train, bool backward)
     wkv_arena_measure(&n->tape);
     wkv_arena_measure(&n->scratch);
     run(n, train, backward);
-    size_t tape = n->tape.peak, scratch = n->scratch.peak;
-    if (!wkv_arena_init(&n->tape, tape) || !wkv_arena_init(&n->scratch, scratch))
+    n->tape_size = n->tape.peak;
+    n->scratch_size = n->scratch.peak;
+    if (!wkv_arena_init(&n->tape, n->tape_size) || !wkv_arena_init(&n->scratch, n->scratch_size))
         abort();
     for (int b = 0; b < n->seqs.n; b++)
         if (n->fresh)

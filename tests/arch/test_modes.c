@@ -1,6 +1,6 @@
 /* tests/arch/test_modes.c - the one idea, held to account: a sequence at once, token by
  * token, or in any pieces with the state carried is the same function; and one thread or
- * two give the same bits. */
+ * two, and any part of a backward pass computed again instead of kept, give the same bits. */
 #include "test.h"
 
 #include <math.h>
@@ -83,6 +83,17 @@ static void check_pieces(void **state)
     net_deinit(&n);
 }
 
+static void check_same(const net *a, const net *b)
+{
+    size_t rows = (size_t)wkv_seqs_rows(&a->seqs);
+    assert_memory_equal(a->logits, b->logits, rows * (size_t)a->cfg.dim[WKV_DIM_V] * sizeof(real));
+    assert_memory_equal(a->grad, b->grad, a->n_params * sizeof(real));
+    for (int i = 0; i < a->seqs.n; i++) {
+        assert_memory_equal(a->state[i], b->state[i], a->state_size * sizeof(real));
+        assert_memory_equal(a->dstate[i], b->dstate[i], a->state_size * sizeof(real));
+    }
+}
+
 static void check_threads(void **state)
 {
     const mode_case *c = *state;
@@ -94,25 +105,41 @@ static void check_threads(void **state)
              true, 2);
     net_backward(&one);
     net_backward(&two);
-    size_t rows = (size_t)wkv_seqs_rows(&one.seqs);
-    assert_memory_equal(one.logits, two.logits, rows * (size_t)c->vocab * sizeof(real));
-    assert_memory_equal(one.grad, two.grad, one.n_params * sizeof(real));
-    for (int b = 0; b < 3; b++) {
-        assert_memory_equal(one.state[b], two.state[b], one.state_size * sizeof(real));
-        assert_memory_equal(one.dstate[b], two.dstate[b], one.state_size * sizeof(real));
-    }
+    check_same(&one, &two);
     net_deinit(&one);
     net_deinit(&two);
+}
+
+/* What is not kept but computed again comes out the same, and takes less memory. */
+static void check_recompute(void **state)
+{
+    const mode_case *c = *state;
+    const int lengths[] = {c->T, 3, c->T / 2};
+    net whole, again;
+    net_init(&whole, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
+             2);
+    net_init(&again, c->arch, c->layers, c->width, c->head_size, c->vocab, lengths, 3, false, true,
+             2);
+    net_backward(&whole);
+    for (again.recompute = WKV_RECOMPUTE_LIGHT; again.recompute <= WKV_RECOMPUTE_FULL;
+         again.recompute++) {
+        net_backward(&again);
+        check_same(&whole, &again);
+        assert_true(again.tape_size < whole.tape_size);
+    }
+    net_deinit(&whole);
+    net_deinit(&again);
 }
 
 int main(void)
 {
     enum { COUNT = sizeof cases / sizeof cases[0] };
-    struct CMUnitTest tests[2 * COUNT];
+    struct CMUnitTest tests[3 * COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         void *c = (void *)(uintptr_t)&cases[i];
         tests[i] = (struct CMUnitTest){"pieces", check_pieces, NULL, NULL, c};
         tests[COUNT + i] = (struct CMUnitTest){"threads", check_threads, NULL, NULL, c};
+        tests[2 * COUNT + i] = (struct CMUnitTest){"recompute", check_recompute, NULL, NULL, c};
     }
     return cmocka_run_group_tests_name("modes", tests, NULL, NULL);
 }

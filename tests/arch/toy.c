@@ -23,6 +23,7 @@ typedef struct layer_weights {
 } layer_weights;
 
 typedef struct layer_saved {
+    wkv_layer_saved layer;
     wkv_norm_saved ln;
     real *q, *k, *v, *state0, *y, *z;
 } layer_saved;
@@ -76,56 +77,59 @@ static real *product(wkv_pass *p, const real *in, const wkv_weight *W)
     return y;
 }
 
-static void forward(wkv_pass *p)
+static real *layer_fwd(wkv_pass *p, int l, real *x)
 {
     const wkv_dev *d = p->exec.dev;
     wkv_weight decay = constant(no_decay_values, REAL_C(-1e30), p->cfg);
     wkv_weight bonus = constant(no_bonus_values, 0, p->cfg);
-    real *x = wkv_frame_in(p);
-    for (int l = 0; l < p->cfg->layers; l++) {
-        const layer_weights *w = (const layer_weights *)(const void *)p->weights->layer + l;
-        layer_saved here, *s = p->tape != NULL ? saved_at(p, l) : &here;
-        const real *normed = wkv_norm(p, &s->ln, x, &w->ln_w, &w->ln_b);
-        s->q = product(p, normed, &w->q);
-        s->k = product(p, normed, &w->k);
-        s->v = product(p, normed, &w->v);
-        s->y = wkv_pass_keep(p, size_of(p));
-        s->z = wkv_pass_keep(p, size_of(p));
-        s->state0 = wkv_pass_keep(p, 3 * (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
-        wkv_slot slot = slot_of(p, p->state, l);
-        d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &decay, &bonus, &p->seqs, &slot);
-        d->gate(&p->exec, s->z, s->q, s->y, size_of(p));
-        x = wkv_residual(p, x);
-        d->matmul(&p->exec, x, s->z, &w->out, wkv_seqs_rows(&p->seqs), true);
-    }
-    wkv_frame_out(p, x);
+    const layer_weights *w = (const layer_weights *)(const void *)p->weights->layer + l;
+    layer_saved here, *s = p->tape != NULL ? saved_at(p, l) : &here;
+    const real *normed = wkv_norm(p, &s->ln, x, &w->ln_w, &w->ln_b);
+    s->q = product(p, normed, &w->q);
+    s->k = product(p, normed, &w->k);
+    s->v = product(p, normed, &w->v);
+    s->y = wkv_pass_keep(p, size_of(p));
+    s->z = wkv_pass_cheap(p, size_of(p));
+    s->state0 = wkv_pass_keep(p, 3 * (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
+    wkv_slot slot = slot_of(p, p->state, l);
+    d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &decay, &bonus, &p->seqs, &slot);
+    d->gate(&p->exec, s->z, s->q, s->y, size_of(p));
+    x = wkv_residual(p, x);
+    d->matmul(&p->exec, x, s->z, &w->out, wkv_seqs_rows(&p->seqs), true);
+    return x;
 }
 
-static void backward(wkv_pass *p)
+static void layer_bwd(wkv_pass *p, int l, real *dx)
 {
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_seqs_rows(&p->seqs);
     wkv_weight decay = constant(no_decay_values, REAL_C(-1e30), p->cfg);
     wkv_weight bonus = constant(no_bonus_values, 0, p->cfg);
-    real *dx = wkv_frame_out_bwd(p);
-    for (int l = p->cfg->layers - 1; l >= 0; l--) {
-        const layer_weights *w = (const layer_weights *)(const void *)p->weights->layer + l;
-        const layer_saved *s = saved_at(p, l);
-        real *grad[5]; /* of z, then y, q, k, v */
-        for (int j = 0; j < 5; j++)
-            grad[j] = wkv_pass_temp(p, size_of(p));
-        real *dnormed = wkv_pass_temp(p, size_of(p));
-        d->matmul_bwd(&p->exec, grad[0], dx, s->z, &w->out, rows, false);
-        d->gate_bwd(&p->exec, grad[2], grad[1], grad[0], s->q, s->y, size_of(p));
-        wkv_slot dslot = slot_of(p, p->dstate, l);
-        d->wkv4_bwd(&p->exec, grad[3], grad[4], grad[1], s->state0, s->k, s->v, &decay, &bonus,
-                    &p->seqs, &dslot);
-        d->matmul_bwd(&p->exec, dnormed, grad[2], s->ln.y, &w->q, rows, false);
-        d->matmul_bwd(&p->exec, dnormed, grad[3], s->ln.y, &w->k, rows, true);
-        d->matmul_bwd(&p->exec, dnormed, grad[4], s->ln.y, &w->v, rows, true);
-        wkv_norm_bwd(p, &s->ln, dx, dnormed, &w->ln_w, &w->ln_b);
-    }
-    wkv_frame_in_bwd(p, dx);
+    const layer_weights *w = (const layer_weights *)(const void *)p->weights->layer + l;
+    const layer_saved *s = saved_at(p, l);
+    real *grad[5]; /* of z, then y, q, k, v */
+    for (int j = 0; j < 5; j++)
+        grad[j] = wkv_pass_temp(p, size_of(p));
+    real *dnormed = wkv_pass_temp(p, size_of(p));
+    d->matmul_bwd(&p->exec, grad[0], dx, s->z, &w->out, rows, false);
+    d->gate_bwd(&p->exec, grad[2], grad[1], grad[0], s->q, s->y, size_of(p));
+    wkv_slot dslot = slot_of(p, p->dstate, l);
+    d->wkv4_bwd(&p->exec, grad[3], grad[4], grad[1], s->state0, s->k, s->v, &decay, &bonus,
+                &p->seqs, &dslot);
+    d->matmul_bwd(&p->exec, dnormed, grad[2], s->ln.y, &w->q, rows, false);
+    d->matmul_bwd(&p->exec, dnormed, grad[3], s->ln.y, &w->k, rows, true);
+    d->matmul_bwd(&p->exec, dnormed, grad[4], s->ln.y, &w->v, rows, true);
+    wkv_norm_bwd(p, &s->ln, dx, dnormed, &w->ln_w, &w->ln_b);
+}
+
+static void forward(wkv_pass *p)
+{
+    wkv_layers_forward(p, layer_fwd);
+}
+
+static void backward(wkv_pass *p)
+{
+    wkv_layers_backward(p, layer_fwd, layer_bwd);
 }
 
 static int probe(const wkv_store *file)

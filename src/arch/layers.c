@@ -1,0 +1,100 @@
+/* arch/layers.c - the loop over the layers, forward and backward, and what is computed twice.
+ *
+ * A backward pass needs what forward made, layer by layer from the last.  All of it may lie on
+ * the tape; or what is costly alone, where the cheap rest is made again in scratch; or the
+ * layers' inputs alone, where each layer runs forward once more just before it runs backward.
+ * It is the same code on the same numbers, so that all three give the same bits. */
+#include "arch/blocks.h"
+
+static wkv_layer_saved *saved_at(const wkv_pass *p, int l)
+{
+    const wkv_arch *a = p->cfg->arch;
+    unsigned char *first = (unsigned char *)p->saved + a->saved_once;
+    return (wkv_layer_saved *)(void *)(first + (size_t)l * a->saved_layer);
+}
+
+/* Reals of one layer's part of a sequence's state. */
+static size_t state_part(const wkv_pass *p)
+{
+    return p->cfg->arch->state_size(p->cfg) / (size_t)p->cfg->layers;
+}
+
+/* A copy of all sequences' states of layer l, and back from it. */
+static real *keep_states(wkv_pass *p, int l)
+{
+    size_t part = state_part(p);
+    real *kept = wkv_arena_reals(p->tape, (size_t)p->seqs.n * part);
+    for (int b = 0; b < p->seqs.n && !wkv_exec_measuring(&p->exec); b++)
+        p->exec.dev->copy(&p->exec, kept + (size_t)b * part, p->state[b] + (size_t)l * part, part);
+    return kept;
+}
+
+static void restore_states(wkv_pass *p, int l, const real *kept)
+{
+    size_t part = state_part(p);
+    for (int b = 0; b < p->seqs.n && !wkv_exec_measuring(&p->exec); b++)
+        p->exec.dev->copy(&p->exec, p->state[b] + (size_t)l * part, kept + (size_t)b * part, part);
+}
+
+/* Forward through layer l, which leaves no more on the tape than its output. */
+static real *forward_briefly(wkv_pass *p, wkv_layer_forward *layer, int l, real *x)
+{
+    saved_at(p, l)->state = keep_states(p, l);
+    real *out = wkv_keep(p, WKV_DIM_C);
+    size_t mark = wkv_arena_mark(p->tape);
+    p->exec.dev->copy(&p->exec, out, layer(p, l, x), wkv_pass_size(p, WKV_DIM_C));
+    wkv_arena_reset(p->tape, mark);
+    return out;
+}
+
+/* The last layer goes backward next: forgetting it would gain nothing. */
+static bool is_brief(const wkv_pass *p, int l)
+{
+    return p->recompute == WKV_RECOMPUTE_FULL && l < p->cfg->layers - 1;
+}
+
+void wkv_layers_forward(wkv_pass *p, wkv_layer_forward *layer)
+{
+    real *x = wkv_frame_in(p);
+    for (int l = 0; l < p->cfg->layers; l++) {
+        size_t mark = wkv_arena_mark(p->exec.scratch);
+        if (p->tape != NULL)
+            *saved_at(p, l) = (wkv_layer_saved){.x = x, .mark = wkv_arena_mark(p->tape)};
+        x = p->tape != NULL && is_brief(p, l) ? forward_briefly(p, layer, l, x) : layer(p, l, x);
+        wkv_arena_reset(p->exec.scratch, mark);
+    }
+    wkv_frame_out(p, x);
+}
+
+/* Makes what layer l did not keep.  Forward allocates in one order, so that what it did keep
+ * is found where it lies. */
+static void forward_again(wkv_pass *p, wkv_layer_forward *layer, int l)
+{
+    const wkv_layer_saved *s = saved_at(p, l);
+    if (is_brief(p, l)) {
+        restore_states(p, l, s->state);
+        layer(p, l, s->x);
+    } else if (p->recompute == WKV_RECOMPUTE_LIGHT) {
+        const wkv_dev *d = p->exec.dev;
+        const wkv_dev again = wkv_dev_again(d);
+        wkv_arena_reset(p->tape, s->mark);
+        p->exec.dev = &again;
+        p->again = true;
+        layer(p, l, s->x);
+        p->again = false;
+        p->exec.dev = d;
+    }
+}
+
+void wkv_layers_backward(wkv_pass *p, wkv_layer_forward *forward, wkv_layer_backward *backward)
+{
+    real *dx = wkv_frame_out_bwd(p);
+    for (int l = p->cfg->layers - 1; l >= 0; l--) {
+        size_t mark = wkv_arena_mark(p->exec.scratch);
+        forward_again(p, forward, l);
+        backward(p, l, dx);
+        wkv_arena_reset(p->exec.scratch, mark);
+        wkv_arena_reset(p->tape, saved_at(p, l)->mark); /* nobody needs it any more */
+    }
+    wkv_frame_in_bwd(p, dx);
+}
