@@ -2,7 +2,7 @@
  * arithmetic peak that this machine reaches in the same run.
  *
  *   bench_train [NAME=VALUE]...     arch layers width head ctx batch vocab threads steps
- *                                   profile json
+ *                                   recompute (0 none, 1 light, 2 full) micro profile json
  *
  * The peak is that of float32 products of 2048 x 2048 matrices by oneDNN (by the built-in
  * kernel where the build has no oneDNN), measured between the steps, so that whatever
@@ -23,19 +23,21 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "timed.h"
 #include "os/os.h"
+#include "timed.h"
 #include "train/trainer.h"
 
 typedef struct options {
     wkv_train_opts t;
-    int profile, json;
+    int profile, json, recompute; /* wkv_train_recompute */
 } options;
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
-                    "[batch=8] [vocab=256] [threads=0] [steps=8] [profile=0] [json=0]\n");
+    fprintf(stderr,
+            "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
+            "[batch=8] [vocab=256] [threads=0] [steps=8] [recompute=0] [micro=0] [profile=0] "
+            "[json=0]\n");
     exit(2);
 }
 
@@ -45,9 +47,10 @@ static void parse(options *o, int argc, char **argv)
         const char *name;
         int32_t *value;
     } numbers[] = {
-        {"layers", &o->t.layers},   {"width", &o->t.width},   {"head", &o->t.head_size},
-        {"ctx", &o->t.ctx},         {"batch", &o->t.batch},   {"vocab", &o->t.vocab_size},
-        {"threads", &o->t.threads}, {"profile", &o->profile}, {"json", &o->json},
+        {"layers", &o->t.layers},     {"width", &o->t.width},       {"head", &o->t.head_size},
+        {"ctx", &o->t.ctx},           {"batch", &o->t.batch},       {"vocab", &o->t.vocab_size},
+        {"threads", &o->t.threads},   {"profile", &o->profile},     {"json", &o->json},
+        {"micro", &o->t.micro_batch}, {"recompute", &o->recompute},
     };
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
@@ -172,6 +175,10 @@ static void report(const options *o, const wkv_trainer *t, const result *r)
            (int)o->t.width, (int)o->t.ctx, (int)o->t.batch, t->cfg.dim[WKV_DIM_V], t->dev->threads,
            wkv_cpu_name());
     printf("step          %.3f s (best), %.1f tokens/s\n", r->seconds, rate);
+    wkv_train_memory m;
+    wkv_trainer_memory(t, &m);
+    printf("memory        %.3f GB at most, %.3f foreseen\n", 1e-9 * (double)m.peak,
+           1e-9 * (double)m.total);
     printf("products      %.1f GFLOP/s of %.1f at best: %.1f %%\n", 1e-9 * flops, 1e-9 * r->peak,
            100 * flops / r->peak);
     if (o->profile)
@@ -191,6 +198,7 @@ int main(int argc, char **argv)
     o.t.steps = 8;
     o.t.lr = 1e-4;
     parse(&o, argc, argv);
+    o.t.recompute = (wkv_train_recompute)o.recompute;
 
     char path[] = "/tmp/bench_train.XXXXXX";
     int fd = mkstemp(path);

@@ -81,4 +81,8 @@ void wkv_cli_close_input(FILE *f);
 /* 1234567 as "1.23M", in buf of 32. */
 const char *wkv_cli_short(double v, char *buf);
 
+/* "8GB", "500M", "2GiB", "123" (bytes): K, M, G, T are powers of 1000, with an i of 1024.  False
+ * when the text is none of that, or 0. */
+bool wkv_cli_parse_bytes(const char *text, uint64_t *bytes);
+
 #endif

@@ -90,6 +90,26 @@ const char *wkv_cli_short(double v, char *buf)
     return buf;
 }
 
+bool wkv_cli_parse_bytes(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    double value = strtod(text, &end);
+    const char *unit = *end != '\0' ? strchr(units, *end == 'k' ? 'K' : *end) : NULL;
+    if (unit != NULL) {
+        bool binary = end[1] == 'i';
+        for (const char *u = units; u <= unit; u++)
+            value *= binary ? 1024 : 1000;
+        end += binary ? 2 : 1;
+    }
+    if (*end == 'B')
+        end++;
+    if (end == text || *end != '\0' || !(value >= 1 && value < 1e18))
+        return false;
+    *bytes = (uint64_t)value;
+    return true;
+}
+
 /* ---- ids ------------------------------------------------------------------------- */
 
 enum { PIECE = 4096 };

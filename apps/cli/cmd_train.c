@@ -50,6 +50,15 @@ static const wkv_arg_option table[] = {
     WKV_TRAIN_TUNE_OPTIONS(tune, t),
     {WKV_OPT_INT("ctx", t.ctx, "N", 1, 1 << 20, "tokens in a row")},
     {WKV_OPT_INT("batch", t.batch, "N", 1, 1 << 16, "rows in a step")},
+    {WKV_OPT_INT("micro-batch", t.micro_batch, "N", 0, 1 << 16,
+                 "rows that pass at a time, for less memory; gradients are added up over the "
+                 "batch; 0: all rows")},
+    {WKV_OPT_CHOICE("recompute", recompute, "none|light|full",
+                    "what the backward pass computes again instead of keeping it, for less memory: "
+                    "light, what costs little; full, all but the inputs of layers; the result is "
+                    "the same, bit for bit")},
+    {WKV_OPT_TEXT("memory-limit", memory_limit, "SIZE",
+                  "do not begin a run that is going to take more memory: 8GB, 500MB, 2GiB")},
     {WKV_OPT_LONG("steps", t.steps, "N", 1, 1e12, "steps in all")},
     {WKV_OPT_DOUBLE("lr", t.lr, "X", 1e-12, 1e3, "learning rate after the warm-up")},
     {WKV_OPT_DOUBLE("lr-final", t.lr_final, "X", 0, 1e3,
@@ -145,6 +154,7 @@ static void init(void *opts)
     wkv_train_opts_init(&o->t);
     o->t.progress = go_on;
     o->order = o->t.order == WKV_ORDER_RANDOM ? "random" : "sequential";
+    o->recompute = "none";
     o->out = "wkv-out";
     o->save_every = 500;
     o->val_every = 500;
@@ -186,6 +196,17 @@ static bool settle_rows(options *o, const wkv_args *args, bool recalled)
     return true;
 }
 
+static bool settle_memory(options *o)
+{
+    /* Runs that an earlier version began say nothing of it. */
+    const char *recompute = o->recompute != NULL ? o->recompute : "none";
+    o->t.recompute = strcmp(recompute, "full") == 0    ? WKV_TRAIN_RECOMPUTE_FULL
+                     : strcmp(recompute, "light") == 0 ? WKV_TRAIN_RECOMPUTE_LIGHT
+                                                       : WKV_TRAIN_RECOMPUTE_NONE;
+    return o->memory_limit == NULL || wkv_cli_parse_bytes(o->memory_limit, &o->t.memory_limit) ||
+           usage("--memory-limit: expected a size such as 8GB, 500MB or 2GiB");
+}
+
 /* Completes the options of a new run, or those recalled from its folder; false after a
  * message. */
 static bool settle(options *o, const wkv_args *args, bool recalled)
@@ -194,7 +215,8 @@ static bool settle(options *o, const wkv_args *args, bool recalled)
         fprintf(stderr, "wkv train: --data is missing\nSee 'wkv train --help'.\n");
         return false;
     }
-    if (!settle_rows(o, args, recalled) || !wkv_train_tune_settle(&o->tune, &o->t))
+    if (!settle_rows(o, args, recalled) || !settle_memory(o) ||
+        !wkv_train_tune_settle(&o->tune, &o->t))
         return false;
     wkv_train_data_fill(&o->sources, &o->data, &o->t);
     o->sample.seed = o->t.seed;

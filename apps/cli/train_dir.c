@@ -56,8 +56,9 @@ void wkv_train_dir_deinit(wkv_train_dir *d)
 static bool may_change(const char *name)
 {
     static const char *const names[] = {
-        "threads",       "save-every",  "val-every",    "plot",          "keep",  "keep-every",
-        "sample-prompt", "sample-file", "sample-every", "sample-tokens", "guard", "guard-stop"};
+        "threads",    "save-every",    "val-every",   "plot",         "keep",
+        "keep-every", "sample-prompt", "sample-file", "sample-every", "sample-tokens",
+        "recompute",  "memory-limit",  "guard",       "guard-stop"};
     for (size_t i = 0; i < WKV_COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "cli/curves.h"
 #include "common/plot.h"
@@ -22,23 +21,42 @@ static const char *format_time(double seconds, char *buf)
     return buf;
 }
 
+/* What the run is going to take, before it takes it. */
+static void tell_memory(const wkv_trainer *t)
+{
+    wkv_train_memory m;
+    char text[32];
+    wkv_trainer_memory(t, &m);
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } parts[] = {
+        {"parameters", m.parameters},   {"gradients", m.gradients},  {"moments", m.moments},
+        {"activations", m.activations}, {"work space", m.workspace}, {"data", m.data},
+        {"program", m.program},
+    };
+    fprintf(stderr, "memory: %sB", wkv_cli_short((double)m.total, text));
+    for (size_t i = 0; i < WKV_COUNT(parts); i++)
+        fprintf(stderr, "%s %s %sB", i == 0 ? ":" : ",", parts[i].name,
+                wkv_cli_short((double)parts[i].bytes, text));
+    fputc('\n', stderr);
+}
+
 void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_watch *watch)
 {
-    char parameters[32], tokens[32], held[32], memory[32], trained[32] = "";
-    *v = (wkv_train_view){.val_loss = NAN, .watch = watch};
+    char parameters[32], tokens[32], held[32], trained[32] = "";
+    *v = (wkv_train_view){.val_loss = NAN, .trainer = t, .watch = watch};
     wkv_trainer_describe(t, &v->info);
     v->first = v->info.step;
     v->peak = wkv_measure_flops(v->info.threads, 0.2);
     if (v->info.trained != v->info.parameters)
         wkv_cli_short((double)v->info.trained, trained);
-    fprintf(stderr,
-            "%s, %s parameters%s%s%s; %s tokens to learn from, %s held out; %sB of memory\n",
-            v->info.arch, wkv_cli_short((double)v->info.parameters, parameters),
+    fprintf(stderr, "%s, %s parameters%s%s%s; %s tokens to learn from, %s held out\n", v->info.arch,
+            wkv_cli_short((double)v->info.parameters, parameters),
             trained[0] != '\0' ? " of a frozen model, " : "", trained,
-            trained[0] != '\0' ? " trained" : "",
-            wkv_cli_short((double)v->info.tokens, tokens),
-            wkv_cli_short((double)v->info.val_tokens, held),
-            wkv_cli_short((double)v->info.memory, memory));
+            trained[0] != '\0' ? " trained" : "", wkv_cli_short((double)v->info.tokens, tokens),
+            wkv_cli_short((double)v->info.val_tokens, held));
+    tell_memory(t);
     if (v->info.step > 0)
         fprintf(stderr, "going on after step %lld\n", (long long)v->info.step);
     v->start = wkv_term_clock();
@@ -57,10 +75,11 @@ static void say_skipped(const wkv_step *s)
 }
 
 /* The most memory that the process has had so far. */
-static double memory(void)
+static double memory(const wkv_train_view *v)
 {
-    struct rusage u;
-    return getrusage(RUSAGE_SELF, &u) == 0 ? 1024.0 * (double)u.ru_maxrss : 0.0;
+    wkv_train_memory m;
+    wkv_trainer_memory(v->trainer, &m);
+    return (double)m.peak;
 }
 
 /* In a file or pipe a line a second is enough for the first minute, and then one in ten. */
@@ -85,7 +104,7 @@ static void format_line(const wkv_train_view *v, const wkv_step *s, char *text, 
              "step %lld/%lld  loss %.3f  lr %.2g  norm %.2g  %s tok/s  %.0f%%  %s left  %sB",
              (long long)s->step, (long long)steps, v->loss, s->lr, s->grad_norm,
              wkv_cli_short(v->rate, rate), v->peak > 0 ? 100.0 * flops / v->peak : 0.0,
-             format_time(each * (double)(steps - s->step), left), wkv_cli_short(memory(), used));
+             format_time(each * (double)(steps - s->step), left), wkv_cli_short(memory(v), used));
 }
 
 void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
@@ -138,7 +157,7 @@ static void draw_curve(const wkv_train_dir *d)
 
 void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot)
 {
-    char took[32], tokens[32];
+    char took[32], tokens[32], peak[32], foreseen[32];
     wkv_term_progress_end();
     fflush(stderr);
     if (plot)
@@ -151,5 +170,10 @@ void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_ste
     }
     if (!isnan(v->val_loss))
         printf("validation    %.4f\n", v->val_loss);
+    wkv_train_memory m;
+    wkv_trainer_memory(v->trainer, &m);
+    if (m.peak > 0)
+        printf("memory        %sB at most, %sB foreseen\n", wkv_cli_short((double)m.peak, peak),
+               wkv_cli_short((double)m.total, foreseen));
     printf("%-13s %s\n", d->made, d->model);
 }

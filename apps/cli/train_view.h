@@ -8,6 +8,7 @@
 #include "cli/train_watch.h"
 
 typedef struct wkv_train_view {
+    const wkv_trainer *trainer;
     wkv_trainer_info info;
     wkv_train_watch *watch; /* borrowed, or NULL */
     double peak;            /* floating point operations per second that this machine reaches */

@@ -36,6 +36,14 @@ typedef enum wkv_tune {
     WKV_TUNE_STATE     /* the states that texts begin with (RWKV-5, 6 and 7) */
 } wkv_tune;
 
+/* What of the forward pass is computed again for the backward pass instead of kept: all give
+ * the same bits, with less memory and more time. */
+typedef enum wkv_train_recompute {
+    WKV_TRAIN_RECOMPUTE_NONE = 0,
+    WKV_TRAIN_RECOMPUTE_LIGHT, /* norms, mixes, activations: what costs little */
+    WKV_TRAIN_RECOMPUTE_FULL   /* everything but the inputs of layers */
+} wkv_train_recompute;
+
 /* One of several sources. */
 enum { WKV_TRAIN_SOURCES = 16 };
 typedef struct wkv_train_source {
@@ -88,7 +96,12 @@ typedef struct wkv_train_opts {
      * (docs/training.md). */
     double guard;       /* 0: only what is not finite is skipped; 10 */
     int32_t guard_stop; /* so many in a row are an error; 10 */
+
+    /* Memory. */
+    int32_t micro_batch; /* rows that pass at a time, their gradients added up; 0: all */
+    wkv_train_recompute recompute;
     int32_t reserved32;
+    uint64_t memory_limit; /* bytes: opening fails when the run is to take more; 0: none */
 
     /* Called during a validation with the tokens done, of how many; false ends it.  Or NULL. */
     bool (*progress)(void *user, uint64_t done, uint64_t total);
@@ -100,14 +113,15 @@ typedef struct wkv_train_opts {
     double lora_alpha;        /* LORA: alpha / rank is the factor of a change; 0: rank */
     const char *lora_targets; /* LORA, PISSA: matrices, with commas: "att,ffn.key", "head",
                                  "blocks.3"; NULL: all of the layers */
-    uint64_t reserved[8];
+    uint64_t reserved[6];
 } wkv_train_opts;
 
 /* rwkv7, 4 layers, width 128, head size 32, bytes, ctx 64, batch 12, 2000 steps, and
  * the reference trainer's optimiser. */
 WKV_API void wkv_train_opts_init(wkv_train_opts *o);
 
-/* Builds (or reads) the model and opens the data.  Errors name the option or file.
+/* Builds (or reads) the model and opens the data.  Errors name the option or file; E_MEMORY
+ * when there is not enough, or more than memory_limit would be needed, with the figures.
  * The caller owns *out; on failure *out is NULL. */
 WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts, wkv_error *err);
 WKV_API void wkv_trainer_close(wkv_trainer **t);
@@ -178,10 +192,25 @@ typedef struct wkv_trainer_info {
 
 WKV_API void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info);
 
+/* The memory of a run, in bytes, as predicted before the first step. */
+typedef struct wkv_train_memory {
+    uint64_t parameters, gradients, moments;
+    uint64_t activations; /* what forward keeps for backward */
+    uint64_t workspace;   /* of operations, with states and the step's tokens */
+    uint64_t data;        /* texts in memory; mapped files do not count */
+    uint64_t program;     /* what the process held already */
+    uint64_t total;
+    uint64_t peak; /* the most that the process has held so far; 0 where that is unknown */
+    uint64_t reserved[3];
+} wkv_train_memory;
+
+WKV_API void wkv_trainer_memory(const wkv_trainer *t, wkv_train_memory *m);
+
 /* Saves weights, moments, step, seed and position to one file, atomically; restores
  * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options
  * or data fails with E_SHAPE, naming the option and both values, and leaves it unchanged; only
- * threads and held-out data may differ.  E_FORMAT when the file's checksum does not match. */
+ * threads, held-out data, recompute and memory_limit may differ.  E_FORMAT when the file's
+ * checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
 

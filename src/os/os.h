@@ -27,6 +27,11 @@ void wkv_map_close(wkv_map *m);
  * nothing.  Best before they are first touched. */
 void wkv_prefer_large_pages(void *p, size_t n);
 
+/* Bytes of memory that this process holds, and the most that it has held; 0 where the system
+ * does not say. */
+uint64_t wkv_memory_now(void);
+uint64_t wkv_memory_peak(void);
+
 /* ---- writing: beside, fsync, rename ------------------------------------------- */
 
 /* A file being written.  Nothing shows under its final name before commit. */

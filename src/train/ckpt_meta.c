@@ -78,6 +78,7 @@ static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
         wkv_crc32c(0, t->train.weight, (size_t)t->train.n * sizeof t->train.weight[0]));
     add_int(m, "train.ctx", o->ctx);
     add_int(m, "train.batch", o->batch);
+    add_int(m, "train.micro_batch", t->work.o.piece);
     add(m, "train.order", "%s", o->order == WKV_ORDER_RANDOM ? "random" : "sequential");
     add(m, "train.rows", "%s", rows[o->rows]);
     add_int(m, "train.bptt", o->bptt);

@@ -27,8 +27,8 @@ static int next_slice(int slice, int left)
 }
 
 /* dhidden NULL: the loss alone. */
-static double run(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                  const real *hidden, const int32_t *target, int rows, real scale, double *each)
+static void run(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
+                const real *hidden, const int32_t *target, int rows, real scale, double *each)
 {
     int V = cfg->dim[WKV_DIM_V], C = cfg->dim[WKV_DIM_C];
     int slice = slice_rows(V);
@@ -44,25 +44,30 @@ static double run(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real
             wkv_head_bwd(x, w, dhidden + at, logits, hidden + at, n);
     }
     wkv_arena_reset(x->scratch, mark);
-    double sum = 0;
+}
+
+static void add_up(const wkv_exec *x, const double *each, int rows, double *sum)
+{
     for (int r = 0; r < rows && !wkv_exec_measuring(x); r++)
-        sum += each[r];
-    return sum;
+        *sum += each[r];
 }
 
-double wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
-                    const int32_t *target, int rows, double *each)
+void wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
+                  const int32_t *target, int rows, double *each, double *sum)
 {
-    return run(x, cfg, w, NULL, hidden, target, rows, 0, each);
+    run(x, cfg, w, NULL, hidden, target, rows, 0, each);
+    add_up(x, each, rows, sum);
 }
 
-double wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                     const real *hidden, const int32_t *target, int rows, int64_t learnt,
-                     double *each)
+void wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
+                   const real *hidden, const int32_t *target, int rows, int64_t learnt,
+                   double *each, double *sum)
 {
-    if (learnt > 0)
-        return run(x, cfg, w, dhidden, hidden, target, rows, 1 / (real)learnt, each);
+    if (learnt > 0) {
+        run(x, cfg, w, dhidden, hidden, target, rows, 1 / (real)learnt, each);
+        add_up(x, each, rows, sum);
+        return;
+    }
     memset(dhidden, 0, (size_t)rows * (size_t)cfg->dim[WKV_DIM_C] * sizeof *dhidden);
     memset(each, 0, (size_t)rows * sizeof *each);
-    return 0;
 }

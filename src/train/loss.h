@@ -8,15 +8,16 @@
 
 #include "arch/arch.h"
 
-/* Sum over rows of -log p(target), in nats; rows whose target is negative have none.  hidden
- * (rows, C).  each: the loss of every row, 0 where there is none. */
-double wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
-                    const int32_t *target, int rows, double *each);
+/* *sum += -log p(target) of every row, in nats and in order, so that the pieces of a batch add up
+ * to the bits of the whole; rows whose target is negative have none.  hidden (rows, C).  each:
+ * the loss of every row, 0 where there is none. */
+void wkv_loss_sum(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, const real *hidden,
+                  const int32_t *target, int rows, double *each, double *sum);
 
 /* The same, and the gradients of the sum divided by `learnt`, which is how many targets the
  * whole step has: dhidden (rows, C) =, the head's +=. */
-double wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
-                     const real *hidden, const int32_t *target, int rows, int64_t learnt,
-                     double *each);
+void wkv_loss_grad(wkv_exec *x, const wkv_config *cfg, const wkv_weights *w, real *dhidden,
+                   const real *hidden, const int32_t *target, int rows, int64_t learnt,
+                   double *each, double *sum);
 
 #endif

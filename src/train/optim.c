@@ -8,13 +8,11 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-static real *zeros(size_t n)
+static real *allocate(size_t n)
 {
     real *p = n <= SIZE_MAX / sizeof(real) ? wkv_malloc_aligned(n * sizeof(real)) : NULL;
-    if (p != NULL) {
+    if (p != NULL)
         wkv_prefer_large_pages(p, n * sizeof(real));
-        memset(p, 0, n * sizeof(real));
-    }
     return p;
 }
 
@@ -38,7 +36,7 @@ wkv_status wkv_optim_init(wkv_optim *o, const wkv_dev *dev, size_t n, wkv_error 
     o->n = n;
     o->dev = dev;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        *arrays[i] = zeros(n);
+        *arrays[i] = allocate(n);
         if (*arrays[i] == NULL)
             WKV_FAIL(err, WKV_E_MEMORY,
                      "out of memory for weights, gradients and moments of %zu parameters", n);
@@ -46,6 +44,13 @@ wkv_status wkv_optim_init(wkv_optim *o, const wkv_dev *dev, size_t n, wkv_error 
     if (!wkv_arena_init(&o->scratch, measure(o)))
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the optimiser's scratch");
     return WKV_OK;
+}
+
+void wkv_optim_clear(wkv_optim *o)
+{
+    real *arrays[] = {o->param, o->grad, o->m, o->v};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+        memset(arrays[i], 0, o->n * sizeof(real));
 }
 
 void wkv_optim_deinit(wkv_optim *o)

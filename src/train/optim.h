@@ -25,10 +25,13 @@ typedef struct wkv_optim {
     wkv_arena scratch; /* what the operations need */
 } wkv_optim;
 
-/* Allocates the arrays, all zero, for n reals; dev is borrowed.  Zero *o before; deinit
- * in any case. */
+/* Allocates the arrays for n reals, and touches none of them; dev is borrowed.  Zero *o before;
+ * deinit in any case. */
 wkv_status wkv_optim_init(wkv_optim *o, const wkv_dev *dev, size_t n, wkv_error *err);
 void wkv_optim_deinit(wkv_optim *o);
+
+/* Sets all of them to zero. */
+void wkv_optim_clear(wkv_optim *o);
 
 /* Finds the groups of what lies in the arrays. */
 wkv_status wkv_optim_group(wkv_optim *o, const wkv_trained *trained, wkv_error *err);

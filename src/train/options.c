@@ -55,6 +55,7 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
         {"ctx", o->ctx, 1, 1 << 20},
         {"batch", o->batch, 1, 1 << 16},
         {"bptt", o->bptt, 1, 1 << 16},
+        {"micro-batch", o->micro_batch, 0, 1 << 16},
         {"steps", (double)o->steps, 1, 1e12},
         {"lr", o->lr, 1e-12, 1e3},
         {"lr-final", o->lr_final, 0, 1e3},
@@ -112,6 +113,8 @@ static wkv_status check_rows(const wkv_train_opts *o, wkv_error *err)
         WKV_FAIL(err, WKV_E_ARGUMENT, "order: %d is neither random nor sequential", (int)o->order);
     if (o->rows != WKV_ROWS_STREAM && o->rows != WKV_ROWS_PACK && o->rows != WKV_ROWS_CARRY)
         WKV_FAIL(err, WKV_E_ARGUMENT, "rows: %d is not known", (int)o->rows);
+    if (o->recompute < WKV_TRAIN_RECOMPUTE_NONE || o->recompute > WKV_TRAIN_RECOMPUTE_FULL)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "recompute: %d is not known", (int)o->recompute);
     if (o->bptt > 1 && o->rows != WKV_ROWS_CARRY)
         WKV_FAIL(err, WKV_E_ARGUMENT,
                  "bptt: gradients through %d windows need states that are carried", o->bptt);

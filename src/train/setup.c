@@ -6,6 +6,8 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "os/os.h"
+#include "train/memory.h"
 #include "train/trainer.h"
 
 /* ---- vocabulary ------------------------------------------------------------------------ */
@@ -132,8 +134,9 @@ static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *
     return WKV_OK;
 }
 
-/* ---- model ------------------------------------------------------------------------------ */
+/* ---- model and memory ----------------------------------------------------------------- */
 
+/* Room for them; no value is set yet, but where a part of a model is tuned. */
 static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
                                wkv_error *err)
 {
@@ -150,11 +153,59 @@ static wkv_status make_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
             wkv_trained_add_param(&t->trained, &t->cfg, i);
     WKV_TRY(wkv_optim_init(&t->optim, t->dev, t->trained.size, err));
     WKV_TRY(wkv_weights_flat(&t->weights, &t->cfg, t->present, t->optim.param, t->optim.grad, err));
-    WKV_TRY(wkv_optim_group(&t->optim, &t->trained, err));
+    return wkv_optim_group(&t->optim, &t->trained, err);
+}
+
+static wkv_status fill_weights(wkv_trainer *t, const wkv_train_opts *o, const wkv_store *init,
+                               wkv_error *err)
+{
+    if (o->tune != WKV_TUNE_FULL)
+        return WKV_OK; /* it is all there */
+    wkv_optim_clear(&t->optim);
     if (init == NULL)
         return wkv_weights_create(&t->weights, &t->cfg, t->dev, o->seed, o->lr, err);
     wkv_status s = wkv_weights_load(&t->weights, &t->cfg, init, err);
     return s == WKV_OK ? s : wkv_error_prefix(err, s, o->init);
+}
+
+/* What a library of products holds once it has made one counts as the program's memory: it
+ * differs from machine to machine and is no part of the run. */
+static wkv_status wake_products(const wkv_trainer *t, wkv_error *err)
+{
+    enum { SIDE = 64 };
+    real *values = wkv_calloc((size_t)3 * SIDE * SIDE, sizeof *values);
+    wkv_arena scratch;
+    if (values == NULL || !wkv_arena_init(&scratch, 64)) {
+        wkv_free(values);
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a product of %d rows", (int)SIDE);
+    }
+    wkv_exec x = {.dev = t->dev, .scratch = &scratch};
+    const wkv_weight W = {.data = values, .dtype = WKV_DTYPE_REAL, .rows = SIDE, .cols = SIDE};
+    t->dev->matmul(&x, values + 2 * SIDE * SIDE, values + SIDE * SIDE, &W, SIDE, false);
+    wkv_arena_deinit(&scratch);
+    wkv_free(values);
+    return WKV_OK;
+}
+
+static wkv_status plan_work(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
+{
+    static const wkv_recompute recompute[] = {
+        [WKV_TRAIN_RECOMPUTE_NONE] = WKV_RECOMPUTE_NONE,
+        [WKV_TRAIN_RECOMPUTE_LIGHT] = WKV_RECOMPUTE_LIGHT,
+        [WKV_TRAIN_RECOMPUTE_FULL] = WKV_RECOMPUTE_FULL,
+    };
+    const wkv_work_opts work = {
+        .B = o->batch,
+        .T = o->ctx,
+        .piece = o->micro_batch > 0 && o->micro_batch < o->batch ? o->micro_batch : o->batch,
+        .per_row = wkv_feed_per_row(wkv_trainer_feed_opts(t, false).kind, o->ctx),
+        .carry = o->rows == WKV_ROWS_CARRY,
+        .windows = o->bptt,
+        .validates = t->val.n > 0,
+        .recompute = recompute[o->recompute],
+    };
+    WKV_TRY(wkv_work_plan(&t->work, t->dev, &t->cfg, &t->weights, &work, err));
+    return wkv_trainer_check_memory(t, o->memory_limit, err);
 }
 
 /* Models whose texts end cannot learn from longer ones. */
@@ -196,17 +247,14 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
         WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), &sizes, err));
     }
     WKV_TRY(check_reach(t, o, err));
-    WKV_TRY(make_weights(t, o, init, err));
     wkv_feed_opts feed = wkv_trainer_feed_opts(t, false);
     WKV_TRY(wkv_feed_open(&t->feed, &feed, &t->train, err));
-    const wkv_work_opts work = {
-        .B = o->batch,
-        .T = o->ctx,
-        .per_row = wkv_feed_per_row(feed.kind, o->ctx),
-        .carry = o->rows == WKV_ROWS_CARRY,
-        .windows = o->bptt,
-    };
-    return wkv_work_init(&t->work, t->dev, &t->cfg, &t->weights, &work, err);
+    WKV_TRY(wake_products(t, err));
+    t->held = wkv_memory_now();
+    WKV_TRY(make_weights(t, o, init, err));
+    WKV_TRY(plan_work(t, o, err));
+    WKV_TRY(fill_weights(t, o, init, err));
+    return wkv_work_allocate(&t->work, err);
 }
 
 wkv_status wkv_trainer_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)

@@ -227,19 +227,10 @@ static uint64_t parameters(const wkv_trainer *t)
     return n;
 }
 
-static uint64_t frozen_bytes(const wkv_trainer *t)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < wkv_params_count(&t->cfg); i++) {
-        const wkv_weight *w = wkv_weights_at(&t->weights, &t->cfg, i);
-        if (w->data != NULL && w->grad == NULL)
-            n += (uint64_t)w->rows * (uint64_t)w->cols;
-    }
-    return n * sizeof(real);
-}
-
 void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
 {
+    wkv_train_memory memory;
+    wkv_trainer_memory(t, &memory);
     *info = (wkv_trainer_info){
         .step = t->step,
         .steps = t->opts.steps,
@@ -247,7 +238,7 @@ void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
         .trained = wkv_trained_count(&t->trained),
         .tokens = t->train.tokens,
         .val_tokens = t->val.tokens,
-        .memory = 4 * (uint64_t)t->optim.n * sizeof(real) + frozen_bytes(t) + t->work.bytes,
+        .memory = memory.total - memory.program - memory.data,
         .flops_per_token = flops_per_token(t),
         .threads = t->dev->threads,
         .magic_prime_used = wkv_feed_magic(t->feed),

@@ -1,6 +1,7 @@
 /* train/trainer.h - what a trainer holds; shared by the files that make it up.
  *   options.c  the options, checked       setup.c  opening: device, model, data, memory
  *   tune.c     the model, where only a part of it is trained
+ *   memory.c   what it will take
  *   trainer.c  steps and validation       ckpt.c   save and restore     export.c  the model */
 #ifndef WKV_TRAIN_TRAINER_H
 #define WKV_TRAIN_TRAINER_H
@@ -32,7 +33,8 @@ struct wkv_trainer {
     wkv_feed *feed;     /* of train */
     wkv_work work;
     wkv_guard guard;
-    int64_t step; /* steps done, those that were skipped among them */
+    int64_t step;  /* steps done, those that were skipped among them */
+    uint64_t held; /* bytes that the process held before the model was made */
 };
 
 /* E_ARGUMENT, naming the option, its value and its range. */

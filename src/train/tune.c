@@ -271,6 +271,7 @@ wkv_status wkv_tuning_setup(wkv_trainer *t, const wkv_train_opts *o, wkv_error *
     else
         WKV_TRY(list_factors(t, o, err));
     WKV_TRY(wkv_optim_init(&t->optim, t->dev, t->trained.size, err));
+    wkv_optim_clear(&t->optim);
     WKV_TRY(wkv_optim_group(&t->optim, &t->trained, err));
     if (o->tune == WKV_TUNE_STATE) {
         place_states(t);

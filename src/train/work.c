@@ -21,9 +21,10 @@ static real *kept_before(const wkv_work *w, int j)
     return w->kept + (size_t)j * (size_t)w->o.B * state_size(w);
 }
 
+/* The row of the step in which sequence i of the piece lies. */
 static int row_of(const wkv_work *w, const wkv_window *win, int i)
 {
-    return win->start[i] / w->o.T;
+    return w->first + win->start[i] / w->o.T;
 }
 
 static bool last_of_row(const wkv_work *w, const wkv_window *win, int i)
@@ -69,7 +70,7 @@ static void first_gradients(wkv_work *w, const wkv_window *win)
             wkv_state_start_bwd(w->cfg, w->weights, w->dstate[i]);
     if (w->dkept == NULL)
         return;
-    memset(w->dkept, 0, (size_t)w->o.B * n * sizeof *w->dkept);
+    memset(w->dkept + (size_t)w->first * n, 0, (size_t)win->B * n * sizeof *w->dkept);
     for (int i = 0; i < win->n; i++)
         if (win->kept[i] >= 0)
             memcpy(w->dkept + (size_t)win->kept[i] * n, w->dstate[i], n * sizeof *w->dkept);
@@ -77,9 +78,33 @@ static void first_gradients(wkv_work *w, const wkv_window *win)
 
 /* ---- passes ----------------------------------------------------------------------------- */
 
-static size_t hidden_size(const wkv_work *w)
+static size_t hidden_size(const wkv_work *w, const wkv_window *win)
 {
-    return (size_t)w->o.B * (size_t)w->o.T * (size_t)w->cfg->dim[WKV_DIM_C];
+    return (size_t)win->B * (size_t)win->T * (size_t)w->cfg->dim[WKV_DIM_C];
+}
+
+/* The part of a window that is rows [first, first + piece); its sequences are all of those that
+ * lie in these rows. */
+static wkv_window take_piece(wkv_work *w, const wkv_window *win, int first)
+{
+    wkv_window p = *win;
+    size_t at = (size_t)first * (size_t)win->T;
+    int begin = 0, from = first * win->T;
+    p.B = win->B - first < w->o.piece ? win->B - first : w->o.piece;
+    while (begin < win->n && win->start[begin] < from)
+        begin++;
+    p.n = 0;
+    while (begin + p.n < win->n && win->start[begin + p.n] < from + p.B * win->T) {
+        w->start[p.n] = win->start[begin + p.n] - from;
+        p.n++;
+    }
+    w->start[p.n] = p.B * win->T;
+    p.start = w->start;
+    p.kept = win->kept + begin;
+    p.ids = win->ids + at;
+    p.targets = win->targets + at;
+    w->first = first;
+    return p;
 }
 
 static wkv_pass begin(wkv_work *w, const wkv_window *win)
@@ -93,28 +118,34 @@ static wkv_pass begin(wkv_work *w, const wkv_window *win)
         .seqs = {.n = win->n, .start = win->start},
         .ids = win->ids,
         .state = w->state,
+        .recompute = w->o.recompute,
     };
 }
 
-/* Forward; with a loss into w->loss when it is wanted. */
-static double forward(wkv_work *w, const wkv_window *win, bool want_loss)
+/* Where the losses of a piece go. */
+static double *losses(const wkv_work *w)
 {
-    int rows = w->o.B * w->o.T;
+    return w->loss + (size_t)w->first * (size_t)w->o.T;
+}
+
+/* Forward; losses into w->loss and added to *sum, where it is not NULL. */
+static void forward(wkv_work *w, const wkv_window *win, double *sum)
+{
     wkv_pass p = begin(w, win);
-    p.hidden = wkv_arena_reals(&w->scratch, hidden_size(w));
+    p.hidden = wkv_arena_reals(&w->scratch, hidden_size(w, win));
     w->cfg->arch->forward(&p);
-    if (!want_loss)
-        return 0;
-    return wkv_loss_sum(&p.exec, w->cfg, w->weights, p.hidden, win->targets, rows, w->loss);
+    if (sum != NULL)
+        wkv_loss_sum(&p.exec, w->cfg, w->weights, p.hidden, win->targets, win->B * win->T,
+                     losses(w), sum);
 }
 
 /* Forward, loss and backward; the gradients are those of the sum over `learnt` targets
  * divided by their number.  leave: where the last states go between the two, or NULL. */
-static double both(wkv_work *w, const wkv_window *win, int64_t learnt, real *leave)
+static void both(wkv_work *w, const wkv_window *win, int64_t learnt, real *leave, double *sum)
 {
     wkv_pass p = begin(w, win);
-    real *dhidden = wkv_arena_reals(&w->tape, hidden_size(w));
-    p.hidden = wkv_arena_reals(&w->tape, hidden_size(w));
+    real *dhidden = wkv_arena_reals(&w->tape, hidden_size(w, win));
+    p.hidden = wkv_arena_reals(&w->tape, hidden_size(w, win));
     p.dhidden = dhidden;
     p.tape = &w->tape;
     p.saved = memset(w->saved, 0, w->saved_bytes);
@@ -122,10 +153,9 @@ static double both(wkv_work *w, const wkv_window *win, int64_t learnt, real *lea
     w->cfg->arch->forward(&p);
     if (leave != NULL)
         keep_states(w, win, leave);
-    double sum = wkv_loss_grad(&p.exec, w->cfg, w->weights, dhidden, p.hidden, win->targets,
-                               w->o.B * w->o.T, learnt, w->loss);
+    wkv_loss_grad(&p.exec, w->cfg, w->weights, dhidden, p.hidden, win->targets, win->B * win->T,
+                  learnt, losses(w), sum);
     w->cfg->arch->backward(&p);
-    return sum;
 }
 
 /* ---- memory of the arenas ------------------------------------------------------------------ */
@@ -138,21 +168,27 @@ static bool allocate_arena(wkv_arena *a, size_t bytes)
     return true;
 }
 
-/* What both kinds of pass over the window need. */
-static void measure(wkv_work *w, const wkv_window *win, size_t *scratch, size_t *tape)
+/* Raises the arenas' sizes to what passes over a piece need: forward and backward, or forward
+ * without a tape. */
+static void measure(wkv_work *w, const wkv_window *win, bool backward)
 {
+    double sum = 0;
     wkv_arena held_scratch = w->scratch, held_tape = w->tape;
     wkv_arena_measure(&w->scratch);
     wkv_arena_measure(&w->tape);
-    both(w, win, 1, NULL);
-    forward(w, win, true);
-    *scratch = w->scratch.peak > *scratch ? w->scratch.peak : *scratch;
-    *tape = w->tape.peak > *tape ? w->tape.peak : *tape;
+    if (backward)
+        both(w, win, 1, NULL, &sum);
+    else
+        forward(w, win, &sum);
+    if (w->scratch.peak > w->scratch_bytes)
+        w->scratch_bytes = w->scratch.peak;
+    if (w->tape.peak > w->tape_bytes)
+        w->tape_bytes = w->tape.peak;
     w->scratch = held_scratch;
     w->tape = held_tape;
 }
 
-static bool grow(wkv_arena *a, size_t size)
+static bool grow(wkv_arena *a, uint64_t size)
 {
     if (size <= a->size)
         return true;
@@ -160,45 +196,52 @@ static bool grow(wkv_arena *a, size_t size)
     return allocate_arena(a, size);
 }
 
-/* Makes room for a window, whose sequences may be cut otherwise than was foreseen. */
-static wkv_status fit(wkv_work *w, const wkv_window *win, wkv_error *err)
+static wkv_status out_of_memory(const wkv_work *w, wkv_error *err)
 {
-    size_t scratch = w->scratch.size, tape = w->tape.size;
-    if (w->o.per_row == 1)
+    uint64_t bytes = w->scratch_bytes + w->tape_bytes + w->other_bytes;
+    WKV_FAIL(err, WKV_E_MEMORY,
+             "out of memory for activations of %d rows of %d tokens (%llu bytes); try recompute "
+             "full, a smaller micro-batch, or a smaller batch or ctx",
+             w->o.piece, w->o.T, (unsigned long long)bytes);
+}
+
+/* Makes room for a piece, whose sequences may be cut otherwise than was foreseen. */
+static wkv_status fit(wkv_work *w, const wkv_window *win, bool backward, wkv_error *err)
+{
+    if (w->o.per_row == 1 && (backward || w->o.validates))
         return WKV_OK;
-    measure(w, win, &scratch, &tape);
-    w->bytes += scratch - w->scratch.size + (tape - w->tape.size);
-    if (!grow(&w->scratch, scratch) || !grow(&w->tape, tape))
-        WKV_FAIL(err, WKV_E_MEMORY,
-                 "out of memory for activations of %d sequences (%llu bytes); try a smaller batch "
-                 "or ctx",
-                 win->n, (unsigned long long)w->bytes);
+    measure(w, win, backward);
+    if (w->o.windows > 1)
+        measure(w, win, false);
+    if (!grow(&w->scratch, w->scratch_bytes) || !grow(&w->tape, w->tape_bytes))
+        return out_of_memory(w, err);
     return WKV_OK;
 }
 
-/* Every row cut into `each` sequences, all but the last of them one token long: with the
- * most sequences, and with the longest, a window is at its largest. */
+/* The first piece, every row of it cut into `each` sequences, all but the last of them one token
+ * long: with the most sequences, and with the longest, a window is at its largest. */
 static void cut_evenly(const wkv_work *w, wkv_window *win, int each)
 {
     each = each < w->o.T ? each : w->o.T;
     win->n = 0;
-    for (int b = 0; b < w->o.B; b++)
+    win->B = w->o.piece;
+    for (int b = 0; b < win->B; b++)
         for (int i = 0; i < each; i++) {
             win->kept[win->n] = -1;
             win->start[win->n++] = b * w->o.T + i;
         }
-    win->start[win->n] = w->o.B * w->o.T;
+    win->start[win->n] = win->B * w->o.T;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* count * size bytes, zeroed, counted in w->bytes; NULL when out of memory. */
+/* count * size bytes, zeroed, counted in w->other_bytes; NULL when out of memory. */
 static void *take(wkv_work *w, size_t count, size_t size)
 {
     uint64_t bytes;
     if (!wkv_mul_ok(count, size, &bytes))
         return NULL;
-    w->bytes += bytes;
+    w->other_bytes += bytes;
     return wkv_calloc(count, size);
 }
 
@@ -229,18 +272,21 @@ static bool allocate_fixed(wkv_work *w)
 {
     const wkv_arch *a = w->cfg->arch;
     size_t B = (size_t)w->o.B, T = (size_t)w->o.T, K = (size_t)w->o.windows;
-    size_t most = B * (size_t)w->o.per_row, state = state_size(w);
+    size_t most = (size_t)w->o.piece * (size_t)w->o.per_row, state = state_size(w);
     w->saved_bytes = a->saved_once + (size_t)w->cfg->layers * a->saved_layer;
     w->window = take(w, K, sizeof *w->window);
+    w->start = take(w, most + 1, sizeof *w->start);
     w->loss = take(w, B * T, sizeof *w->loss);
+    w->sum = take(w, K, sizeof *w->sum);
     w->saved = take(w, 1, w->saved_bytes);
     w->state = take_states(w, most);
-    if (w->window == NULL || w->loss == NULL || w->saved == NULL || w->state == NULL)
+    if (w->window == NULL || w->start == NULL || w->loss == NULL || w->sum == NULL ||
+        w->saved == NULL || w->state == NULL)
         return false;
     for (size_t j = 0; j < K; j++) {
-        if (!wkv_window_init(&w->window[j], w->o.B, w->o.T, (int)most))
+        if (!wkv_window_init(&w->window[j], w->o.B, w->o.T, w->o.B * w->o.per_row))
             return false;
-        w->bytes += wkv_window_bytes(&w->window[j]);
+        w->other_bytes += wkv_window_bytes(&w->window[j]);
     }
     if (w->o.carry && (w->kept = take(w, (K + 2) * B, state * sizeof(real))) == NULL)
         return false;
@@ -252,26 +298,26 @@ static bool allocate_fixed(wkv_work *w)
     return true;
 }
 
-wkv_status wkv_work_init(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
+wkv_status wkv_work_plan(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
                          const wkv_weights *weights, const wkv_work_opts *o, wkv_error *err)
 {
     *w = (wkv_work){.dev = dev, .cfg = cfg, .weights = weights, .o = *o};
-    size_t scratch = 0, tape = 0;
-    bool ok = allocate_fixed(w);
-    if (ok) {
-        for (int each = 1; each <= o->per_row; each += o->per_row > 1 ? o->per_row - 1 : 1) {
-            cut_evenly(w, &w->window[0], each);
-            measure(w, &w->window[0], &scratch, &tape);
-        }
-        w->bytes += scratch + tape;
-        ok = allocate_arena(&w->scratch, scratch) && allocate_arena(&w->tape, tape);
+    if (!allocate_fixed(w))
+        return out_of_memory(w, err);
+    wkv_window win = w->window[0];
+    for (int each = 1; each <= o->per_row; each += o->per_row > 1 ? o->per_row - 1 : 1) {
+        cut_evenly(w, &win, each);
+        measure(w, &win, true);
+        if (o->validates || o->windows > 1)
+            measure(w, &win, false);
     }
-    if (!ok)
-        WKV_FAIL(
-            err, WKV_E_MEMORY,
-            "out of memory for activations of %d rows of %d tokens (%llu bytes); try a smaller "
-            "batch or ctx",
-            o->B, o->T, (unsigned long long)w->bytes);
+    return WKV_OK;
+}
+
+wkv_status wkv_work_allocate(wkv_work *w, wkv_error *err)
+{
+    if (!allocate_arena(&w->scratch, w->scratch_bytes) || !allocate_arena(&w->tape, w->tape_bytes))
+        return out_of_memory(w, err);
     return WKV_OK;
 }
 
@@ -282,7 +328,9 @@ void wkv_work_deinit(wkv_work *w)
     for (int j = 0; w->window != NULL && j < w->o.windows; j++)
         wkv_window_deinit(&w->window[j]);
     wkv_free(w->window);
+    wkv_free(w->start);
     wkv_free(w->loss);
+    wkv_free(w->sum);
     free_states(w->state);
     free_states(w->dstate);
     wkv_free(w->kept);
@@ -293,30 +341,45 @@ void wkv_work_deinit(wkv_work *w)
 
 /* ---- a step --------------------------------------------------------------------------------- */
 
+/* Forward and backward of the rows from `first` on, through all windows. */
+static wkv_status train_piece(wkv_work *w, int first, int64_t learnt, wkv_error *err)
+{
+    int K = w->o.windows;
+    for (int j = 0; j < K; j++) {
+        wkv_window win = take_piece(w, &w->window[j], first);
+        WKV_TRY(fit(w, &win, true, err));
+        if (j + 1 < K) {
+            first_states(w, &win, kept_before(w, j));
+            forward(w, &win, NULL);
+            keep_states(w, &win, kept_before(w, j + 1));
+        }
+    }
+    for (int j = K - 1; j >= 0; j--) {
+        wkv_window win = take_piece(w, &w->window[j], first);
+        first_states(w, &win, w->o.carry ? kept_before(w, j) : NULL);
+        if (w->dstate != NULL)
+            last_gradients(w, &win, j + 1 < K);
+        real *leave = w->o.carry && j + 1 == K ? kept_before(w, K) : NULL;
+        both(w, &win, learnt, leave, &w->sum[j]);
+        if (w->dstate != NULL)
+            first_gradients(w, &win);
+    }
+    return WKV_OK;
+}
+
 wkv_status wkv_work_train(wkv_work *w, double *loss, wkv_error *err)
 {
     int K = w->o.windows;
     int64_t learnt = 0;
     double sum = 0;
-    for (int j = 0; j < K; j++)
-        learnt += w->window[j].learnt;
     for (int j = 0; j < K; j++) {
-        WKV_TRY(fit(w, &w->window[j], err));
-        if (j + 1 < K) {
-            first_states(w, &w->window[j], kept_before(w, j));
-            forward(w, &w->window[j], false);
-            keep_states(w, &w->window[j], kept_before(w, j + 1));
-        }
+        learnt += w->window[j].learnt;
+        w->sum[j] = 0;
     }
-    for (int j = K - 1; j >= 0; j--) {
-        const wkv_window *win = &w->window[j];
-        first_states(w, win, w->o.carry ? kept_before(w, j) : NULL);
-        if (w->dstate != NULL)
-            last_gradients(w, win, j + 1 < K);
-        sum += both(w, win, learnt, w->o.carry && j + 1 == K ? kept_before(w, K) : NULL);
-        if (w->dstate != NULL)
-            first_gradients(w, win);
-    }
+    for (int first = 0; first < w->o.B; first += w->o.piece)
+        WKV_TRY(train_piece(w, first, learnt, err));
+    for (int j = K - 1; j >= 0; j--)
+        sum += w->sum[j];
     *loss = learnt > 0 ? sum / (double)learnt : 0;
     return WKV_OK;
 }
@@ -330,13 +393,16 @@ void wkv_work_commit(wkv_work *w)
 
 wkv_status wkv_work_eval(wkv_work *w, double *sum, wkv_error *err)
 {
-    wkv_window *win = &w->window[0];
     real *kept = w->o.carry ? kept_before(w, w->o.windows + 1) : NULL;
-    WKV_TRY(fit(w, win, err));
-    first_states(w, win, kept);
-    *sum = forward(w, win, true);
-    if (kept != NULL)
-        keep_states(w, win, kept);
+    *sum = 0;
+    for (int first = 0; first < w->o.B; first += w->o.piece) {
+        wkv_window win = take_piece(w, &w->window[0], first);
+        WKV_TRY(fit(w, &win, false, err));
+        first_states(w, &win, kept);
+        forward(w, &win, sum);
+        if (kept != NULL)
+            keep_states(w, &win, kept);
+    }
     return WKV_OK;
 }
 

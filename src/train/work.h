@@ -6,6 +6,9 @@
  * backward, each handing the gradient of its first states to the one before.  So the
  * activations of one window are all that is ever held.
  *
+ * A window may be taken in pieces, some rows at a time, for less memory: rows know nothing of
+ * each other.  The gradients of pieces are added up.
+ *
  * Arenas are sized by running the same code with arenas that only measure. */
 #ifndef WKV_TRAIN_WORK_H
 #define WKV_TRAIN_WORK_H
@@ -15,9 +18,12 @@
 
 typedef struct wkv_work_opts {
     int B, T;
-    int per_row; /* sequences that a row may hold */
-    bool carry;  /* rows keep their states from window to window */
-    int windows; /* of a step; 1 unless carry */
+    int piece;      /* rows that pass at a time, 1 to B */
+    int per_row;    /* sequences that a row may hold */
+    bool carry;     /* rows keep their states from window to window */
+    int windows;    /* of a step; 1 unless carry */
+    bool validates; /* there will be passes without gradients, too */
+    wkv_recompute recompute;
 } wkv_work_opts;
 
 typedef struct wkv_work {
@@ -27,20 +33,27 @@ typedef struct wkv_work {
     wkv_work_opts o;
     wkv_arena scratch, tape;
     wkv_window *window; /* [windows]: what the next step is about; validation uses the first */
+    int32_t *start;     /* wkv_window.start of the piece that passes */
+    int first;          /* its first row */
     double *loss;       /* (B, T): of each token of the window last passed; 0 where masked */
-    real **state;       /* [B per_row]: a state for each sequence of a window */
+    double *sum;        /* [windows]: their losses */
+    real **state;       /* [piece per_row]: a state for each sequence of a piece */
     real **dstate;      /* the same, their gradients; where windows > 1 or the start is trained */
     real *kept;         /* carry: (windows + 2, B) states: before each window of the step,
                            after the last, and those of validation */
     real *dkept;        /* (B) gradients of the states between two windows; windows > 1 */
     void *saved;        /* the architecture's records for its backward pass */
     size_t saved_bytes;
-    uint64_t bytes; /* of everything here */
+    uint64_t scratch_bytes, tape_bytes; /* what the arenas take */
+    uint64_t other_bytes;               /* and all else here */
 } wkv_work;
 
-/* dev, cfg and weights are borrowed.  Zero *w before; deinit in any case. */
-wkv_status wkv_work_init(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
+/* Finds what is needed, and allocates all but the arenas, which are most of it.  dev, cfg and
+ * weights are borrowed; weights need no values yet.  Zero *w before; deinit in any case. */
+wkv_status wkv_work_plan(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
                          const wkv_weights *weights, const wkv_work_opts *o, wkv_error *err);
+/* Then the arenas. */
+wkv_status wkv_work_allocate(wkv_work *w, wkv_error *err);
 void wkv_work_deinit(wkv_work *w);
 
 /* Forward and backward over all windows; gradients are added to the weights'.  *loss is the

@@ -52,7 +52,9 @@ static void open_problem(problem *p, int threads)
         p->target[i] = (int32_t)(wkv_rng_u64(&rng) % V);
     wkv_exec x = {.dev = p->dev, .scratch = &p->scratch};
     wkv_arena_measure(&p->scratch);
-    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS, p->each);
+    double none = 0;
+    wkv_loss_grad(&x, &p->cfg, &p->weights, p->dhidden, p->hidden, p->target, ROWS, ROWS, p->each,
+                  &none);
     size_t bytes = p->scratch.peak;
     assert_true(bytes < (size_t)ROWS * V * sizeof(real)); /* never all logits at once */
     assert_true(wkv_arena_init(&p->scratch, bytes));
@@ -113,9 +115,9 @@ static void slices_make_the_whole(void **state)
     double *logits = calloc(V, sizeof *logits), *dhead = calloc(V * C, sizeof *dhead);
     double want = 0, dhidden[C];
     wkv_exec x = {.dev = p.dev, .scratch = &p.scratch};
-    double loss =
-        wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS, ROWS, p.each);
-    double alone = wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS, p.each);
+    double loss = 0, alone = 0;
+    wkv_loss_grad(&x, &p.cfg, &p.weights, p.dhidden, p.hidden, p.target, ROWS, ROWS, p.each, &loss);
+    wkv_loss_sum(&x, &p.cfg, &p.weights, p.hidden, p.target, ROWS, p.each, &alone);
     for (int r = 0; r < ROWS; r++) {
         want += plain_row(&p, head, r, logits, dhead, dhidden);
         for (int c = 0; c < C; c++)
@@ -133,12 +135,12 @@ static void slices_make_the_whole(void **state)
 static void threads_change_nothing(void **state)
 {
     problem p[2];
-    double loss[2];
+    double loss[2] = {0};
     for (int i = 0; i < 2; i++) {
         open_problem(&p[i], i + 1);
         wkv_exec x = {.dev = p[i].dev, .scratch = &p[i].scratch};
-        loss[i] = wkv_loss_grad(&x, &p[i].cfg, &p[i].weights, p[i].dhidden, p[i].hidden,
-                                p[i].target, ROWS, ROWS, p[i].each);
+        wkv_loss_grad(&x, &p[i].cfg, &p[i].weights, p[i].dhidden, p[i].hidden, p[i].target, ROWS,
+                      ROWS, p[i].each, &loss[i]);
     }
     assert_true(loss[0] == loss[1]);
     assert_memory_equal(p[0].dhidden, p[1].dhidden, ROWS * C * sizeof(real));

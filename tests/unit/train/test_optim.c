@@ -25,6 +25,7 @@ static void open_model(model *m, const char *arch)
     wkv_params_present(m->present, &m->cfg, NULL);
     size_t n = wkv_weights_flat_size(&m->cfg, m->present);
     assert_int_equal(wkv_optim_init(&m->optim, m->dev, n, NULL), WKV_OK);
+    wkv_optim_clear(&m->optim);
     wkv_optim *o = &m->optim;
     assert_int_equal(wkv_weights_flat(&m->weights, &m->cfg, m->present, o->param, o->grad, NULL),
                      WKV_OK);

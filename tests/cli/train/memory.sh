@@ -1,0 +1,27 @@
+# The memory that is foreseen is told, kept to and met; what is recomputed changes no bit.
+big='--layers 2 --width 256 --head-size 64 --ctx 256 --batch 8 --steps 1'
+for how in none light full; do
+    # shellcheck disable=SC2086
+    train $big --recompute $how --out $how >summary.$how 2>progress
+    grep -q '^memory: [0-9.]*MB: parameters [0-9.]*MB, gradients ' progress
+    cmp none/model.safetensors $how/model.safetensors
+    # "memory  310MB at most, 300MB foreseen"; sanitizers hold memory of their own.
+    ! grep -q __asan_init "$WKV" || continue
+    sed -n 's/^memory *\([0-9.]*\)MB at most, \([0-9.]*\)MB foreseen$/\1 \2/p' summary.$how |
+        awk '{ n++; if ($1 > $2 + 24 || $1 < $2 - 24) bad = 1 } END { exit bad || n != 1 }' ||
+        { cat summary.$how >&2; die "not what was foreseen: recompute $how"; }
+done
+# shellcheck disable=SC2086
+expect 1 train $big --memory-limit 100MB --out limited
+says 'memory: the run takes 0.'
+says 'what fits is recompute none with micro-batch'
+[ ! -d limited ]
+# shellcheck disable=SC2086
+expect 1 train $big --recompute full --memory-limit 10MB --out limited
+says 'the least is recompute full with micro-batch 2'
+expect 2 train --memory-limit much --out limited
+says '--memory-limit: expected a size such as 8GB, 500MB or 2GiB'
+train --micro-batch 1 --memory-limit 2GiB --out pieces >/dev/null 2>&1
+expect 1 train --micro-batch 2 --resume --out pieces
+says 'micro-batch 2 contradicts the run that is resumed, which has 1'
+train --recompute light --resume --out pieces >/dev/null 2>&1
