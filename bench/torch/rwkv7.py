@@ -12,6 +12,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
+CHUNK = 16  # steps between the states that wkv7.cpp keeps
+
+
 def wkv7_plain(r, w, k, v, a, b):
     """All (B, T, H, N).  S is (B, H, N, N), values by keys."""
     B, T, H, N = r.shape
@@ -43,6 +46,16 @@ def load_cpp():
     here = os.path.dirname(os.path.abspath(__file__))
     load("bench_wkv7", [os.path.join(here, "wkv7.cpp")], is_python_module=False,
          extra_cflags=["-O3", "-march=native", "-ffast-math", "-fopenmp"], extra_ldflags=["-fopenmp"])
+
+    # What torch.compile must know: the shapes of the results.
+    @torch.library.register_fake("bench::wkv7")
+    def _(r, w, k, v, a, b):
+        B, T, H, N = r.shape
+        return [torch.empty_like(r), r.new_empty(B, H, (T + CHUNK - 1) // CHUNK, N, N)]
+
+    @torch.library.register_fake("bench::wkv7_backward")
+    def _(r, w, k, v, a, b, keep, dy):
+        return [torch.empty_like(r) for _ in range(6)]
 
 
 def ranks(C):

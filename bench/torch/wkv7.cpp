@@ -149,8 +149,13 @@ std::vector<Tensor> backward(Tensor r, Tensor w, Tensor k, Tensor v, Tensor a, T
 
 TORCH_LIBRARY(bench, m)
 {
-    m.def("wkv7(Tensor r, Tensor w, Tensor k, Tensor v, Tensor a, Tensor b) -> Tensor[]", &forward);
+    m.def("wkv7(Tensor r, Tensor w, Tensor k, Tensor v, Tensor a, Tensor b) -> Tensor[]");
     m.def("wkv7_backward(Tensor r, Tensor w, Tensor k, Tensor v, Tensor a, Tensor b, Tensor keep, "
-          "Tensor dy) -> Tensor[]",
-          &backward);
+          "Tensor dy) -> Tensor[]");
+}
+
+TORCH_LIBRARY_IMPL(bench, CPU, m)
+{
+    m.impl("wkv7", &forward);
+    m.impl("wkv7_backward", &backward);
 }
