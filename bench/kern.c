@@ -390,6 +390,24 @@ BENCH(gemv)
     return moved(1, (double)GEMV_ROWS * GEMV_COLS);
 }
 
+/* A batch of QROWS rows, GEMM outputs. */
+#define GEMV_ROWS_OF(name, weights) \
+    BENCH(name) \
+    { \
+        k->name(array[0], GEMM, weights, big, QROWS, GEMM, GEMV_COLS / 4); \
+        return computed(2.0 * QROWS * GEMM * GEMV_COLS / 4); \
+    }
+
+GEMV_ROWS_OF(gemv_rows, big)
+GEMV_ROWS_OF(gemv_rows_f16, half_of_big)
+GEMV_ROWS_OF(gemv_rows_bf16, half_of_big)
+
+BENCH(gemv_rows_t)
+{
+    k->gemv_rows_t(array[0], GEMM, big, big, QROWS, GEMV_COLS / 4, GEMM, GEMM);
+    return computed(2.0 * QROWS * GEMM * GEMV_COLS / 4);
+}
+
 static work halves_moved(void)
 {
     return (work){(double)GEMV_ROWS * GEMV_COLS * sizeof(uint16_t), 0};
@@ -479,6 +497,28 @@ BENCH(byte_products)
 {
     int32_t sum;
     return computed(k->byte_products(&sum, 1000));
+}
+
+/* A prompt of TILE_ROWS rows, GEMM inputs and outputs. */
+enum { TILE_ROWS = 256 };
+
+BENCH(tile_rows)
+{
+    k->tile_rows(half_of_big, big, TILE_ROWS, GEMM);
+    return (work){TILE_ROWS * GEMM * (sizeof(real) + 2.0), 0};
+}
+
+BENCH(tile_panel)
+{
+    k->tile_panel(half_of_big, panels, WKV_LAYOUT_Q8, GEMM, 0, GEMM / WKV_QBLOCK);
+    return (work){3.0 * WKV_PANEL * GEMM, 0};
+}
+
+BENCH(tile_mul)
+{
+    k->tile_mul(array[0], GEMM, half_of_big, (size_t)WKV_TILE_ROWS * GEMM, half_of_big, TILE_ROWS,
+                GEMM, GEMM / WKV_QBLOCK, false);
+    return computed(2.0 * TILE_ROWS * GEMM * GEMM);
 }
 
 BENCH(q8t_panels)

@@ -44,7 +44,7 @@ static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
     [WKV_CPU_AVX2] = {fill_avx2, wkv_kern_init_qmul_avx2},
     [WKV_CPU_AVX512] = {fill_avx512},
     [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
-    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx},
+    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx, wkv_kern_init_tile_amx},
 #elif defined(WKV_KERN_ARM)
     [WKV_CPU_NEON] = {fill_neon, wkv_kern_init_qmul_neon},
     [WKV_CPU_DOTPROD] = {wkv_kern_init_qmul_dotprod},

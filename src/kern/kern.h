@@ -90,10 +90,10 @@ typedef struct wkv_gn_gate_grad {
  *   kappa = k_in k_k, each head divided by max(its L2 norm, 1e-12)
  *   k = k_in (1 + (a_gate - 1) k_a);            a = -kappa;   b = kappa a_gate */
 typedef struct wkv_rwkv7_prep {
-    const real *k_in, *v_in, *v_first;      /* (rows, C) */
-    const real *w_raw, *a_raw, *v_raw;      /* (rows, C); v_raw is NULL with v_first */
-    const real *w0, *a0, *v0, *k_k, *k_a;   /* (C) */
-    real *w, *k, *v, *a, *b;                /* out, (rows, C) */
+    const real *k_in, *v_in, *v_first;    /* (rows, C) */
+    const real *w_raw, *a_raw, *v_raw;    /* (rows, C); v_raw is NULL with v_first */
+    const real *w0, *a0, *v0, *k_k, *k_a; /* (C) */
+    real *w, *k, *v, *a, *b;              /* out, (rows, C) */
 } wkv_rwkv7_prep;
 
 /* Its gradients.  Given: dw dk dv da db (of the five outputs).  Written (=): dk_in
@@ -109,10 +109,10 @@ typedef struct wkv_rwkv7_prep_grad {
 /* RWKV-7 between the recurrence and the output product, per head:
  *   z = (GN(y) ln_w + ln_b + v sum(r k r_k)) g */
 typedef struct wkv_rwkv7_out {
-    const real *y, *r, *k, *v, *g;   /* (rows, C) */
-    const real *ln_w, *ln_b, *r_k;   /* (C) */
-    real *z;                         /* out, (rows, C) */
-    real *stat;                      /* out, (rows, H, 2): mean and 1/sqrt(var + eps); or NULL */
+    const real *y, *r, *k, *v, *g; /* (rows, C) */
+    const real *ln_w, *ln_b, *r_k; /* (C) */
+    real *z;                       /* out, (rows, C) */
+    real *stat;                    /* out, (rows, H, 2): mean and 1/sqrt(var + eps); or NULL */
     real eps;
 } wkv_rwkv7_out;
 
@@ -169,6 +169,7 @@ typedef struct wkv_kern {
 #include "kern/kern.def"
 #undef KERN
     wkv_cpu_level level;
+    int tile_least; /* rows from which packed weights are best multiplied as bf16; 0: never */
 } wkv_kern;
 
 #define KERN(name, ret, args) ret wkv_##name##_ref args;

@@ -32,7 +32,13 @@
  *         signed bytes.  In each half of these, output 16 k + 4 l + j is byte 16 l + 4 k + j:
  *         interleaving the bytes of four inputs, 16 at a time, makes lines of panels.
  *
- * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows). */
+ * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows).
+ *
+ * Processors that multiply tiles of bf16 (AMX) read prompts so: scales of blocks would cost them
+ * more than the products.  A tile is 16 rows, or 16 outputs, times the 32 inputs of a block:
+ *
+ *   of activations   row after row
+ *   of weights       number 32 p + 2 o + i is that of input 2 p + i and output o */
 #ifndef WKV_KERN_PANEL_H
 #define WKV_KERN_PANEL_H
 
@@ -46,6 +52,8 @@ enum {
     WKV_QBLOCK = 32,      /* inputs of a block */
     WKV_QSUPER = 256,     /* inputs that share the scales of Q4K and Q6K */
     WKV_QGROUP_LINE = 64, /* bytes of 4 inputs of a panel, 8 bits each */
+    WKV_TILE_ROWS = 16,   /* rows of a tile of activations */
+    WKV_TILE = 512,       /* numbers of a tile */
     WKV_GROUP = 128,      /* outputs of a group of Q8T, in two halves */
     WKV_GROUP_SCALES = 256,
 };

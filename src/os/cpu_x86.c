@@ -28,6 +28,12 @@ static bool may_use_tiles(void)
 #endif
 }
 
+static bool has_bf16(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
+}
+
 wkv_cpu_level wkv_cpu_hardware_level(void)
 {
     unsigned a, b, c, d;
@@ -43,7 +49,8 @@ wkv_cpu_level wkv_cpu_hardware_level(void)
         return WKV_CPU_AVX2;
     if (!(c & bit_AVX512VNNI))
         return WKV_CPU_AVX512;
-    const unsigned tiles = 3u << 24; /* AMX-TILE, AMX-INT8 */
-    bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && may_use_tiles();
+    const unsigned tiles = 3u << 24 | 1u << 22; /* AMX-TILE, AMX-INT8, AMX-BF16 */
+    bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && has_bf16() &&
+               may_use_tiles();
     return amx ? WKV_CPU_AMX : WKV_CPU_VNNI;
 }

@@ -105,7 +105,7 @@ int wkv_cpu_count_under(const char *root, const bool *allowed, int n);
     X(AVX2, "avx2")     /* AVX2, FMA, F16C */ \
     X(AVX512, "avx512") /* AVX-512 F, BW, DQ, VL */ \
     X(VNNI, "vnni")     /* AVX-512 VNNI: products of bytes */ \
-    X(AMX, "amx")       /* AMX: products of tiles of bytes */
+    X(AMX, "amx")       /* AMX: products of tiles of bytes and of bf16 */
 #endif
 
 typedef enum wkv_cpu_level {

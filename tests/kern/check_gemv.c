@@ -79,3 +79,67 @@ void check_gemv_t(check *c)
     c->k->gemv_t(alone, M + c->n - 1, x, rows, stride, 1);
     same("a column alone", alone, got + c->n - 1, 1);
 }
+
+/* ---- several vectors: the bits that each has alone, garbage between rows left as it is ----- */
+
+enum { GAP = 3, MOST_VECTORS = 21 };
+
+static void check_rows(const real *got, const real *alone, int vectors, int rows)
+{
+    for (int v = 0; v < vectors; v++)
+        same("a vector alone", got + v * (rows + GAP), alone + v * (rows + GAP), (size_t)rows);
+}
+
+void check_gemv_rows(check *c)
+{
+    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 7), n = (int)c->n,
+              ld = rows + GAP;
+    const real *W = input(c, (size_t)rows * c->n), *x = input(c, (size_t)vectors * c->n);
+    real *got = output(c, (size_t)(vectors * ld)), *alone = output(c, (size_t)(vectors * ld));
+    c->k->gemv_rows(got, ld, W, x, vectors, rows, n);
+    for (int v = 0; v < vectors; v++)
+        c->k->gemv(alone + v * ld, W, x + (size_t)v * c->n, rows, n);
+    check_rows(got, alone, vectors, rows);
+}
+
+typedef void (*half_gemv_rows)(real *y, int ldy, const uint16_t *W, const real *x, int x_rows,
+                               int rows, int n);
+
+static void check_half_rows(check *c, half_gemv_rows f, half_gemv one, uint16_t (*from)(float))
+{
+    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 7), n = (int)c->n,
+              ld = rows + GAP;
+    const size_t all = (size_t)rows * c->n;
+    const real *values = input(c, all), *x = input(c, (size_t)vectors * c->n);
+    uint16_t *W = halves(c, all);
+    for (size_t i = 0; i < all; i++)
+        W[i] = from((float)values[i]);
+    real *got = output(c, (size_t)(vectors * ld)), *alone = output(c, (size_t)(vectors * ld));
+    f(got, ld, W, x, vectors, rows, n);
+    for (int v = 0; v < vectors; v++)
+        one(alone + v * ld, W, x + (size_t)v * c->n, rows, n);
+    check_rows(got, alone, vectors, rows);
+}
+
+void check_gemv_rows_f16(check *c)
+{
+    check_half_rows(c, c->k->gemv_rows_f16, c->k->gemv_f16, wkv_f32_to_f16);
+}
+
+void check_gemv_rows_bf16(check *c)
+{
+    check_half_rows(c, c->k->gemv_rows_bf16, c->k->gemv_bf16, wkv_f32_to_bf16);
+}
+
+void check_gemv_rows_t(check *c)
+{
+    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 150), n = (int)c->n;
+    const int stride = n + pick(c, 0, 3), ld = n + GAP;
+    const real *M = input(c, (size_t)rows * (size_t)stride);
+    const real *x = input(c, (size_t)vectors * (size_t)rows);
+    real *got = output(c, (size_t)(vectors * ld)), *alone = output(c, (size_t)(vectors * ld));
+    c->k->gemv_rows_t(got, ld, M, x, vectors, rows, stride, n);
+    for (int v = 0; v < vectors; v++)
+        c->k->gemv_t(alone + v * ld, M, x + v * rows, rows, stride, n);
+    check_rows(got, alone, vectors, n);
+}

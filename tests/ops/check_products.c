@@ -1,6 +1,7 @@
 /* tests/ops/check_products.c - several products in one go, of plain and of packed weights:
  * the bits of one product after the other, of the file's weights where these are plain, and
- * of the same rows alone, on one thread or several. */
+ * of the same rows alone, on one thread or several.  Where many rows of packed weights are
+ * multiplied as bf16, a row alone is only near. */
 #include <math.h>
 
 #include "base/half.h"
@@ -91,6 +92,23 @@ static void forget_some(setup *s)
     wkv_dev_close(&dev);
 }
 
+static bool as_tiles(int rows)
+{
+    const int least = wkv_kern_for(wkv_cpu_detect())->tile_least;
+    return least > 0 && rows >= least;
+}
+
+/* Rounding to 8 bits leaves some 0.6 %, to bf16 a quarter of that. */
+static void near_row(const real *a, const real *b, size_t n)
+{
+    double square = 0, off = 0;
+    for (size_t i = 0; i < n; i++) {
+        square += (double)a[i] * (double)a[i];
+        off += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    }
+    assert_true(off <= 0.02 * 0.02 * square);
+}
+
 static void check_setup(setup *s)
 {
     real *together[PRODUCTS], *one = outputs(s), *row = outputs(s);
@@ -105,7 +123,10 @@ static void check_setup(setup *s)
             if (s->W[i].layout == WKV_LAYOUT_NONE || i % 2 == 1)
                 continue;
             run(s, threads, i, 1, s->in + last * INPUTS, 1, &row);
-            assert_memory_equal(row, one + last * n, n * sizeof(real));
+            if (as_tiles(s->rows))
+                near_row(row, one + last * n, n);
+            else
+                assert_memory_equal(row, one + last * n, n * sizeof(real));
         }
         forget_some(s);
     }
@@ -149,5 +170,6 @@ void check_products(void **state)
         check_types(types[i], 1);
         check_types(types[i], 3);
         check_types(types[i], 21);
+        check_types(types[i], 75);
     }
 }

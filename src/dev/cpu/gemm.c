@@ -1,12 +1,13 @@
 /* dev/cpu/gemm.c - see gemm.h. */
 #include "dev/cpu/gemm.h"
 
+#include <assert.h>
 #include <wkv/version.h>
 
 #include "dev/cpu/cpu.h"
 
 /* Rows of a tile come in multiples of this where there are enough. */
-enum { ROW_BLOCK = 48, TILE_LEAST = 240, TILE_MOST = 528 };
+enum { ROW_BLOCK = 48, THIN_LEAST = 128, TILE_LEAST = 240, TILE_MOST = 528 };
 
 #ifdef WKV_HAVE_ONEDNN
 #include <omp.h>
@@ -90,11 +91,28 @@ static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
 
 /* The sides of tiles: an eighth of the whole, if that keeps a product efficient.  512 x 512
  * reaches what large products do, 256 x 512 some 3 % less, 128 x 128 some 15 %. */
-static int tile_side(int n, int grain)
+static int tile_side(int n, int grain, int at_least)
 {
-    int least = (TILE_LEAST + grain - 1) / grain * grain, most = TILE_MOST / grain * grain;
+    int least = (at_least + grain - 1) / grain * grain, most = TILE_MOST / grain * grain;
     int side = (n / 8 + grain - 1) / grain * grain;
     return side < least ? least : side > most ? most : side;
+}
+
+/* How a product is cut. */
+typedef struct cut {
+    int m, n, across;
+    size_t tiles;
+} cut;
+
+/* A product of few columns has tiles of fewer rows, or a thread would have most of it. */
+static cut cut_of(const wkv_gemm_args *g)
+{
+    const int grain = g->trans_a ? 64 : ROW_BLOCK;
+    cut c = {.m = tile_side(g->m, grain, g->n <= TILE_LEAST ? THIN_LEAST : TILE_LEAST)};
+    c.n = g->m > c.m && g->n > TILE_LEAST ? 512 : tile_side(g->n, 64, TILE_LEAST);
+    c.across = (g->n + c.n - 1) / c.n;
+    c.tiles = (size_t)((g->m + c.m - 1) / c.m) * (size_t)c.across;
+    return c;
 }
 
 /* The part of g that makes rows [i, i + m) and columns [j, j + n) of C. */
@@ -109,17 +127,25 @@ static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
     return t;
 }
 
-void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g)
+void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count)
 {
-    int m = tile_side(g->m, g->trans_a ? 64 : ROW_BLOCK);
-    int n = g->m > m ? 512 : tile_side(g->n, 64); /* tiles down are enough to share */
-    int down = (g->m + m - 1) / m, across = (g->n + n - 1) / n;
-    size_t tiles = (size_t)down * (size_t)across;
-    int parts = wkv_cpu_parts(x, tiles, (size_t)g->m * (size_t)g->n * (size_t)g->k / 16);
+    cut cuts[WKV_MAX_PRODUCTS];
+    size_t tiles = 0, steps = 0;
+    assert(count <= WKV_MAX_PRODUCTS);
+    for (int i = 0; i < count; i++) {
+        cuts[i] = cut_of(&g[i]);
+        tiles += cuts[i].tiles;
+        steps += (size_t)g[i].m * (size_t)g[i].n * (size_t)g[i].k / 16;
+    }
+    int parts = wkv_cpu_parts(x, tiles, steps);
 #pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
-    for (size_t i = 0; i < tiles; i++) {
-        wkv_gemm_args t =
-            tile_of(g, (int)(i / (size_t)across) * m, (int)(i % (size_t)across) * n, m, n);
-        gemm_tile(x->dev->kern, &t, g->m);
+    for (size_t task = 0; task < tiles; task++) {
+        size_t at = task, i = 0;
+        for (; at >= cuts[i].tiles; i++)
+            at -= cuts[i].tiles;
+        const cut *c = &cuts[i];
+        wkv_gemm_args t = tile_of(&g[i], (int)(at / (size_t)c->across) * c->m,
+                                  (int)(at % (size_t)c->across) * c->n, c->m, c->n);
+        gemm_tile(x->dev->kern, &t, g[i].m);
     }
 }

@@ -17,7 +17,8 @@ typedef struct wkv_gemm_args {
 
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g);
 
-/* Cuts C into tiles and shares them among the team.  Measuring is the caller's affair. */
-void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g);
+/* Cuts the outputs of at most WKV_MAX_PRODUCTS products into tiles and shares these among the
+ * team.  No product's output is another's input.  Measuring is the caller's affair. */
+void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count);
 
 #endif

@@ -27,7 +27,7 @@ static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, co
             .trans_b = W->in_out,
             .accumulate = accumulate,
         };
-        wkv_gemm_parallel(x, &g);
+        wkv_gemm_parallel(x, &g, 1);
     }
     if (W->grad != NULL) {
         /* (out, in) += dy^T in; or (in, out) += in^T dy */
@@ -44,7 +44,7 @@ static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, co
             .trans_a = true,
             .accumulate = true,
         };
-        wkv_gemm_parallel(x, &g);
+        wkv_gemm_parallel(x, &g, 1);
     }
 }
 
@@ -108,7 +108,7 @@ void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const w
                            .lda = W->rows,
                            .ldb = part.cols,
                            .ldc = part.cols};
-        wkv_gemm_parallel(x, &g);
+        wkv_gemm_parallel(x, &g, 1);
     }
 }
 
@@ -130,7 +130,7 @@ void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, c
                            .ldb = part.cols,
                            .ldc = W->rows,
                            .trans_b = true};
-        wkv_gemm_parallel(x, &g);
+        wkv_gemm_parallel(x, &g, 1);
         if (part.grad == NULL)
             continue;
         wkv_gemm_args w = {.C = part.grad,
@@ -144,6 +144,6 @@ void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, c
                            .ldc = part.cols,
                            .trans_a = true,
                            .accumulate = true};
-        wkv_gemm_parallel(x, &w);
+        wkv_gemm_parallel(x, &w, 1);
     }
 }

@@ -13,10 +13,12 @@
 
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
+#include "dev/cpu/tiles.h"
 
 enum {
     WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
+    TILE_OUTPUTS = 64,     /* of a task of tiles */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
 };
 
@@ -48,15 +50,19 @@ typedef struct job {
     real *sum;              /* where a plain product that is added goes first */
     unsigned char *panels;  /* room for the panels of a group, one a thread */
     wkv_qrows x;            /* the activations of a packed one */
+    uint16_t *tiles;        /* or these as bf16, ... */
+    uint16_t *room;         /* ... and room for tiles of weights, one a thread */
     size_t piece, end_task; /* outputs of a task; the task after its last */
 } job;
 
 /* A piece of 16 outputs at least, and wide enough not to read rows of an in_out weight by
  * shreds. */
-static size_t piece_of(const wkv_weight *W, int rows)
+static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
 {
     if (W->layout == WKV_LAYOUT_Q8T)
         return WKV_GROUP;
+    if (as_tiles)
+        return TILE_OUTPUTS;
     size_t n = inputs_of(W), least = W->in_out ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
                    : W->in_out                  ? n * sizeof(real)
@@ -66,9 +72,8 @@ static size_t piece_of(const wkv_weight *W, int rows)
 }
 
 /* Scratch for quantised activations: those of an earlier job with the same input, or new. */
-static wkv_qrows rows_of(wkv_exec *x, const job *jobs, int n, int rows)
+static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int rows)
 {
-    const wkv_product *p = jobs[n].p;
     for (int j = 0; j < n; j++)
         if (jobs[j].p->in == p->in && jobs[j].x.q != NULL)
             return jobs[j].x;
@@ -97,6 +102,23 @@ static void quantise(wkv_exec *x, const job *jobs, int n, int rows)
     }
 }
 
+/* The same as tiles of bf16. */
+static uint16_t *tiles_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int rows)
+{
+    for (int j = 0; j < n; j++)
+        if (jobs[j].p->in == p->in && jobs[j].tiles != NULL)
+            return jobs[j].tiles;
+    return wkv_arena_alloc(x->scratch, wkv_tiles_size(rows, inputs_of(p->W)) * sizeof(uint16_t));
+}
+
+static void fill_tiles(wkv_exec *x, const job *jobs, int n, int rows)
+{
+    for (int j = 0; j < n; j++)
+        if (jobs[j].tiles == jobs[n].tiles)
+            return;
+    wkv_tiles_fill(x, jobs[n].tiles, jobs[n].p->in, rows, jobs[n].p->W->cols);
+}
+
 /* Bytes of the panels of a group. */
 static size_t group_panels(size_t n)
 {
@@ -105,23 +127,51 @@ static size_t group_panels(size_t n)
 
 /* ---- tasks ------------------------------------------------------------------------------ */
 
+/* Panels of outputs as tiles. */
+static void tile_part(const wkv_kern *k, const job *j, wkv_layout l, const unsigned char *panels,
+                      size_t begin, size_t n, int rows, int part)
+{
+    const wkv_weight *W = j->p->W;
+    wkv_tiles_task t = {
+        .y = j->p->y + begin,
+        .x = j->tiles,
+        .panels = panels,
+        .layout = l,
+        .ldy = W->rows,
+        .rows = rows,
+        .n_out = (int)n,
+        .n = W->cols,
+        .add = j->p->accumulate,
+    };
+    wkv_tiles_multiply(k, &t, j->room + (size_t)part * wkv_tiles_room(j->piece));
+}
+
 /* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
 static void sparse_part(const wkv_kern *k, const job *j, const unsigned char *group, size_t begin,
-                        size_t n, int rows, unsigned char *panels)
+                        size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
     if (rows == 1) {
         k->qmul_q8t(j->p->y + begin, &j->x, group, (int)n, W->cols, j->p->accumulate);
         return;
     }
+    unsigned char *panels = j->panels + (size_t)part * group_panels((size_t)W->cols);
     k->q8t_panels(panels, group, W->cols);
-    k->qmul_q8(j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols, j->p->accumulate);
+    if (j->tiles != NULL)
+        tile_part(k, j, WKV_LAYOUT_Q8, panels, begin, n, rows, part);
+    else
+        k->qmul_q8(j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols,
+                   j->p->accumulate);
 }
 
 static void packed_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
-                        size_t n, int rows)
+                        size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
+    if (j->tiles != NULL) {
+        tile_part(k, j, W->layout, panels, begin, n, rows, part);
+        return;
+    }
     void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
                                         int, int, bool) = {
         [WKV_LAYOUT_Q8] = k->qmul_q8,   [WKV_LAYOUT_Q8M] = k->qmul_q8m,
@@ -141,38 +191,42 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
         here = n;
         const unsigned char *at = wkv_cpu_packed(W, begin, &here, room);
         if (W->layout == WKV_LAYOUT_Q8T)
-            sparse_part(k, j, at, begin, here, rows,
-                        j->panels + (size_t)part * group_panels((size_t)W->cols));
+            sparse_part(k, j, at, begin, here, rows, part);
         else
-            packed_part(k, j, at, begin, here, rows);
+            packed_part(k, j, at, begin, here, rows, part);
     }
 }
 
-/* n outputs of one row, from `begin` on; wide holds one widened weight row. */
-static void vector_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                        size_t begin, size_t n, real *wide)
+/* A weight of another type than the kernels know, widened row by row. */
+static void widened_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
+                         const unsigned char *weights, size_t n, int rows, real *wide)
 {
+    for (size_t o = 0; o < n; o++) {
+        wkv_dtype_to_real(wide, weights + o * row_bytes(W), W->dtype, (size_t)W->cols);
+        k->gemv_rows(y + o, W->rows, wide, in, rows, 1, W->cols);
+    }
+}
+
+/* n outputs of each row, from `begin` on; wide holds one widened weight row. */
+static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
+                       size_t begin, size_t n, int rows, real *wide)
+{
+    const int outputs = (int)n, ldy = (int)outputs_of(W);
+    y += begin;
     if (W->in_out) {
-        k->gemv_t(y, (const real *)W->data + begin, in, W->rows, W->cols, (int)n);
+        k->gemv_rows_t(y, ldy, (const real *)W->data + begin, in, rows, W->rows, W->cols, outputs);
         return;
     }
-    const unsigned char *rows = (const unsigned char *)W->data + begin * row_bytes(W);
-    switch (W->dtype) {
-    case WKV_DTYPE_REAL:
-        k->gemv(y, (const real *)(const void *)rows, in, (int)n, W->cols);
-        break;
-    case WKV_DTYPE_F16:
-        k->gemv_f16(y, (const uint16_t *)(const void *)rows, in, (int)n, W->cols);
-        break;
-    case WKV_DTYPE_BF16:
-        k->gemv_bf16(y, (const uint16_t *)(const void *)rows, in, (int)n, W->cols);
-        break;
-    default:
-        for (size_t o = 0; o < n; o++) {
-            wkv_dtype_to_real(wide, rows + o * row_bytes(W), W->dtype, (size_t)W->cols);
-            k->gemv(y + o, wide, in, 1, W->cols);
-        }
-    }
+    const unsigned char *weights = (const unsigned char *)W->data + begin * row_bytes(W);
+    const void *from = weights;
+    if (W->dtype == WKV_DTYPE_REAL)
+        k->gemv_rows(y, ldy, from, in, rows, outputs, W->cols);
+    else if (W->dtype == WKV_DTYPE_F16)
+        k->gemv_rows_f16(y, ldy, from, in, rows, outputs, W->cols);
+    else if (W->dtype == WKV_DTYPE_BF16)
+        k->gemv_rows_bf16(y, ldy, from, in, rows, outputs, W->cols);
+    else
+        widened_task(k, y, in, W, weights, n, rows, wide);
 }
 
 /* own: memory of the thread's, as much as own_bytes says. */
@@ -184,20 +238,16 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     for (; task >= j->end_task; j++)
         first = j->end_task;
     const wkv_product *p = j->p;
-    const size_t n_in = inputs_of(p->W), n_out = outputs_of(p->W);
+    const size_t n_out = outputs_of(p->W);
     const size_t begin = (task - first) * j->piece;
     const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
     if (p->W->layout != WKV_LAYOUT_NONE) {
         packed_task(k, j, begin, n, rows, part, own);
         return;
     }
-    for (size_t r = 0; r < (size_t)rows; r++) {
-        const size_t at = r * n_out + begin;
-        vector_task(k, (p->accumulate ? j->sum : p->y) + at, p->in + r * n_in, p->W, begin, n,
-                    (real *)(void *)own);
-        if (p->accumulate)
-            k->add(p->y + at, j->sum + at, n);
-    }
+    plain_task(k, p->accumulate ? j->sum : p->y, p->in, p->W, begin, n, rows, (real *)(void *)own);
+    for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
+        k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
 }
 
 /* Bytes of a sparse weight that one row's zeros leave unread. */
@@ -217,6 +267,27 @@ static size_t own_bytes(const wkv_weight *W)
     return (bytes + 63) / 64 * 64;
 }
 
+/* Scratch of a job, and how it is cut. */
+static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int rows)
+{
+    const wkv_weight *W = p->W;
+    const size_t threads = (size_t)x->dev->threads;
+    const bool packed = W->layout != WKV_LAYOUT_NONE,
+               as_tiles = packed && wkv_tiles_wanted(x, rows);
+    job j = {.p = p, .piece = piece_of(W, rows, as_tiles)};
+    if (as_tiles) {
+        j.tiles = tiles_of(x, p, jobs, n, rows);
+        j.room = wkv_arena_alloc(x->scratch, threads * wkv_tiles_room(j.piece) * sizeof *j.room);
+    } else if (packed) {
+        j.x = rows_of(x, p, jobs, n, rows);
+    }
+    if (W->layout == WKV_LAYOUT_Q8T && rows > 1)
+        j.panels = wkv_arena_alloc(x->scratch, threads * group_panels(inputs_of(W)));
+    if (!packed && p->accumulate)
+        j.sum = wkv_arena_reals(x->scratch, (size_t)rows * outputs_of(W));
+    return j;
+}
+
 /* All but dense products. */
 static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int rows)
 {
@@ -225,25 +296,19 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
     const size_t mark = wkv_arena_mark(x->scratch), threads = (size_t)x->dev->threads;
     for (int i = 0; i < n; i++) {
         const wkv_weight *W = p[i]->W;
-        const size_t n_out = outputs_of(W);
-        const bool packed = W->layout != WKV_LAYOUT_NONE;
-        jobs[i] = (job){.p = p[i], .piece = piece_of(W, rows)};
-        tasks += (n_out + jobs[i].piece - 1) / jobs[i].piece;
+        jobs[i] = job_of(x, p[i], jobs, i, rows);
+        tasks += (outputs_of(W) + jobs[i].piece - 1) / jobs[i].piece;
         jobs[i].end_task = tasks;
-        weights += n_out * inputs_of(W);
+        weights += outputs_of(W) * inputs_of(W);
         own_size = own_bytes(W) > own_size ? own_bytes(W) : own_size;
-        if (packed)
-            jobs[i].x = rows_of(x, jobs, i, rows);
-        if (W->layout == WKV_LAYOUT_Q8T && rows > 1)
-            jobs[i].panels = wkv_arena_alloc(x->scratch, threads * group_panels(inputs_of(W)));
-        if (!packed && p[i]->accumulate)
-            jobs[i].sum = wkv_arena_reals(x->scratch, (size_t)rows * n_out);
     }
     unsigned char *own = wkv_arena_alloc(x->scratch, threads * own_size);
     if (!wkv_exec_measuring(x)) {
         for (int i = 0; i < n; i++) {
             if (jobs[i].x.q != NULL)
                 quantise(x, jobs, i, rows);
+            if (jobs[i].tiles != NULL)
+                fill_tiles(x, jobs, i, rows);
             if (p[i]->W->layout == WKV_LAYOUT_Q8T && rows == 1)
                 x->unread += unread_by(&jobs[i]);
         }
@@ -289,7 +354,7 @@ static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
     wkv_arena_reset(x->scratch, mark);
 }
 
-static void run_dense(wkv_exec *x, const wkv_product *p, int rows)
+static wkv_gemm_args dense_args(const wkv_product *p, int rows)
 {
     const wkv_weight *W = p->W;
     wkv_gemm_args g = {
@@ -305,10 +370,23 @@ static void run_dense(wkv_exec *x, const wkv_product *p, int rows)
     };
     g.lda = g.k;
     g.ldc = g.n;
-    if (W->dtype != WKV_DTYPE_REAL)
-        widened(x, &g, W);
-    else if (!wkv_exec_measuring(x))
-        wkv_gemm_parallel(x, &g);
+    return g;
+}
+
+/* Those of reals are one operation, those of another type one after the other. */
+static void run_dense(wkv_exec *x, const wkv_product *const *p, int n, int rows)
+{
+    wkv_gemm_args reals[WKV_MAX_PRODUCTS];
+    int n_reals = 0;
+    for (int i = 0; i < n; i++) {
+        wkv_gemm_args g = dense_args(p[i], rows);
+        if (p[i]->W->dtype == WKV_DTYPE_REAL)
+            reals[n_reals++] = g;
+        else
+            widened(x, &g, p[i]->W);
+    }
+    if (n_reals > 0 && !wkv_exec_measuring(x))
+        wkv_gemm_parallel(x, reals, n_reals);
 }
 
 /* ---- low-rank changes ------------------------------------------------------------------- */
@@ -348,15 +426,17 @@ static void add_changes(wkv_exec *x, const wkv_product *p, int n, int rows)
 
 void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
 {
-    const wkv_product *together[WKV_MAX_PRODUCTS];
-    int n_together = 0;
+    const wkv_product *together[WKV_MAX_PRODUCTS], *dense[WKV_MAX_PRODUCTS];
+    int n_together = 0, n_dense = 0;
     assert(n <= WKV_MAX_PRODUCTS);
     for (int i = 0; i < n; i++) {
         if (is_dense(x, p[i].W, rows))
-            run_dense(x, &p[i], rows);
+            dense[n_dense++] = &p[i];
         else
             together[n_together++] = &p[i];
     }
+    if (n_dense > 0)
+        run_dense(x, dense, n_dense, rows);
     if (n_together > 0)
         run_together(x, together, n_together, rows);
     add_changes(x, p, n, rows);

@@ -41,3 +41,22 @@ void wkv_gemv_t_ref(real *y, const real *M, const real *x, int rows, int stride,
         y[c] = (real)sum;
     }
 }
+
+#define GEMV_ROWS(name, type) \
+    void wkv_gemv_rows##name##_ref(real *y, int ldy, const type *W, const real *x, int x_rows, \
+                                   int rows, int n) \
+    { \
+        for (size_t r = 0; r < (size_t)x_rows; r++) \
+            wkv_gemv##name##_ref(y + r * (size_t)ldy, W, x + r * (size_t)n, rows, n); \
+    }
+
+GEMV_ROWS(, real)
+GEMV_ROWS(_f16, uint16_t)
+GEMV_ROWS(_bf16, uint16_t)
+
+void wkv_gemv_rows_t_ref(real *y, int ldy, const real *M, const real *x, int x_rows, int rows,
+                         int stride, int n)
+{
+    for (size_t r = 0; r < (size_t)x_rows; r++)
+        wkv_gemv_t_ref(y + r * (size_t)ldy, M, x + r * (size_t)rows, rows, stride, n);
+}

@@ -167,3 +167,64 @@ void wkv_q8t_panels_ref(unsigned char *panels, const unsigned char *group, int n
             lines[i / 4 * WKV_QGROUP_LINE + 4 * lane + i % 4] = from[i * WKV_GROUP + place(o)];
     }
 }
+
+/* ---- bf16 -------------------------------------------------------------------------------- */
+
+void wkv_tile_rows_ref(uint16_t *tiles, const real *x, int rows, int n)
+{
+    const size_t inputs = (size_t)n, all = ((size_t)rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS;
+    for (size_t r = 0; r < all * WKV_TILE_ROWS; r++)
+        for (size_t i = 0; i < inputs; i++) {
+            uint16_t *tile =
+                tiles + (r / WKV_TILE_ROWS * (inputs / WKV_QBLOCK) + i / WKV_QBLOCK) * WKV_TILE;
+            tile[r % WKV_TILE_ROWS * WKV_QBLOCK + i % WKV_QBLOCK] =
+                r < (size_t)rows ? wkv_f32_to_bf16((float)x[r * inputs + i]) : 0;
+        }
+}
+
+/* Input i of block b and output o of a panel. */
+static float weight_at(wkv_layout l, const unsigned char *panel, size_t n, size_t b, int o, int i)
+{
+    const wkv_layout_info info = wkv_layout_of(l);
+    const unsigned char *block = panel + wkv_panel_scales(l, n) + b * (size_t)info.block;
+    const unsigned char *scales =
+        panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+    const float d = half_at(scales + 2 * o), q = (float)number(l, block, o, i);
+    const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
+    if (l == WKV_LAYOUT_Q8M)
+        return fmaf(d, q, half_at(scales + 32 + 2 * o));
+    if (l == WKV_LAYOUT_Q6K)
+        return d * (float)(int8_t)scales[32 + 32 * j + i / 16 * 16 + o] * q;
+    if (l != WKV_LAYOUT_Q4K && l != WKV_LAYOUT_Q8K)
+        return d * q;
+    const float m = half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o];
+    return fmaf(d * scales[64 + 16 * j + o], q, -m);
+}
+
+void wkv_tile_panel_ref(uint16_t *tiles, const unsigned char *panel, wkv_layout l, int n, int first,
+                        int count)
+{
+    for (int b = first; b < first + count; b++, tiles += WKV_TILE)
+        for (int o = 0; o < WKV_PANEL; o++)
+            for (int i = 0; i < WKV_QBLOCK; i++)
+                tiles[i / 2 * 32 + 2 * o + i % 2] =
+                    wkv_f32_to_bf16(weight_at(l, panel, (size_t)n, (size_t)b, o, i));
+}
+
+void wkv_tile_mul_ref(real *y, int ldy, const uint16_t *x, size_t x_step, const uint16_t *w,
+                      int rows, int n_out, int count, bool add)
+{
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < n_out; o++) {
+            const uint16_t *a = x + (size_t)(r / WKV_TILE_ROWS) * x_step;
+            const uint16_t *b = w + (size_t)(o / WKV_PANEL * count) * WKV_TILE;
+            real *at = y + (size_t)r * (size_t)ldy + (size_t)o;
+            double sum = add ? (double)*at : 0;
+            for (int i = 0; i < count * WKV_QBLOCK; i++) {
+                const int tile = i / WKV_QBLOCK * WKV_TILE, in = i % WKV_QBLOCK;
+                sum += (double)wkv_bf16_to_f32(a[tile + r % WKV_TILE_ROWS * WKV_QBLOCK + in]) *
+                       (double)wkv_bf16_to_f32(b[tile + in / 2 * 32 + o % WKV_PANEL * 2 + in % 2]);
+            }
+            *at = (real)sum;
+        }
+}

@@ -79,6 +79,75 @@ static void gemv_bf16(real *y, const uint16_t *W, const real *x, int rows, int n
     any_gemv(y, W, x, (size_t)rows, (size_t)n, WEIGHT_BF16);
 }
 
+/* ---- several vectors --------------------------------------------------------------------- */
+
+/* As many sums as registers hold: SHARE rows of W times VECTORS vectors. */
+enum { SHARE = 2, VECTORS = VF_GEMM_ROWS / 2 };
+
+/* R rows of W, from element `first` on, times V vectors: the sums of dot_rows. */
+WKV_INLINE void dot_block(real *y, size_t ldy, const void *W, size_t first, const real *x, size_t n,
+                          size_t R, size_t V, weight_type type)
+{
+    vf s[VECTORS][SHARE][GEMV_SUMS];
+    for (size_t v = 0; v < V; v++)
+        for (size_t r = 0; r < R; r++)
+            for (size_t j = 0; j < GEMV_SUMS; j++)
+                s[v][r][j] = vf_zero();
+    size_t i = 0;
+    for (; i + GEMV_SUMS * VF_N <= n; i += GEMV_SUMS * VF_N)
+        for (size_t j = 0; j < GEMV_SUMS; j++) {
+            vf w[SHARE];
+            for (size_t r = 0; r < R; r++)
+                w[r] = weights(W, first + r * n + i + j * VF_N, VF_N, type);
+            for (size_t v = 0; v < V; v++) {
+                vf xi = vf_load(x + v * n + i + j * VF_N);
+                for (size_t r = 0; r < R; r++)
+                    s[v][r][j] = vf_fma(w[r], xi, s[v][r][j]);
+            }
+        }
+    for (; i < n; i += VF_N)
+        for (size_t r = 0; r < R; r++) {
+            vf w = weights(W, first + r * n + i, n - i, type);
+            for (size_t v = 0; v < V; v++)
+                s[v][r][0] = vf_fma(w, load_some(x + v * n + i, n - i), s[v][r][0]);
+        }
+    for (size_t v = 0; v < V; v++)
+        for (size_t r = 0; r < R; r++)
+            y[v * ldy + r] = vf_sum(vf_add(s[v][r][0], s[v][r][1]));
+}
+
+WKV_INLINE void any_gemv_rows(real *y, size_t ldy, const void *W, const real *x, size_t x_rows,
+                              size_t rows, size_t n, weight_type type)
+{
+    if (x_rows < VECTORS) {
+        for (size_t v = 0; v < x_rows; v++)
+            any_gemv(y + v * ldy, W, x + v * n, rows, n, type);
+        return;
+    }
+    for (size_t o = 0; o < rows; o += SHARE) {
+        const size_t R = rows - o < SHARE ? rows - o : SHARE;
+        size_t v = 0;
+        for (; R == SHARE && v + VECTORS <= x_rows; v += VECTORS)
+            dot_block(y + v * ldy + o, ldy, W, o * n, x + v * n, n, SHARE, VECTORS, type);
+        for (; v < x_rows; v++)
+            for (size_t r = 0; r < R; r++)
+                dot_block(y + v * ldy + o + r, ldy, W, (o + r) * n, x + v * n, n, 1, 1, type);
+    }
+}
+
+#define GEMV_ROWS_OF(name, type, as) \
+    static void gemv_rows##name(real *y, int ldy, const type *W, const real *x, int x_rows, \
+                                int rows, int n) \
+    { \
+        any_gemv_rows(y, (size_t)ldy, W, x, (size_t)x_rows, (size_t)rows, (size_t)n, as); \
+    }
+
+GEMV_ROWS_OF(, real, WEIGHT_F32)
+GEMV_ROWS_OF(_f16, uint16_t, WEIGHT_F16)
+GEMV_ROWS_OF(_bf16, uint16_t, WEIGHT_BF16)
+
+/* ---- transposed ------------------------------------------------------------------------------ */
+
 /* y += R rows of M, one after the other into each column. */
 WKV_INLINE void add_rows(real *y, const real *M, const real *x, size_t R, size_t stride, size_t n)
 {
@@ -101,10 +170,60 @@ static void gemv_t(real *y, const real *M, const real *x, int rows, int stride, 
         add_rows(y, M + r * step, x + r, 1, step, cols);
 }
 
+/* V vectors times J vectors of columns: each column one sum, row after row, as above. */
+WKV_INLINE void columns_block(real *y, size_t ldy, const real *M, const real *x, size_t rows,
+                              size_t stride, size_t V, size_t J, size_t lanes)
+{
+    vf s[VF_GEMM_ROWS][2];
+    for (size_t v = 0; v < V; v++)
+        for (size_t j = 0; j < J; j++)
+            s[v][j] = vf_zero();
+    for (size_t i = 0; i < rows; i++) {
+        vf m[2];
+        for (size_t j = 0; j < J; j++)
+            m[j] = load_some(M + i * stride + j * VF_N, lanes);
+        for (size_t v = 0; v < V; v++) {
+            vf xi = vf_set1(x[v * rows + i]);
+            for (size_t j = 0; j < J; j++)
+                s[v][j] = vf_fma(xi, m[j], s[v][j]);
+        }
+    }
+    for (size_t v = 0; v < V; v++)
+        for (size_t j = 0; j < J; j++)
+            store_some(y + v * ldy + j * VF_N, s[v][j], lanes);
+}
+
+WKV_INLINE void all_columns(real *y, size_t ldy, const real *M, const real *x, size_t rows,
+                            size_t stride, size_t n, size_t V)
+{
+    size_t i = 0;
+    for (; i + 2 * VF_N <= n; i += 2 * VF_N)
+        columns_block(y + i, ldy, M + i, x, rows, stride, V, 2, VF_N);
+    for (; i + VF_N <= n; i += VF_N)
+        columns_block(y + i, ldy, M + i, x, rows, stride, V, 1, VF_N);
+    if (i < n)
+        columns_block(y + i, ldy, M + i, x, rows, stride, V, 1, n - i);
+}
+
+static void gemv_rows_t(real *y, int ldy, const real *M, const real *x, int x_rows, int rows,
+                        int stride, int n)
+{
+    const size_t all = (size_t)x_rows, ld = (size_t)ldy, in = (size_t)rows;
+    size_t v = 0;
+    for (; v + VF_GEMM_ROWS <= all; v += VF_GEMM_ROWS)
+        all_columns(y + v * ld, ld, M, x + v * in, in, (size_t)stride, (size_t)n, VF_GEMM_ROWS);
+    for (; v < all; v++)
+        gemv_t(y + v * ld, M, x + v * in, rows, stride, n);
+}
+
 static void set_gemv(wkv_kern *k)
 {
     k->gemv = gemv;
     k->gemv_f16 = gemv_f16;
     k->gemv_bf16 = gemv_bf16;
     k->gemv_t = gemv_t;
+    k->gemv_rows = gemv_rows;
+    k->gemv_rows_f16 = gemv_rows_f16;
+    k->gemv_rows_bf16 = gemv_rows_bf16;
+    k->gemv_rows_t = gemv_rows_t;
 }

@@ -16,6 +16,9 @@
 
 enum { TILE_ROWS = 16, LEFT = 0, RIGHT = 1, SUMS = 2, AHEAD = 1 };
 
+/* How far ahead weights are asked for. */
+enum { LINES_AHEAD = 6144 };
+
 typedef struct tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -71,8 +74,9 @@ WKV_INLINE void add_tile(vf *acc, tile sums, const part *p, size_t b, wkv_layout
     }
 }
 
+/* first: nobody has read these weights before, and memory is far. */
 WKV_INLINE void multiply_tiles(real *y, size_t ldy, const part *p, size_t n_lanes, wkv_layout l,
-                               bool add)
+                               bool add, bool first)
 {
     vf acc[TILE_ROWS];
 #pragma GCC unroll 16 /* acc stays in registers */
@@ -82,7 +86,10 @@ WKV_INLINE void multiply_tiles(real *y, size_t ldy, const part *p, size_t n_lane
     _Alignas(64) tile sums[AHEAD + 1];
     for (size_t b = 0; b < AHEAD && b < blocks; b++)
         start_tile(sums[b], p, b, l);
+    const size_t bytes = (size_t)wkv_layout_of(l).block;
     for (size_t b = 0; b < blocks; b++) {
+        for (size_t line = 0; first && line < bytes; line += 64)
+            WKV_PREFETCH(p->blocks + b * bytes + line + LINES_AHEAD);
         if (b + AHEAD < blocks)
             start_tile(sums[(b + AHEAD) % (AHEAD + 1)], p, b + AHEAD, l);
         add_tile(acc, sums[b % (AHEAD + 1)], p, b, l);
@@ -112,7 +119,7 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
                   .n = (size_t)n};
         size_t left = (size_t)n_out - o, lanes = left < WKV_PANEL ? left : WKV_PANEL;
         for (; p.row < whole; p.row += TILE_ROWS)
-            multiply_tiles(y + p.row * ld + o, ld, &p, lanes, l, add);
+            multiply_tiles(y + p.row * ld + o, ld, &p, lanes, l, add, p.row == 0);
         multiply_rows(y + o, ld, p, (size_t)rows, lanes, l, add);
     }
     __asm__ volatile("tilerelease");

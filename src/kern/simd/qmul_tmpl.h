@@ -5,6 +5,8 @@
  * summed across lanes.  Several rows of activations go together, so that a line is
  * fetched and unpacked once for them. */
 
+#include "kern/simd/qmul_lines.h"
+
 /* Before a loop over groups: the compiler is to know the number of each. */
 #ifdef VI_CONSTANT_GROUPS
 #define UNROLL _Pragma("GCC unroll 8")
@@ -15,39 +17,9 @@
 /* How far ahead of a single row of activations weights are asked for. */
 enum { QMUL_AHEAD = 4096 };
 
-/* Signed bytes as the product of bytes wants them, and what they are then too large by. */
-enum { BIAS = VI_SIGNED ? 0 : 128 };
-
-WKV_INLINE vi biased(vi w)
-{
-    return VI_SIGNED ? w : vi_xor(w, vi_set1((int32_t)0x80808080));
-}
-
-/* Group g of a block whose lines start at `block`. */
-WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
-{
-    if (l == WKV_LAYOUT_Q8)
-        return biased(vi_load(block + g * WKV_QGROUP_LINE));
-    if (l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K)
-        return vi_load(block + g * WKV_QGROUP_LINE);
-    vi nibbles = vi_load(block + g % 4 * WKV_QGROUP_LINE);
-    nibbles = vi_and(g < 4 ? nibbles : vi_right(nibbles, 4), vi_set1(0x0f0f0f0f));
-    if (l != WKV_LAYOUT_Q6K)
-        return nibbles;
-    vi h = vi_load(block + 256 + g / 4 * WKV_QGROUP_LINE);
-    h = g % 4 == 0 ? vi_left(h, 4) : g % 4 == 1 ? vi_left(h, 2) : g % 4 == 3 ? vi_right(h, 2) : h;
-    return vi_or(nibbles, vi_and(h, vi_set1(0x30303030)));
-}
-
 WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
 {
     return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
-}
-
-/* What each number is too large by. */
-WKV_INLINE int32_t offset_of(wkv_layout l)
-{
-    return l == WKV_LAYOUT_Q8 ? BIAS : l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
 }
 
 /* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
