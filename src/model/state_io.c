@@ -20,11 +20,29 @@
 
 enum { MAX_META = 32 };
 
+static uint32_t add_factor(uint32_t crc, const wkv_weight *w)
+{
+    return wkv_crc32c(crc, w->data, (size_t)w->rows * (size_t)w->cols * sizeof(real));
+}
+
+/* With an adapter a model is another one. */
+static uint32_t add_adapter(uint32_t crc, const wkv_adapter *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const wkv_lora *l = &a->lora[i];
+        crc = wkv_crc32c(crc, &a->param[i], sizeof a->param[i]);
+        crc = wkv_crc32c(crc, &l->scale, sizeof l->scale);
+        crc = add_factor(add_factor(crc, &l->A), &l->B);
+    }
+    return crc;
+}
+
 /* Tells models of one shape apart: a checksum of the model-wide vectors (the last norm's),
- * which no conversion changes.  Of all others a file may hold a rounded form. */
+ * which no conversion changes, and of the adapter.  Of all else a file may hold a rounded
+ * form. */
 static uint32_t fingerprint(const wkv_model *m)
 {
-    uint32_t crc = 0;
+    uint32_t crc = add_adapter(0, &m->adapter);
     const int n = wkv_params_count(&m->cfg);
     for (int i = 0; i < n; i++) {
         int layer;

@@ -261,6 +261,33 @@ static void adapters_of_other_models(void **state)
     refuse(&many, WKV_E_FORMAT, "\"many\"");
 }
 
+/* What a session has read with an adapter is nothing to go on with without it. */
+static void sessions_know_their_adapter(void **state)
+{
+    wkv_error err;
+    wkv_model *with, *without;
+    int32_t ids[TOKENS];
+    fill_ids(ids, TOKENS, V, 3);
+    tiny_model_write(BASE, &models[3]);
+    pieces *p = pieces_begin(1);
+    put_factors(p, "lora_A", "lora_B", 4, 0.2);
+    pieces_finish(p, ADAPTER, NULL, "4");
+    const wkv_model_opts o = opts(ADAPTER, NULL);
+    must(wkv_model_open(&with, BASE, &o, &err), &err);
+    must(wkv_model_open(&without, BASE, NULL, &err), &err);
+    wkv_session *s = open_session(with), *t = open_session(without);
+    feed(s, ids, TOKENS);
+    must(wkv_session_save(s, "p_session.safetensors", &err), &err);
+    wkv_session_reset(s);
+    must(wkv_session_load(s, "p_session.safetensors", &err), &err);
+    must_fail(wkv_session_load(t, "p_session.safetensors", &err), WKV_E_SHAPE, &err,
+              "another model of the same shape");
+    wkv_session_close(&s);
+    wkv_session_close(&t);
+    wkv_model_close(&with);
+    wkv_model_close(&without);
+}
+
 /* ---- initial states -------------------------------------------------------------------------- */
 
 static void states_are_where_sessions_begin(void **state)
@@ -361,6 +388,7 @@ int main(void)
         cmocka_unit_test(quantised_bases),
         cmocka_unit_test(whole_tensors_replace),
         cmocka_unit_test(adapters_of_other_models),
+        cmocka_unit_test(sessions_know_their_adapter),
         cmocka_unit_test(states_are_where_sessions_begin),
         cmocka_unit_test(states_of_other_models),
         cmocka_unit_test(every_allocation_may_fail),

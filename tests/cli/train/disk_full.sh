@@ -6,7 +6,8 @@ train --steps 200 --save-every 5 --out whole >/dev/null 2>&1
 # shellcheck disable=SC2086
 "$WKV" train $train_args --steps 200 --save-every 5 --out run >/dev/null 2>&1 &
 pid=$!
-await [ -e run/checkpoint-00000010.safetensors ]
+two_are_there() { [ "$(ls run 2>/dev/null | grep -c '^checkpoint-[0-9]*.safetensors$')" -ge 2 ]; }
+await two_are_there
 kill -9 $pid
 wait $pid 2>/dev/null || :
 rm -f run/*.tmp
