@@ -12,7 +12,7 @@ for how in none light full; do
         { cat summary.$how >&2; die "not what was foreseen: recompute $how"; }
 done
 # shellcheck disable=SC2086
-expect 1 train $big --memory-limit 100MB --out limited
+expect 1 train $big --memory-limit 150MB --out limited
 says 'memory: the run takes 0.'
 says 'what fits is recompute none with micro-batch'
 [ ! -d limited ]
