@@ -41,7 +41,7 @@ static double resident(void)
 
 static wkv_status feed_batch(wkv_bench *b, const wkv_bench_case *c, int step)
 {
-    wkv_batch_item items[256];
+    wkv_batch_item items[WKV_BENCH_WIDTH];
     for (int32_t i = 0; i < c->batch; i++) {
         const size_t at = (size_t)(step * c->batch + i) % b->n_ids;
         items[i] = (wkv_batch_item){c->session[i], &b->ids[at], 1};

@@ -4,7 +4,11 @@
 
 #include "cli/cli.h"
 
-enum { WKV_BENCH_CASES = 48, WKV_BENCH_REPEAT = 100 };
+enum {
+    WKV_BENCH_CASES = 48,
+    WKV_BENCH_REPEAT = 100,
+    WKV_BENCH_WIDTH = 256 /* sequences that decode together: what a batch can have */
+};
 
 /* One thing that is measured.  Decoding feeds each of `batch` sequences one token; a prompt is
  * `tokens` tokens for one sequence at its start. */

@@ -115,7 +115,7 @@ static bool make_cases(wkv_bench *b, const options *o)
 {
     const bool ok = o->position != NULL
                         ? add_cases(b, o->position, "position", INT64_C(1) << 40, position_case)
-                        : add_cases(b, o->batch, "batch", 256, decode_case) &&
+                        : add_cases(b, o->batch, "batch", WKV_BENCH_WIDTH, decode_case) &&
                               add_cases(b, o->prompt, "prompt", 1 << 20, prompt_case);
     if (ok && b->n == 0)
         wkv_term_error("bench", "there is nothing to measure: --batch, --prompt or --position "
@@ -128,9 +128,7 @@ static int measure(wkv_bench *b, const options *o)
     wkv_model *model;
     wkv_model_opts opts;
     wkv_error err;
-    wkv_model_opts_init(&opts);
-    opts.threads = o->model.threads;
-    opts.vocab = o->model.vocab;
+    wkv_cli_fill_model_opts(&opts, &o->model);
     if (wkv_model_open(&model, b->path, &opts, &err) != WKV_OK)
         return wkv_term_error("bench", "%s", err.text);
     b->model = model;

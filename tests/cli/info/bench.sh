@@ -24,3 +24,6 @@ expect 2 bench -b 1, -p 0
 says "found '1,'"
 expect 2 bench -b 0 -p 0
 says "nothing to measure"
+# A piece beside the model is measured with it, not passed over.
+expect 1 bench -b 1 -p 0 --adapter absent.pth
+says "absent.pth"
