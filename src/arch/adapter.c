@@ -25,6 +25,13 @@ void wkv_adapter_deinit(wkv_adapter *a)
     *a = (wkv_adapter){0};
 }
 
+wkv_status wkv_adapter_check_alpha(const char *option, double alpha, wkv_error *err)
+{
+    if (!(alpha >= 0 && alpha <= 1e9))
+        WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %g is out of range, expected 0 to 1e+09", option, alpha);
+    return WKV_OK;
+}
+
 wkv_lora *wkv_adapter_add(wkv_adapter *a, const wkv_config *cfg, const wkv_weights *w, int i,
                           int rank)
 {

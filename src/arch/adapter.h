@@ -30,6 +30,9 @@ wkv_lora *wkv_adapter_add(wkv_adapter *a, const wkv_config *cfg, const wkv_weigh
 /* Lets the products of w apply the changes; *a must stay where it is. */
 void wkv_adapter_attach(const wkv_adapter *a, const wkv_config *cfg, wkv_weights *w);
 
+/* E_ARGUMENT, with the option's name, when alpha is no number from 0 on that makes sense. */
+wkv_status wkv_adapter_check_alpha(const char *option, double alpha, wkv_error *err);
+
 /* The changes of a file of factors.  init: another file, of those that a PiSSA run began with, or
  * NULL when the file has them itself or is a LoRA.  alpha: 0 takes what the file says; RWKV-PEFT's
  * say nothing, and E_ARGUMENT asks for it.  E_SHAPE names the tensor and both shapes. */

@@ -131,9 +131,7 @@ static wkv_status replace_whole(merge *m, const wkv_config *cfg, wkv_error *err)
 static wkv_status merge_adapter(merge *m, const wkv_config *cfg, const wkv_store *base,
                                 wkv_error *err)
 {
-    if (!(m->o->alpha >= 0 && m->o->alpha <= 1e9))
-        WKV_FAIL(err, WKV_E_ARGUMENT, "adapter-alpha: %g is out of range, expected 0 to 1e+09",
-                 m->o->alpha);
+    WKV_TRY(wkv_adapter_check_alpha("adapter-alpha", m->o->alpha, err));
     if (m->o->init != NULL)
         WKV_TRY(wkv_store_open(&m->init, m->o->init, err));
     WKV_TRY(wkv_dev_open_cpu(&m->dev, m->o->threads, err));

@@ -13,9 +13,7 @@ static wkv_status read_adapter(wkv_model *m, const wkv_store *init, double alpha
 static wkv_status add_adapter(wkv_model *m, const wkv_model_opts *o, wkv_error *err)
 {
     wkv_store *init = NULL;
-    if (!(o->adapter_alpha >= 0 && o->adapter_alpha <= 1e9))
-        WKV_FAIL(err, WKV_E_ARGUMENT, "adapter-alpha: %g is out of range, expected 0 to 1e+09",
-                 o->adapter_alpha);
+    WKV_TRY(wkv_adapter_check_alpha("adapter-alpha", o->adapter_alpha, err));
     WKV_TRY(wkv_store_open(&m->adapter_file, o->adapter, err));
     if (o->adapter_init != NULL)
         WKV_TRY(wkv_store_open(&init, o->adapter_init, err));

@@ -30,10 +30,7 @@ wkv_status wkv_tuning_check(const wkv_train_opts *o, wkv_error *err)
     if (low_rank && (o->rank < 1 || o->rank > 1 << 16))
         WKV_FAIL(err, WKV_E_ARGUMENT, "%s: rank %d is out of range, expected 1 to 65536",
                  names[o->tune], o->rank);
-    if (!(o->lora_alpha >= 0 && o->lora_alpha <= 1e9))
-        WKV_FAIL(err, WKV_E_ARGUMENT, "lora-alpha: %g is out of range, expected 0 to 1e+09",
-                 o->lora_alpha);
-    return WKV_OK;
+    return wkv_adapter_check_alpha("lora-alpha", o->lora_alpha, err);
 }
 
 /* ---- what is trained ------------------------------------------------------------------- */
