@@ -28,6 +28,7 @@ typedef struct wkv_part {
     const wkv_data *data;
     uint64_t first, n;
     uint64_t document, documents; /* the documents that it touches */
+    uint32_t crc32c;              /* wkv_part_fingerprint, once the trainer has taken it */
 } wkv_part;
 
 /* A path for which <path>.bin and <path>.idx exist is binidx, any other a text, for which

@@ -115,6 +115,13 @@ wkv_feed_opts wkv_trainer_feed_opts(const wkv_trainer *t, bool once)
     };
 }
 
+/* Checkpoints and descriptions ask for them again and again. */
+static void take_fingerprints(wkv_mix *m)
+{
+    for (int i = 0; i < m->n; i++)
+        m->part[i].crc32c = wkv_part_fingerprint(&m->part[i]);
+}
+
 static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *err)
 {
     double held = o->val == NULL ? o->val_fraction : 0;
@@ -131,6 +138,8 @@ static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *
         WKV_TRY(wkv_feed_check(&feed, &t->train.part[i], "to train on", err));
     for (int i = 0; i < t->val.n; i++)
         WKV_TRY(wkv_feed_check(&feed, &t->val.part[i], "are held out", err));
+    take_fingerprints(&t->train);
+    take_fingerprints(&t->val);
     return WKV_OK;
 }
 

@@ -177,7 +177,7 @@ static uint32_t fingerprint(const wkv_mix *m)
 {
     uint32_t all = 0;
     for (int i = 0; i < m->n; i++) {
-        uint32_t one = wkv_part_fingerprint(&m->part[i]);
+        uint32_t one = m->part[i].crc32c;
         all = m->n == 1 ? one : wkv_crc32c(all, &one, sizeof one);
     }
     return all;
@@ -199,8 +199,8 @@ static uint64_t documents(const wkv_mix *m)
 /* ---- description ------------------------------------------------------------------------- */
 
 /* 2 for each weight that a product uses forward, the head included, the embedding not; backward as
- * much again for the gradient of its input, and, unless it is frozen, of itself; and for the recurrences 27 for each real of state (about 9 forward, twice
- * that backward). */
+ * much again for the gradient of its input, and, unless it is frozen, of itself; and for the
+ * recurrences 27 for each real of state (about 9 forward, twice that backward). */
 static double flops_per_token(const wkv_trainer *t)
 {
     double sum = 0;
@@ -258,7 +258,7 @@ bool wkv_trainer_source(const wkv_trainer *t, int32_t i, wkv_source_info *info)
     *info = (wkv_source_info){
         .tokens = p->n,
         .documents = p->documents,
-        .crc32c = wkv_part_fingerprint(p),
+        .crc32c = p->crc32c,
     };
     return true;
 }
