@@ -4,26 +4,18 @@
  * A line of a panel is a row of AMX's right tile as it is: four inputs of 16 outputs.  A
  * block makes one tile product, whose integers are exact; scales and sums of floats are the
  * same as in qmul_tmpl.h, and so are the bits.  Rows that do not fill a tile go the way
- * of AVX-512 VNNI.
- *
- * The compiler's own tile intrinsics do not tell it which memory they touch. */
+ * of AVX-512 VNNI. */
 #include <string.h>
 
-#include "kern/simd/simd.h"
+#include "kern/simd/amx.h"
 #include "kern/simd/vi_vnni.h"
 
 #include "kern/simd/qmul_tmpl.h"
 
-enum { TILE_ROWS = 16, LEFT = 0, RIGHT = 1, SUMS = 2, AHEAD = 1 };
+enum { LEFT = 0, RIGHT = 1, SUMS = 2, AHEAD = 1 };
 
 /* How far ahead weights are asked for. */
 enum { LINES_AHEAD = 6144 };
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 /* Left: 16 rows of 32 (or 16) activations; right: their lines of weights; the sums. */
 static void configure(int inputs)
@@ -35,7 +27,7 @@ static void configure(int inputs)
     c.row_bytes[RIGHT] = WKV_QGROUP_LINE;
     c.rows[SUMS] = TILE_ROWS;
     c.row_bytes[SUMS] = 4 * WKV_PANEL;
-    __asm__ volatile("ldtilecfg %0" : : "m"(c));
+    tile_configure(&c);
 }
 
 /* sums[r][o] = x (rows `stride` bytes apart) times lines of weights. */
@@ -122,7 +114,7 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
             multiply_tiles(y + p.row * ld + o, ld, &p, lanes, l, add, p.row == 0);
         multiply_rows(y + o, ld, p, (size_t)rows, lanes, l, add);
     }
-    __asm__ volatile("tilerelease");
+    TILE_RELEASE();
 }
 
 static void amx_q8(real *y, int ldy, const wkv_qrows *x, int rows, const unsigned char *panels,
@@ -134,23 +126,20 @@ static void amx_q8(real *y, int ldy, const wkv_qrows *x, int rows, const unsigne
 /* Six tiles of sums, so that none waits for itself. */
 static double amx_byte_products(int32_t *sum, size_t rounds)
 {
-    enum { TILES = 6, TILE_BYTES = 64 };
-    tile_config c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.rows[i] = TILE_ROWS;
-        c.row_bytes[i] = TILE_BYTES;
-    }
-    int8_t ones[TILE_ROWS * TILE_BYTES];
+    enum { SIX = 6 };
+    const size_t line = TILE_LINE;
+    int8_t ones[TILE_ROWS * TILE_LINE];
     memset(ones, 1, sizeof ones);
-    int32_t sums[TILES][TILE_ROWS * WKV_PANEL];
-    __asm__ volatile("ldtilecfg %0" : : "m"(c));
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm6\n\t"
-                     "tileloadd (%0,%1,1), %%tmm7\n\t"
-                     "tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\t"
-                     "tilezero %%tmm3\n\ttilezero %%tmm4\n\ttilezero %%tmm5"
-                     :
-                     : "r"(ones), "r"((size_t)TILE_BYTES)
-                     : "memory");
+    int32_t sums[SIX][TILE_ROWS * WKV_PANEL];
+    tile_configure_all();
+    TILE_LOAD(6, ones, line);
+    TILE_LOAD(7, ones, line);
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
+    TILE_ZERO(4);
+    TILE_ZERO(5);
     for (size_t r = 0; r < rounds; r++)
         __asm__ volatile("tdpbssd %tmm7, %tmm6, %tmm0\n\t"
                          "tdpbssd %tmm7, %tmm6, %tmm1\n\t"
@@ -158,25 +147,19 @@ static double amx_byte_products(int32_t *sum, size_t rounds)
                          "tdpbssd %tmm7, %tmm6, %tmm3\n\t"
                          "tdpbssd %tmm7, %tmm6, %tmm4\n\t"
                          "tdpbssd %tmm7, %tmm6, %tmm5");
-#define STORE(i) \
-    __asm__ volatile("tilestored %%tmm" #i ", (%0,%1,1)" \
-                     : \
-                     : "r"(sums[i]), "r"((size_t)TILE_BYTES) \
-                     : "memory")
-    STORE(0);
-    STORE(1);
-    STORE(2);
-    STORE(3);
-    STORE(4);
-    STORE(5);
-#undef STORE
-    __asm__ volatile("tilerelease");
+    TILE_STORE(0, sums[0], line);
+    TILE_STORE(1, sums[1], line);
+    TILE_STORE(2, sums[2], line);
+    TILE_STORE(3, sums[3], line);
+    TILE_STORE(4, sums[4], line);
+    TILE_STORE(5, sums[5], line);
+    TILE_RELEASE();
     int32_t total = 0;
-    for (int t = 0; t < TILES; t++)
+    for (int t = 0; t < SIX; t++)
         for (int i = 0; i < TILE_ROWS * WKV_PANEL; i++)
             total += sums[t][i];
     *sum = total;
-    return 2.0 * TILES * TILE_ROWS * WKV_PANEL * TILE_BYTES * (double)rounds;
+    return 2.0 * SIX * TILE_ROWS * WKV_PANEL * TILE_LINE * (double)rounds;
 }
 
 void wkv_kern_init_qmul_amx(wkv_kern *k)

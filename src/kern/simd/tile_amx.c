@@ -1,12 +1,10 @@
 /* kern/simd/tile_amx.c - products of bf16 tiles (panel.h) on AMX, and what makes tiles.
  *
  * Sums stay in tile registers while two 16 rows meet two panels: four tiles are loaded for
- * four products.  What is not whole, rows or outputs, goes by way of a tile on the stack.
- *
- * The compiler's own tile intrinsics do not tell it which memory they touch. */
+ * four products.  What is not whole, rows or outputs, goes by way of a tile on the stack. */
 #include <string.h>
 
-#include "kern/simd/simd.h"
+#include "kern/simd/amx.h"
 #include "kern/simd/vi_vnni.h"
 
 #include "kern/simd/qmul_lines.h"
@@ -118,29 +116,10 @@ static void tile_panel(uint16_t *tiles, const unsigned char *panel, wkv_layout l
 
 /* The tile registers: sums of 16 rows (first, second) times a panel (first, second); the rows;
  * the panels. */
-#define ZERO(t) __asm__ volatile("tilezero %tmm" #t)
-#define LOAD(t, from, step) \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(from), "r"(step) : "memory")
-#define STORE(t, to, step) \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(to), "r"(step) : "memory")
 #define MULTIPLY(sum, rows, panel) \
     __asm__ volatile("tdpbf16ps %tmm" #panel ", %tmm" #rows ", %tmm" #sum)
 
-static const size_t LINE = 64; /* bytes from row to row of a tile */
-
-static void configure(void)
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int t = 0; t < 8; t++) {
-        c.rows[t] = WKV_TILE_ROWS;
-        c.row_bytes[t] = 64;
-    }
-    __asm__ volatile("ldtilecfg %0" : : "m"(c));
-}
+static const size_t LINE = TILE_LINE;
 
 /* Where the sums of 16 rows and a panel come from and go to: the output itself or, where it
  * has not that many rows or lanes, a tile on the stack. */
@@ -179,41 +158,41 @@ WKV_INLINE void multiply_tiles(const place s[2][2], const uint16_t *x, size_t x_
 {
     const uint16_t *x1 = x + x_step, *w1 = w + count * WKV_TILE;
     if (add) {
-        LOAD(0, s[0][0].at, s[0][0].step);
+        TILE_LOAD(0, s[0][0].at, s[0][0].step);
         if (P == 2)
-            LOAD(1, s[0][1].at, s[0][1].step);
+            TILE_LOAD(1, s[0][1].at, s[0][1].step);
         if (R == 2)
-            LOAD(2, s[1][0].at, s[1][0].step);
+            TILE_LOAD(2, s[1][0].at, s[1][0].step);
         if (R == 2 && P == 2)
-            LOAD(3, s[1][1].at, s[1][1].step);
+            TILE_LOAD(3, s[1][1].at, s[1][1].step);
     } else {
-        ZERO(0);
-        ZERO(1);
-        ZERO(2);
-        ZERO(3);
+        TILE_ZERO(0);
+        TILE_ZERO(1);
+        TILE_ZERO(2);
+        TILE_ZERO(3);
     }
     for (size_t b = 0; b < count; b++) {
-        LOAD(4, x + b * WKV_TILE, LINE);
-        LOAD(6, w + b * WKV_TILE, LINE);
+        TILE_LOAD(4, x + b * WKV_TILE, LINE);
+        TILE_LOAD(6, w + b * WKV_TILE, LINE);
         MULTIPLY(0, 4, 6);
         if (P == 2) {
-            LOAD(7, w1 + b * WKV_TILE, LINE);
+            TILE_LOAD(7, w1 + b * WKV_TILE, LINE);
             MULTIPLY(1, 4, 7);
         }
         if (R == 2) {
-            LOAD(5, x1 + b * WKV_TILE, LINE);
+            TILE_LOAD(5, x1 + b * WKV_TILE, LINE);
             MULTIPLY(2, 5, 6);
         }
         if (R == 2 && P == 2)
             MULTIPLY(3, 5, 7);
     }
-    STORE(0, s[0][0].at, s[0][0].step);
+    TILE_STORE(0, s[0][0].at, s[0][0].step);
     if (P == 2)
-        STORE(1, s[0][1].at, s[0][1].step);
+        TILE_STORE(1, s[0][1].at, s[0][1].step);
     if (R == 2)
-        STORE(2, s[1][0].at, s[1][0].step);
+        TILE_STORE(2, s[1][0].at, s[1][0].step);
     if (R == 2 && P == 2)
-        STORE(3, s[1][1].at, s[1][1].step);
+        TILE_STORE(3, s[1][1].at, s[1][1].step);
 }
 
 /* At most 32 rows times at most two panels. */
@@ -245,12 +224,12 @@ static void tile_mul(real *y, int ldy, const uint16_t *x, size_t x_step, const u
                      int rows, int n_out, int count, bool add)
 {
     const size_t ld = (size_t)ldy, all = (size_t)rows, out = (size_t)n_out, tiles = (size_t)count;
-    configure();
+    tile_configure_all();
     for (size_t o = 0; o < out; o += 2 * WKV_PANEL)
         for (size_t r = 0; r < all; r += (size_t)2 * WKV_TILE_ROWS)
             multiply_block(y + r * ld + o, ld, x + r / WKV_TILE_ROWS * x_step, x_step,
                            w + o / WKV_PANEL * tiles * WKV_TILE, all - r, out - o, tiles, add);
-    __asm__ volatile("tilerelease");
+    TILE_RELEASE();
 }
 
 void wkv_kern_init_tile_amx(wkv_kern *k)
