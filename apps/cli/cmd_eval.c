@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/eval_compare.h"
@@ -70,13 +69,6 @@ typedef struct job {
     double start;
 } job;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool fail(const char *text)
 {
     wkv_term_error("eval", "%s", text);
@@ -132,7 +124,7 @@ static void weigh(job *j, size_t t, int live)
 
 static void show_progress(const job *j)
 {
-    const double seconds = now() - j->start, n = (double)j->sums.tokens;
+    const double seconds = wkv_term_clock() - j->start, n = (double)j->sums.tokens;
     if (j->sums.tokens == 0 || !wkv_term_progress_due())
         return;
     char left[48] = "";
@@ -251,7 +243,7 @@ static bool read_text(job *j, const char *path)
         return false;
     struct stat st;
     j->total_bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (double)st.st_size : 0;
-    j->start = now();
+    j->start = wkv_term_clock();
     bool ok =
         wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), 1, in, path, NULL, gather, j);
     wkv_cli_close_input(in);

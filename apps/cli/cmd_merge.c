@@ -40,7 +40,7 @@ static int run(const wkv_args *args, void *opts)
     wkv_merge_opts m;
     wkv_error err;
     if (o->out == NULL) {
-        fprintf(stderr, "wkv merge: --out is missing\nSee 'wkv merge --help'.\n");
+        wkv_args_wrong(&wkv_cmd_merge, "--out is missing");
         return WKV_EXIT_USAGE;
     }
     wkv_merge_opts_init(&m);

@@ -4,7 +4,6 @@
 #include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -74,18 +73,11 @@ typedef struct view {
     uint64_t bad;
 } view;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool progress(void *user, const wkv_prepare_progress *p)
 {
     const view *v = user;
     char bytes[32], rate[32], tokens[32], documents[32], left[64] = "";
-    double seconds = now() - v->start;
+    double seconds = wkv_term_clock() - v->start;
     if (wkv_term_stopped())
         return false;
     if (!wkv_term_is_terminal(stderr) || !wkv_term_progress_due() || seconds <= 0)
@@ -180,7 +172,7 @@ static void sweep(const char *prefix)
 
 static int prepare(options *o, const glob_t *files)
 {
-    view v = {.start = now(), .total = total_bytes(files)};
+    view v = {.start = wkv_term_clock(), .total = total_bytes(files)};
     wkv_prepare *p;
     wkv_error err;
     o->p.longest_line = (uint64_t)o->longest_line;
@@ -196,7 +188,7 @@ static int prepare(options *o, const glob_t *files)
     wkv_term_progress_end();
     if (!ok)
         return wkv_term_stopped() ? WKV_EXIT_INTERRUPT : WKV_EXIT_FAILURE;
-    return wkv_prepare_print(&report, o->out, o->p.vocab, now() - v.start, o->json)
+    return wkv_prepare_print(&report, o->out, o->p.vocab, wkv_term_clock() - v.start, o->json)
                ? WKV_EXIT_OK
                : WKV_EXIT_FAILURE;
 }
@@ -206,7 +198,7 @@ static int run(const wkv_args *args, void *opts)
     options *o = opts;
     glob_t files;
     if (o->out == NULL) {
-        fprintf(stderr, "wkv prepare: --out is missing\nSee 'wkv prepare --help'.\n");
+        wkv_args_wrong(&wkv_cmd_prepare, "--out is missing");
         return WKV_EXIT_USAGE;
     }
     wkv_term_catch_stop();

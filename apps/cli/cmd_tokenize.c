@@ -1,7 +1,6 @@
 /* apps/cli/cmd_tokenize.c - `wkv tokenize`: text to ids and back, in bounded memory
  * however long the texts and their lines are. */
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "common/json_out.h"
@@ -51,17 +50,10 @@ typedef struct job {
     double start;
 } job;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void show_progress(const job *j)
 {
     char bytes[32], ids[32], rate[32];
-    double seconds = now() - j->start;
+    double seconds = wkv_term_clock() - j->start;
     wkv_term_progress("%sB, %s ids, %.2f s, %sB/s", wkv_cli_short((double)j->bytes, bytes),
                       wkv_cli_short((double)j->ids, ids), seconds,
                       wkv_cli_short(seconds > 0 ? (double)j->bytes / seconds : 0, rate));
@@ -169,7 +161,7 @@ static bool do_files(job *j, const wkv_args *args)
 {
     bool ok = true;
     j->files = args->n_all > 1 ? args->n_all - 1 : 1;
-    j->start = now();
+    j->start = wkv_term_clock();
     for (int i = 0; i < j->files && ok; i++)
         ok = do_file(j, args->n_all > 1 ? args->all[i + 1] : NULL);
     if (ok && j->o->count && !j->o->json && j->files > 1)

@@ -179,19 +179,18 @@ static bool all_binidx(const options *o)
     return true;
 }
 
-static bool usage(const char *text)
+static bool wrong(const char *text)
 {
-    fprintf(stderr, "wkv train: %s\nSee 'wkv train --help'.\n", text);
-    return false;
+    return wkv_args_wrong(&wkv_cmd_train, text);
 }
 
 /* How rows are made; false after a message when the options do not go together. */
 static bool settle_rows(options *o, const wkv_args *args, bool recalled)
 {
     if (o->pack && o->carry)
-        return usage("--pack and --carry are two ways of making rows; choose one");
+        return wrong("--pack and --carry are two ways of making rows; choose one");
     if (!recalled && wkv_args_given(&wkv_cmd_train, args, "bptt") && !o->carry)
-        return usage("--bptt needs --carry: without it no state goes from window to window");
+        return wrong("--bptt needs --carry: without it no state goes from window to window");
     o->t.rows = o->pack ? WKV_ROWS_PACK : o->carry ? WKV_ROWS_CARRY : WKV_ROWS_STREAM;
     return true;
 }
@@ -204,17 +203,15 @@ static bool settle_memory(options *o)
                      : strcmp(recompute, "light") == 0 ? WKV_TRAIN_RECOMPUTE_LIGHT
                                                        : WKV_TRAIN_RECOMPUTE_NONE;
     return o->memory_limit == NULL || wkv_cli_parse_bytes(o->memory_limit, &o->t.memory_limit) ||
-           usage("--memory-limit: expected a size such as 8GB, 500MB or 2GiB");
+           wrong("--memory-limit: expected a size such as 8GB, 500MB or 2GiB");
 }
 
 /* Completes the options of a new run, or those recalled from its folder; false after a
  * message. */
 static bool settle(options *o, const wkv_args *args, bool recalled)
 {
-    if (o->data.n == 0) {
-        fprintf(stderr, "wkv train: --data is missing\nSee 'wkv train --help'.\n");
-        return false;
-    }
+    if (o->data.n == 0)
+        return wrong("--data is missing");
     if (!settle_rows(o, args, recalled) || !settle_memory(o) ||
         !wkv_train_tune_settle(&o->tune, &o->t))
         return false;

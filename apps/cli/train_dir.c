@@ -1,7 +1,6 @@
 /* apps/cli/train_dir.c - see train_dir.h. */
 #include "cli/train_dir.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -220,11 +219,8 @@ static bool write_options(const wkv_train_dir *d, const wkv_command *c, const vo
 
 static bool remove_file(const wkv_train_dir *d, const char *name)
 {
-    char path[WKV_PATH_MAX];
-    if (unlink(wkv_files_join(path, d->path, name)) == 0 || errno == ENOENT)
-        return true;
-    wkv_term_error("train", "%s: cannot remove: %s", path, strerror(errno));
-    return false;
+    char why[WKV_WHY_MAX];
+    return wkv_files_remove(d->path, name, why) || fail(why);
 }
 
 bool wkv_train_dir_lock(wkv_train_dir *d)

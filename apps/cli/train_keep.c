@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/term.h"
 
@@ -81,10 +80,10 @@ static int64_t whole(const listing *l, int i)
 
 static bool remove_in(const char *dir, const char *name)
 {
-    char path[WKV_PATH_MAX];
-    if (unlink(wkv_files_join(path, dir, name)) == 0 || errno == ENOENT)
+    char why[WKV_WHY_MAX];
+    if (wkv_files_remove(dir, name, why))
         return true;
-    wkv_term_error("train", "%s: cannot remove: %s", path, strerror(errno));
+    wkv_term_error("train", "%s", why);
     return false;
 }
 

@@ -5,23 +5,22 @@
 
 #include "common/files.h"
 
-static bool usage(const char *text)
+static bool wrong(const char *text)
 {
-    fprintf(stderr, "wkv train: %s\nSee 'wkv train --help'.\n", text);
-    return false;
+    return wkv_args_wrong(&wkv_cmd_train, text);
 }
 
 bool wkv_train_tune_settle(const wkv_train_tune *t, wkv_train_opts *o)
 {
     const int ways = (t->lora > 0) + (t->pissa > 0) + t->state;
     if (ways > 1)
-        return usage("--lora, --pissa and --state-tuning are three ways of tuning; choose one");
+        return wrong("--lora, --pissa and --state-tuning are three ways of tuning; choose one");
     if (ways > 0 && o->init == NULL)
-        return usage("--init is missing: the model that is to be tuned");
+        return wrong("--init is missing: the model that is to be tuned");
     if (o->lora_targets != NULL && t->lora == 0 && t->pissa == 0)
-        return usage("--lora-targets needs --lora or --pissa");
+        return wrong("--lora-targets needs --lora or --pissa");
     if (o->lora_alpha > 0 && t->lora == 0)
-        return usage("--lora-alpha needs --lora; PiSSA has no alpha");
+        return wrong("--lora-alpha needs --lora; PiSSA has no alpha");
     o->tune = t->lora > 0    ? WKV_TUNE_LORA
               : t->pissa > 0 ? WKV_TUNE_PISSA
               : t->state     ? WKV_TUNE_STATE

@@ -225,6 +225,12 @@ static bool try_help(const wkv_command *c)
     return false;
 }
 
+bool wkv_args_wrong(const wkv_command *c, const char *text)
+{
+    fprintf(stderr, "wkv %s: %s\n", c->name, text);
+    return try_help(c);
+}
+
 static bool unknown_option(const wkv_command *c, const char *arg, const char *name, size_t n)
 {
     char word[WORD_MAX] = "";

@@ -38,8 +38,7 @@ typedef struct wkv_arg_option {
     const char *name; /* without the dashes */
     wkv_arg_type type;
     size_t offset; /* of the value, in the command's options */
-    const char
-        *value; /* what help calls the value: "N", "FILE"; of a choice, if its list is long */
+    const char *value; /* help's name for the value: "N"; of a choice, where its list is long */
     const char *help;
     char letter; /* short form, or 0 */
     bool above;
@@ -116,6 +115,9 @@ typedef struct wkv_command {
 /* Parses argv (without program and command name) over the defaults in options, moving the
  * operands to its front.  Returns false after a message on stderr: a usage error. */
 bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out);
+
+/* "wkv COMMAND: text" and where its help is, on stderr; false. */
+bool wkv_args_wrong(const wkv_command *c, const char *text);
 
 /* True when option `name` of c was used. */
 bool wkv_args_given(const wkv_command *c, const wkv_args *a, const char *name);

@@ -70,6 +70,13 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
+bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX])
+{
+    char path[WKV_PATH_MAX];
+    return unlink(wkv_files_join(path, dir, name)) == 0 || errno == ENOENT ||
+           fail(why, path, "cannot remove");
+}
+
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX])
 {
     char temp[WKV_PATH_MAX];

@@ -15,6 +15,9 @@ bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX]);
 /* Writes n bytes beside path, syncs, renames over path, syncs the folder. */
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX]);
 
+/* Removes a file of the folder; that there is none is as good. */
+bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX]);
+
 /* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */
 bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX]);
 

@@ -72,7 +72,7 @@ int wkv_term_error(const char *command, const char *fmt, ...)
 
 void wkv_term_text(FILE *f, const char *text, size_t n)
 {
-    for (size_t i = 0, len; i<n; i += len> 0 ? len : 1) {
+    for (size_t i = 0, len; i < n; i += len > 0 ? len : 1) {
         const unsigned char *p = (const unsigned char *)text + i;
         len = wkv_json_character(p, n - i);
         bool control = (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f ||
