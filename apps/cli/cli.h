@@ -8,8 +8,8 @@
 
 /* One table a command, in cmd_<name>.c. */
 extern const wkv_command wkv_cmd_bench, wkv_cmd_convert, wkv_cmd_eval, wkv_cmd_generate,
-    wkv_cmd_info, wkv_cmd_logits, wkv_cmd_merge, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize, wkv_cmd_random,
-    wkv_cmd_tokenize, wkv_cmd_train;
+    wkv_cmd_info, wkv_cmd_logits, wkv_cmd_merge, wkv_cmd_plot, wkv_cmd_prepare, wkv_cmd_quantize,
+    wkv_cmd_random, wkv_cmd_tokenize, wkv_cmd_train;
 
 /* The options of every command that runs a model. */
 typedef struct wkv_cli_model_opts {
@@ -21,7 +21,9 @@ typedef struct wkv_cli_model_opts {
 /* Options that several commands have in common; rows of a table, as WKV_OPT_... (args.h). */
 #define WKV_CLI_THREADS_OPTION(field) \
     { \
-        WKV_OPT_INT("threads", field, "N", 0, 4096, "threads to use; 0: one for each core that the affinity mask and control groups leave") \
+        WKV_OPT_INT("threads", field, "N", 0, 4096, \
+                    "threads to use; 0: one for each core that the affinity mask and control " \
+                    "groups leave") \
     }
 
 #define WKV_CLI_MODEL_OPTIONS(member) \

@@ -35,7 +35,7 @@ typedef struct wkv_weight {
     int rows, cols;
     unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
     atomic_uchar *marks;   /* of each unit of these: whether it lies there yet */
-    wkv_layout layout;           /* how these lie; NONE: data is used as it is */
+    wkv_layout layout;     /* how these lie; NONE: data is used as it is */
     const struct wkv_lora *lora; /* a change of an (out, in) matrix, or NULL */
 } wkv_weight;
 

@@ -49,8 +49,7 @@ void wkv_trainer_memory(const wkv_trainer *t, wkv_train_memory *m)
     *m = predict(t, &t->work);
 }
 
-/* ---- the limit --------------------------------------------------------------------------------
- */
+/* ---- the limit --------------------------------------------------------------------------- */
 
 /* Shorter pieces than this would cost more time than memory is worth. */
 enum { PIECE_TOKENS = 512 };
