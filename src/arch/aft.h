@@ -140,8 +140,7 @@ void wkv_aft_bias_bwd(wkv_pass *p, const aft_saved *s, real *dbias, int l);
 /* What the mean is made of. */
 wkv_aft wkv_aft_inputs(const wkv_pass *p, const aft_saved *s);
 
-real *wkv_aft_layer(wkv_pass *p, int l, real *x);
-void wkv_aft_forward(wkv_pass *p);
-void wkv_aft_backward(wkv_pass *p);
+wkv_layer_forward wkv_aft_forward;
+wkv_layer_backward wkv_aft_backward;
 
 #endif

@@ -58,15 +58,10 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-static void layer_bwd(wkv_pass *p, int l, real *dx)
+void wkv_aft_backward(wkv_pass *p, int l, real *dx)
 {
     wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
     wkv_slot dslot = aft_slot(p->cfg, p->dstate, l, AFT_FFN_SHIFT);
     wkv_gated_mix_bwd(p, &aft_saved_at(p, l)->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
-}
-
-void wkv_aft_backward(wkv_pass *p)
-{
-    wkv_layers_backward(p, wkv_aft_layer, layer_bwd);
 }

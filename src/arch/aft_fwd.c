@@ -44,7 +44,7 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
     return out;
 }
 
-real *wkv_aft_layer(wkv_pass *p, int l, real *x)
+real *wkv_aft_forward(wkv_pass *p, int l, real *x)
 {
     aft_saved here;
     aft_saved *s = p->tape != NULL ? aft_saved_at(p, l) : &here;
@@ -52,9 +52,4 @@ real *wkv_aft_layer(wkv_pass *p, int l, real *x)
     wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-}
-
-void wkv_aft_forward(wkv_pass *p)
-{
-    wkv_layers_forward(p, wkv_aft_layer);
 }

@@ -158,10 +158,21 @@ typedef struct wkv_pass {
     wkv_recompute recompute;
     bool again; /* a layer runs a second time, for what it did not keep (blocks.h) */
 
-    /* What a version's first layer leaves for all others, with its gradient, and lasts as
-     * long as the pass; NULL where there is none. */
+    /* What a version's first layer leaves for all others, (rows, arch->first), with its
+     * gradient; it lasts as long as the pass.  NULL where there is none. */
     real *first, *dfirst;
 } wkv_pass;
+
+/* Forward through layer l: the new residual stream, perhaps x itself when no backward pass
+ * follows.  It may run twice: costly operations write to what wkv_pass_keep gives, the others to
+ * wkv_pass_cheap's, and what is changed in place is left alone when p->again. */
+typedef real *wkv_layer_forward(wkv_pass *p, int l, real *x);
+/* Backward through it: dx is the residual stream's gradient, += */
+typedef void wkv_layer_backward(wkv_pass *p, int l, real *dx);
+
+/* All layers and the frame around them: layers.c. */
+void wkv_forward(wkv_pass *p);
+void wkv_backward(wkv_pass *p);
 
 /* n reals that live until the backward pass when there is one, else until the layer ends. */
 static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
@@ -198,6 +209,7 @@ struct wkv_arch {
     const char *name; /* "rwkv7" */
     bool has_heads;   /* time mixing is split in H heads of size N */
     bool is_bounded;  /* texts end at POS tokens: later positions have no parameters */
+    wkv_dim first;    /* width of what layer 0 leaves for all others (pass.first); 1: nothing */
     const wkv_param *once;
     int n_once;
     const wkv_param *layer;
@@ -215,8 +227,10 @@ struct wkv_arch {
     /* Reals of one sequence's state: an equal part for each layer, one after the other. */
     size_t (*state_size)(const wkv_config *cfg);
     void (*state_init)(const wkv_config *cfg, real *state);
-    void (*forward)(wkv_pass *p);
-    void (*backward)(wkv_pass *p);
+
+    /* Through one layer; the loop over them, and the frame around, are layers.c's. */
+    wkv_layer_forward *forward;
+    wkv_layer_backward *backward;
 };
 
 #define ARCH(id, name) extern const wkv_arch wkv_arch_##id;

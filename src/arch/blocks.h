@@ -100,17 +100,6 @@ typedef struct wkv_layer_saved {
     real *state; /* (B, a layer's part): the states before it, when it is to run again */
 } wkv_layer_saved;
 
-/* Forward through layer l: the new residual stream, perhaps x itself when no backward pass
- * follows.  It may run twice: costly operations write to what wkv_keep gives, the others to
- * wkv_cheap's (arch.h), and what is changed in place is left alone when p->again. */
-typedef real *wkv_layer_forward(wkv_pass *p, int l, real *x);
-/* Backward through it: dx is the residual stream's gradient, += */
-typedef void wkv_layer_backward(wkv_pass *p, int l, real *dx);
-
-/* All layers and the frame around them. */
-void wkv_layers_forward(wkv_pass *p, wkv_layer_forward *layer);
-void wkv_layers_backward(wkv_pass *p, wkv_layer_forward *forward, wkv_layer_backward *backward);
-
 /* ---- the frame around the layers ------------------------------------------------------ */
 
 /* What the frame's backward needs; every version's saved_once begins with it. */

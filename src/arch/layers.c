@@ -37,12 +37,12 @@ static void restore_states(wkv_pass *p, int l, const real *kept)
 }
 
 /* Forward through layer l, which leaves no more on the tape than its output. */
-static real *forward_briefly(wkv_pass *p, wkv_layer_forward *layer, int l, real *x)
+static real *forward_briefly(wkv_pass *p, int l, real *x)
 {
     saved_at(p, l)->state = keep_states(p, l);
     real *out = wkv_keep(p, WKV_DIM_C);
     size_t mark = wkv_arena_mark(p->tape);
-    p->exec.dev->copy(&p->exec, out, layer(p, l, x), wkv_pass_size(p, WKV_DIM_C));
+    p->exec.dev->copy(&p->exec, out, p->cfg->arch->forward(p, l, x), wkv_pass_size(p, WKV_DIM_C));
     wkv_arena_reset(p->tape, mark);
     return out;
 }
@@ -53,14 +53,17 @@ static bool is_brief(const wkv_pass *p, int l)
     return p->recompute == WKV_RECOMPUTE_FULL && l < p->cfg->layers - 1;
 }
 
-void wkv_layers_forward(wkv_pass *p, wkv_layer_forward *layer)
+void wkv_forward(wkv_pass *p)
 {
+    const wkv_arch *a = p->cfg->arch;
+    if (a->first != WKV_DIM_1)
+        p->first = wkv_keep(p, a->first);
     real *x = wkv_frame_in(p);
     for (int l = 0; l < p->cfg->layers; l++) {
         size_t mark = wkv_arena_mark(p->exec.scratch);
         if (p->tape != NULL)
             *saved_at(p, l) = (wkv_layer_saved){.x = x, .mark = wkv_arena_mark(p->tape)};
-        x = p->tape != NULL && is_brief(p, l) ? forward_briefly(p, layer, l, x) : layer(p, l, x);
+        x = p->tape != NULL && is_brief(p, l) ? forward_briefly(p, l, x) : a->forward(p, l, x);
         wkv_arena_reset(p->exec.scratch, mark);
     }
     wkv_frame_out(p, x);
@@ -68,31 +71,36 @@ void wkv_layers_forward(wkv_pass *p, wkv_layer_forward *layer)
 
 /* Makes what layer l did not keep.  Forward allocates in one order, so that what it did keep
  * is found where it lies. */
-static void forward_again(wkv_pass *p, wkv_layer_forward *layer, int l)
+static void forward_again(wkv_pass *p, int l)
 {
     const wkv_layer_saved *s = saved_at(p, l);
     if (is_brief(p, l)) {
         restore_states(p, l, s->state);
-        layer(p, l, s->x);
+        p->cfg->arch->forward(p, l, s->x);
     } else if (p->recompute == WKV_RECOMPUTE_LIGHT) {
         const wkv_dev *d = p->exec.dev;
         const wkv_dev again = wkv_dev_again(d);
         wkv_arena_reset(p->tape, s->mark);
         p->exec.dev = &again;
         p->again = true;
-        layer(p, l, s->x);
+        p->cfg->arch->forward(p, l, s->x);
         p->again = false;
         p->exec.dev = d;
     }
 }
 
-void wkv_layers_backward(wkv_pass *p, wkv_layer_forward *forward, wkv_layer_backward *backward)
+void wkv_backward(wkv_pass *p)
 {
+    const wkv_arch *a = p->cfg->arch;
+    if (a->first != WKV_DIM_1) {
+        p->dfirst = wkv_temp(p, a->first);
+        p->exec.dev->zero(&p->exec, p->dfirst, wkv_pass_size(p, a->first));
+    }
     real *dx = wkv_frame_out_bwd(p);
     for (int l = p->cfg->layers - 1; l >= 0; l--) {
         size_t mark = wkv_arena_mark(p->exec.scratch);
-        forward_again(p, forward, l);
-        backward(p, l, dx);
+        forward_again(p, l);
+        a->backward(p, l, dx);
         wkv_arena_reset(p->exec.scratch, mark);
         wkv_arena_reset(p->tape, saved_at(p, l)->mark); /* nobody needs it any more */
     }

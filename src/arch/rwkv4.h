@@ -75,8 +75,7 @@ static inline wkv_gated_mix rwkv4_channel_mix(const rwkv4_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_CURRENT};
 }
 
-real *wkv_rwkv4_layer(wkv_pass *p, int l, real *x);
-void wkv_rwkv4_forward(wkv_pass *p);
-void wkv_rwkv4_backward(wkv_pass *p);
+wkv_layer_forward wkv_rwkv4_forward;
+wkv_layer_backward wkv_rwkv4_backward;
 
 #endif

@@ -32,15 +32,10 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-static void layer_bwd(wkv_pass *p, int l, real *dx)
+void wkv_rwkv4_backward(wkv_pass *p, int l, real *dx)
 {
     wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
     wkv_slot dslot = rwkv4_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     wkv_gated_mix_bwd(p, &rwkv4_saved_at(p, l)->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
-}
-
-void wkv_rwkv4_backward(wkv_pass *p)
-{
-    wkv_layers_backward(p, wkv_rwkv4_layer, layer_bwd);
 }

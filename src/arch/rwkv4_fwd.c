@@ -36,7 +36,7 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     return out;
 }
 
-real *wkv_rwkv4_layer(wkv_pass *p, int l, real *x)
+real *wkv_rwkv4_forward(wkv_pass *p, int l, real *x)
 {
     rwkv4_saved here;
     rwkv4_saved *s = p->tape != NULL ? rwkv4_saved_at(p, l) : &here;
@@ -44,9 +44,4 @@ real *wkv_rwkv4_layer(wkv_pass *p, int l, real *x)
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-}
-
-void wkv_rwkv4_forward(wkv_pass *p)
-{
-    wkv_layers_forward(p, wkv_rwkv4_layer);
 }

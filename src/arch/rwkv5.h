@@ -86,8 +86,7 @@ static inline wkv_gated_mix rwkv5_channel_mix(const rwkv5_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_CURRENT};
 }
 
-real *wkv_rwkv5_layer(wkv_pass *p, int l, real *x);
-void wkv_rwkv5_forward(wkv_pass *p);
-void wkv_rwkv5_backward(wkv_pass *p);
+wkv_layer_forward wkv_rwkv5_forward;
+wkv_layer_backward wkv_rwkv5_backward;
 
 #endif

@@ -40,7 +40,7 @@ static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
     return out;
 }
 
-real *wkv_rwkv5_layer(wkv_pass *p, int l, real *x)
+real *wkv_rwkv5_forward(wkv_pass *p, int l, real *x)
 {
     rwkv5_saved here;
     rwkv5_saved *s = p->tape != NULL ? rwkv5_saved_at(p, l) : &here;
@@ -48,9 +48,4 @@ real *wkv_rwkv5_layer(wkv_pass *p, int l, real *x)
     wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-}
-
-void wkv_rwkv5_forward(wkv_pass *p)
-{
-    wkv_layers_forward(p, wkv_rwkv5_layer);
 }

@@ -96,8 +96,7 @@ static inline wkv_gated_mix rwkv6_channel_mix(const rwkv6_layer *w)
                            &w->ffn_key, &w->ffn_receptance, &w->ffn_value, WKV_SHIFT_PREVIOUS};
 }
 
-real *wkv_rwkv6_layer(wkv_pass *p, int l, real *x);
-void wkv_rwkv6_forward(wkv_pass *p);
-void wkv_rwkv6_backward(wkv_pass *p);
+wkv_layer_forward wkv_rwkv6_forward;
+wkv_layer_backward wkv_rwkv6_backward;
 
 #endif

@@ -74,15 +74,10 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-static void layer_bwd(wkv_pass *p, int l, real *dx)
+void wkv_rwkv6_backward(wkv_pass *p, int l, real *dx)
 {
     wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
     wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     wkv_gated_mix_bwd(p, &rwkv6_saved_at(p, l)->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
-}
-
-void wkv_rwkv6_backward(wkv_pass *p)
-{
-    wkv_layers_backward(p, wkv_rwkv6_layer, layer_bwd);
 }

@@ -60,7 +60,7 @@ static real *time_mix(wkv_pass *p, rwkv6_saved *s, int l, real *x)
     return out;
 }
 
-real *wkv_rwkv6_layer(wkv_pass *p, int l, real *x)
+real *wkv_rwkv6_forward(wkv_pass *p, int l, real *x)
 {
     rwkv6_saved here;
     rwkv6_saved *s = p->tape != NULL ? rwkv6_saved_at(p, l) : &here;
@@ -68,9 +68,4 @@ real *wkv_rwkv6_layer(wkv_pass *p, int l, real *x)
     wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
-}
-
-void wkv_rwkv6_forward(wkv_pass *p)
-{
-    wkv_layers_forward(p, wkv_rwkv6_layer);
 }

@@ -172,6 +172,7 @@ const wkv_arch wkv_arch_rwkv7 = {
     .finish = finish,
     .state_size = state_size,
     .state_init = state_init,
+    .first = WKV_DIM_A, /* layer 0's v, which every later one mixes into its own */
     .forward = wkv_rwkv7_forward,
     .backward = wkv_rwkv7_backward,
 };

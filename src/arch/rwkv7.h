@@ -148,8 +148,7 @@ static inline wkv_slot rwkv7_slot(const wkv_pass *p, real *const *state, int l, 
     return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
 }
 
-real *wkv_rwkv7_layer(wkv_pass *p, int l, real *x);
-void wkv_rwkv7_forward(wkv_pass *p);
-void wkv_rwkv7_backward(wkv_pass *p);
+wkv_layer_forward wkv_rwkv7_forward;
+wkv_layer_backward wkv_rwkv7_backward;
 
 #endif

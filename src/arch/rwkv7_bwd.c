@@ -132,15 +132,8 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-static void layer_bwd(wkv_pass *p, int l, real *dx)
+void wkv_rwkv7_backward(wkv_pass *p, int l, real *dx)
 {
     channel_mix_bwd(p, l, dx);
     time_mix_bwd(p, l, dx);
-}
-
-void wkv_rwkv7_backward(wkv_pass *p)
-{
-    p->dfirst = wkv_temp(p, WKV_DIM_A);
-    p->exec.dev->zero(&p->exec, p->dfirst, wkv_pass_size(p, WKV_DIM_A));
-    wkv_layers_backward(p, wkv_rwkv7_layer, layer_bwd);
 }

@@ -97,16 +97,10 @@ static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
     return out;
 }
 
-real *wkv_rwkv7_layer(wkv_pass *p, int l, real *x)
+real *wkv_rwkv7_forward(wkv_pass *p, int l, real *x)
 {
     rwkv7_saved here;
     rwkv7_saved *s = p->tape != NULL ? rwkv7_saved_at(p, l) : &here;
     x = time_mix(p, s, l, x);
     return channel_mix(p, s, l, x);
-}
-
-void wkv_rwkv7_forward(wkv_pass *p)
-{
-    p->first = wkv_keep(p, WKV_DIM_A); /* layer 0's v, which every later one mixes into its own */
-    wkv_layers_forward(p, wkv_rwkv7_layer);
 }

@@ -55,7 +55,7 @@ static void run(wkv_batch *b)
         .state = b->state,
         .hidden = wkv_arena_reals(&b->scratch, (size_t)b->start[b->n] * C),
     };
-    m->cfg.arch->forward(&pass);
+    wkv_forward(&pass);
     const real *last = last_rows(b, &x, pass.hidden);
     real *logits = wkv_arena_reals(&b->scratch, (size_t)b->n * V);
     wkv_head(&x, &m->weights, logits, last, b->n);

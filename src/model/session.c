@@ -38,7 +38,7 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
         .state = &s->state,
         .hidden = hidden,
     };
-    m->cfg.arch->forward(&pass);
+    wkv_forward(&pass);
     s->unread += pass.exec.unread;
     return hidden;
 }

@@ -32,7 +32,7 @@ static void feed_piece(wkv_trial *s, const int32_t *ids, int rows)
         .state = &s->state,
         .hidden = wkv_arena_reals(&s->scratch, (size_t)rows * C),
     };
-    cfg->arch->forward(&pass);
+    wkv_forward(&pass);
     real *logits = wkv_arena_reals(&s->scratch, V);
     wkv_head(&pass.exec, pass.weights, logits, pass.hidden + (size_t)(rows - 1) * C, 1);
     for (size_t i = 0; !wkv_exec_measuring(&pass.exec) && i < V; i++)

@@ -133,7 +133,7 @@ static void forward(wkv_work *w, const wkv_window *win, double *sum)
 {
     wkv_pass p = begin(w, win);
     p.hidden = wkv_arena_reals(&w->scratch, hidden_size(w, win));
-    w->cfg->arch->forward(&p);
+    wkv_forward(&p);
     if (sum != NULL)
         wkv_loss_sum(&p.exec, w->cfg, w->weights, p.hidden, win->targets, win->B * win->T,
                      losses(w), sum);
@@ -150,12 +150,12 @@ static void both(wkv_work *w, const wkv_window *win, int64_t learnt, real *leave
     p.tape = &w->tape;
     p.saved = memset(w->saved, 0, w->saved_bytes);
     p.dstate = w->dstate;
-    w->cfg->arch->forward(&p);
+    wkv_forward(&p);
     if (leave != NULL)
         keep_states(w, win, leave);
     wkv_loss_grad(&p.exec, w->cfg, w->weights, dhidden, p.hidden, win->targets, win->B * win->T,
                   learnt, losses(w), sum);
-    w->cfg->arch->backward(&p);
+    wkv_backward(&p);
 }
 
 /* ---- memory of the arenas ------------------------------------------------------------------ */

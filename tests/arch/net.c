@@ -76,7 +76,7 @@ static void run(net *n, bool train, bool backward)
     size_t C = (size_t)n->cfg.dim[WKV_DIM_C];
     wkv_pass p = pass_of(n, train);
     p.hidden = wkv_arena_reals(train ? &n->tape : &n->scratch, (size_t)rows * C);
-    n->cfg.arch->forward(&p);
+    wkv_forward(&p);
     wkv_head(&p.exec, &n->weights, n->logits, p.hidden, rows);
     if (!backward)
         return;
@@ -87,7 +87,7 @@ static void run(net *n, bool train, bool backward)
     wkv_head_bwd(&p.exec, &n->weights, dhidden, dlogits, p.hidden, rows);
     p.dhidden = dhidden;
     p.dstate = n->dstate;
-    n->cfg.arch->backward(&p);
+    wkv_backward(&p);
 }
 
 static void run_measured(net *n, bool train, bool backward)

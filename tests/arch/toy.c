@@ -77,7 +77,7 @@ static real *product(wkv_pass *p, const real *in, const wkv_weight *W)
     return y;
 }
 
-static real *layer_fwd(wkv_pass *p, int l, real *x)
+static real *forward(wkv_pass *p, int l, real *x)
 {
     const wkv_dev *d = p->exec.dev;
     wkv_weight decay = constant(no_decay_values, REAL_C(-1e30), p->cfg);
@@ -99,7 +99,7 @@ static real *layer_fwd(wkv_pass *p, int l, real *x)
     return x;
 }
 
-static void layer_bwd(wkv_pass *p, int l, real *dx)
+static void backward(wkv_pass *p, int l, real *dx)
 {
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_seqs_rows(&p->seqs);
@@ -120,16 +120,6 @@ static void layer_bwd(wkv_pass *p, int l, real *dx)
     d->matmul_bwd(&p->exec, dnormed, grad[3], s->ln.y, &w->k, rows, true);
     d->matmul_bwd(&p->exec, dnormed, grad[4], s->ln.y, &w->v, rows, true);
     wkv_norm_bwd(p, &s->ln, dx, dnormed, &w->ln_w, &w->ln_b);
-}
-
-static void forward(wkv_pass *p)
-{
-    wkv_layers_forward(p, layer_fwd);
-}
-
-static void backward(wkv_pass *p)
-{
-    wkv_layers_backward(p, layer_fwd, layer_bwd);
 }
 
 static int probe(const wkv_store *file)

@@ -111,7 +111,7 @@ static double by_hand(wkv_trainer *t, const uint8_t *text, size_t n)
                       .ids = ids,
                       .state = &state,
                       .hidden = hidden};
-        t->cfg.arch->forward(&p);
+        wkv_forward(&p);
         wkv_head(&x, &t->weights, logits, hidden, ctx);
         for (int i = 0; i < ctx; i++) {
             const real *row = logits + (size_t)i * (size_t)V;
