@@ -11,37 +11,28 @@ enum { N_ARCHS = sizeof ARCHS / sizeof ARCHS[0] };
 
 /* ---- documents to test with ------------------------------------------------------------- */
 
-/* PREFIX.bin and .idx: n documents of the given lengths, token 0 at the end of each; token j of
- * document i is some function of both. */
+/* Token j of document i is some function of both; */
 static int32_t token_of(size_t i, size_t j)
 {
     return (int32_t)(1 + (i * 31 + j * 7 + j * j % 11) % 200);
 }
 
-static void write_documents(const char *prefix, const size_t *len, size_t n, size_t variant)
+typedef struct content {
+    const size_t *length;
+    size_t variant; /* changes all documents but the first */
+} content;
+
+/* and 0 ends it. */
+static int64_t written_id(const void *user, size_t i, size_t j)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s.bin", prefix);
-    FILE *bin = fopen(path, "wb");
-    snprintf(path, sizeof path, "%s.idx", prefix);
-    FILE *idx = fopen(path, "wb");
-    assert_true(bin != NULL && idx != NULL);
-    fwrite("MMIDIDX\0\0", 1, 9, idx);
-    put_le(idx, 1, 8);
-    put_le(idx, 8, 1);
-    put_le(idx, n, 8);
-    put_le(idx, n + 1, 8);
-    for (size_t i = 0; i < n; i++) {
-        put_le(idx, len[i], 4);
-        for (size_t j = 0; j < len[i]; j++)
-            put_le(bin, j + 1 == len[i] ? 0 : (uint64_t)token_of(i + (i > 0) * variant, j), 2);
-    }
-    for (size_t i = 0, at = 0; i < n; at += 2 * len[i], i++)
-        put_le(idx, at, 8);
-    for (size_t i = 0; i <= n; i++)
-        put_le(idx, i, 8);
-    fclose(bin);
-    fclose(idx);
+    const content *c = user;
+    return j + 1 == c->length[i] ? 0 : token_of(i + (i > 0) * c->variant, j);
+}
+
+static void write_documents(const char *prefix, const size_t *length, size_t n, size_t variant)
+{
+    const content c = {length, variant};
+    write_items(prefix, 2, 8, length, n, written_id, &c);
 }
 
 static wkv_train_opts documents_opts(const char *arch, wkv_rows rows)

@@ -10,41 +10,29 @@ enum { N_ARCHS = sizeof ARCHS / sizeof ARCHS[0] };
 
 /* ---- documents to test with ------------------------------------------------------------- */
 
+static int64_t token_of(const void *length, size_t i, size_t j)
+{
+    const size_t *l = length;
+    return j + 1 == l[i] ? 0 : (int64_t)(1 + (i * 31 + j * 7 + j * j % 11) % 200);
+}
+
+static int64_t is_learnt(const void *unused, size_t i, size_t j)
+{
+    (void)unused;
+    return (i + j) % 3 != 0;
+}
+
 /* Documents of 5 to 80 tokens, a third of which is not to be learnt. */
 static int masked_documents(void **state)
 {
     enum { DOCUMENTS = 40 };
+    size_t length[DOCUMENTS];
     if (tiny_text(state) != 0)
         return -1;
-    FILE *f[4];
-    static const char *const names[] = {"t_docs.bin", "t_docs.idx", "t_docs.mask.bin",
-                                        "t_docs.mask.idx"};
-    for (int i = 0; i < 4; i++)
-        assert_non_null(f[i] = fopen(names[i], "wb"));
-    for (int m = 0; m < 2; m++) {
-        FILE *bin = f[2 * m], *idx = f[2 * m + 1];
-        fwrite("MMIDIDX\0\0", 1, 9, idx);
-        put_le(idx, 1, 8);
-        put_le(idx, m == 0 ? 8 : 1, 1); /* of 16 bits, of 8 */
-        put_le(idx, DOCUMENTS, 8);
-        put_le(idx, DOCUMENTS + 1, 8);
-        uint64_t at = 0;
-        for (uint64_t i = 0; i < DOCUMENTS; i++) {
-            uint64_t length = 5 + i * 17 % 76;
-            put_le(idx, length, 4);
-            for (uint64_t j = 0; j < length; j++)
-                if (m == 0)
-                    put_le(bin, j + 1 == length ? 0 : 1 + (i * 31 + j * 7 + j * j % 11) % 200, 2);
-                else
-                    put_le(bin, (i + j) % 3 != 0, 1);
-        }
-        for (uint64_t i = 0; i < DOCUMENTS; at += (m == 0 ? 2 : 1) * (5 + i * 17 % 76), i++)
-            put_le(idx, at, 8);
-        for (uint64_t i = 0; i <= DOCUMENTS; i++)
-            put_le(idx, i, 8);
-    }
-    for (int i = 0; i < 4; i++)
-        fclose(f[i]);
+    for (size_t i = 0; i < DOCUMENTS; i++)
+        length[i] = 5 + i * 17 % 76;
+    write_items("t_docs", 2, 8, length, DOCUMENTS, token_of, length);
+    write_items("t_docs.mask", 1, 1, length, DOCUMENTS, is_learnt, NULL);
     return 0;
 }
 
