@@ -425,6 +425,23 @@ BENCH(gemv_bf16)
     return halves_moved();
 }
 
+/* All inputs of a group; what zeros spare is not measured here. */
+enum { GEMV_GROUP_ROWS = GEMV_ROWS * GEMV_COLS / WKV_COLUMNS };
+
+#define GEMV_AT(name, weights) \
+    BENCH(name) \
+    { \
+        static uint32_t at[GEMV_GROUP_ROWS]; \
+        for (uint32_t i = 0; at[1] == 0 && i < GEMV_GROUP_ROWS; i++) \
+            at[i] = i; \
+        k->name(array[0], weights, big, at, GEMV_GROUP_ROWS, WKV_COLUMNS, false); \
+        return (work){(double)GEMV_ROWS * GEMV_COLS * sizeof *weights, 0}; \
+    }
+
+GEMV_AT(gemv_at, big)
+GEMV_AT(gemv_at_f16, half_of_big)
+GEMV_AT(gemv_at_bf16, half_of_big)
+
 BENCH(gemv_t)
 {
     k->gemv_t(array[0], big, array[1], GEMV_ROWS, GEMV_COLS, GEMV_COLS);

@@ -28,8 +28,9 @@ typedef struct wkv_cost {
 WKV_API void wkv_model_cost(const wkv_model *m, int32_t sequences, int32_t tokens, wkv_cost *out);
 
 /* Bytes of weights, counted in wkv_model_cost, that the session's feeds had no need to read:
- * those of channel mixing that met a zero. */
-WKV_API uint64_t wkv_session_unread(const wkv_session *s);
+ * those of channel mixing that met a zero.  The first call returns 0 and begins to count: counting
+ * costs a little. */
+WKV_API uint64_t wkv_session_unread(wkv_session *s);
 
 /* A model of any shape with random weights; what it says means nothing. */
 typedef struct wkv_random_opts {

@@ -118,7 +118,7 @@ typedef struct wkv_exec {
     const wkv_dev *dev;
     wkv_arena *scratch;
     bool row_by_row; /* each row is to have the bits that it has alone */
-    uint64_t unread; /* counts bytes of weights that products had no need to read */
+    uint64_t *unread; /* NULL, or counts bytes of weights that products had no need to read */
 } wkv_exec;
 
 static inline bool wkv_exec_measuring(const wkv_exec *x)

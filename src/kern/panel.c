@@ -320,3 +320,30 @@ void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n
                 memcpy(to + i * WKV_GROUP, &four[i], sizeof four[i]);
         }
 }
+
+/* ---- plain weights by inputs ---------------------------------------------------------------- */
+
+/* As many inputs at a time as their lines stay in the first-level cache. */
+enum { TRANSPOSED = 64 };
+
+static inline void transpose(unsigned char *to, const unsigned char *from, size_t n_rows, size_t n,
+                             size_t size)
+{
+    for (size_t first = 0; first < n; first += TRANSPOSED)
+        for (size_t o = 0; o < n_rows; o++)
+            for (size_t i = first; i < n && i < first + TRANSPOSED; i++)
+                memcpy(to + (i * WKV_COLUMNS + o) * size, from + (o * n + i) * size, size);
+}
+
+void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t n, size_t size)
+{
+    assert(n_rows <= WKV_COLUMNS);
+    if (n_rows < WKV_COLUMNS)
+        memset(group, 0, n * WKV_COLUMNS * size);
+    if (size == 2) /* the compiler is to know it */
+        transpose(group, rows, (size_t)n_rows, n, 2);
+    else if (size == 4)
+        transpose(group, rows, (size_t)n_rows, n, 4);
+    else
+        transpose(group, rows, (size_t)n_rows, n, size);
+}

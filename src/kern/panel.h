@@ -32,6 +32,9 @@
  *         signed bytes.  In each half of these, output 16 k + 4 l + j is byte 16 l + 4 k + j:
  *         interleaving the bytes of four inputs, 16 at a time, makes lines of panels.
  *
+ *   T     weights as the file has them, reals, f16 or bf16: a group has 64 outputs, and for each
+ *         input the weights of these side by side.
+ *
  * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows).
  *
  * Processors that multiply tiles of bf16 (AMX) read prompts so: scales of blocks would cost them
@@ -56,6 +59,7 @@ enum {
     WKV_TILE = 512,       /* numbers of a tile */
     WKV_GROUP = 128,      /* outputs of a group of Q8T, in two halves */
     WKV_GROUP_SCALES = 256,
+    WKV_COLUMNS = 64, /* outputs of a group of T */
 };
 
 typedef enum wkv_layout {
@@ -67,6 +71,7 @@ typedef enum wkv_layout {
     WKV_LAYOUT_Q4K,
     WKV_LAYOUT_Q6K,
     WKV_LAYOUT_Q8T,
+    WKV_LAYOUT_T,
     WKV_LAYOUTS
 } wkv_layout;
 
@@ -118,6 +123,9 @@ static inline size_t wkv_group_bytes(size_t n)
 
 /* Packs rows (at most 128) of n weights of type Q8_0 into one group. */
 void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n);
+
+/* Packs rows (at most 64) of n numbers of `size` bytes, 2, 4 or 8, into one group of T. */
+void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t n, size_t size);
 
 /* The layout for weights stored as t with n inputs: NONE where they are used as stored.
  * Block types without a layout of their own are read and quantised anew, to Q8. */

@@ -28,7 +28,8 @@ static void add_weight(wkv_cost *cost, const wkv_model *m, int i, double rows, d
     if (p->kind != WKV_MAT && p->kind != WKV_LOW)
         return;
     const double ops = 2.0 * (double)count * (role == WKV_ROLE_HEAD ? last_rows : rows);
-    *(packed ? &cost->byte_ops : &cost->float_ops) += ops;
+    const bool bytewise = packed && w->layout != WKV_LAYOUT_T;
+    *(bytewise ? &cost->byte_ops : &cost->float_ops) += ops;
 }
 
 /* One pass over `rows` rows of `sequences` sequences, for `last_rows` of which logits are made. */
@@ -58,7 +59,8 @@ void wkv_model_cost(const wkv_model *m, int32_t sequences, int32_t tokens, wkv_c
     out->float_ops = one.float_ops * sequences;
 }
 
-uint64_t wkv_session_unread(const wkv_session *s)
+uint64_t wkv_session_unread(wkv_session *s)
 {
+    s->counts_unread = true;
     return s->unread;
 }

@@ -30,7 +30,9 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
     const int32_t start[2] = {0, rows};
     real *hidden = wkv_arena_reals(s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_C]);
     wkv_pass pass = {
-        .exec = exec_of(s),
+        .exec = {.dev = m->dev,
+                 .scratch = s->scratch,
+                 .unread = s->counts_unread ? &s->unread : NULL},
         .cfg = &m->cfg,
         .weights = &m->weights,
         .seqs = {.n = 1, .start = start},
@@ -39,7 +41,6 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
         .hidden = hidden,
     };
     wkv_forward(&pass);
-    s->unread += pass.exec.unread;
     return hidden;
 }
 

@@ -14,6 +14,7 @@ struct wkv_session {
     float *logits;      /* (V) of the last token fed */
     bool has_logits;    /* false before the first token */
     uint64_t position;  /* tokens fed since the initial state */
+    bool counts_unread; /* somebody has asked for it: */
     uint64_t unread;    /* bytes of weights that no token needed (unstable.h) */
     bool bare;          /* without memory to feed in: for batches */
     wkv_arena own;      /* sized when the session opens; feeding allocates nothing else */

@@ -143,3 +143,93 @@ void check_gemv_rows_t(check *c)
         c->k->gemv_t(alone + v * ld, M, x + v * rows, rows, stride, n);
     check_rows(got, alone, vectors, n);
 }
+
+/* ---- some inputs alone: all of them, zeros included, and those that are not zero give the same
+ * bits, those of a chain of additions in their order ----------------------------------------------
+ */
+
+typedef void (*gemv_at)(real *y, const void *W, const real *x, const uint32_t *at, int n_at,
+                        int n_out, bool add);
+
+static void check_at(check *c, gemv_at f, gemv_at ref, const void *W)
+{
+    const int n = (int)c->n, n_out = pick(c, 1, WKV_COLUMNS), keep = pick(c, 0, 4);
+    const size_t out = (size_t)n_out;
+    real *x = input_of(c, c->n, pick(c, 0, 9) == 0 ? WITH_NAN : NORMAL);
+    uint32_t *all = bytes(c, c->n * sizeof *all), *some = bytes(c, c->n * sizeof *some);
+    int n_some = 0;
+    for (int i = 0; i < n; i++) {
+        if (pick(c, 0, 4) > keep)
+            x[i] = pick(c, 0, 1) == 0 ? REAL_C(0.0) : REAL_C(-0.0);
+        all[i] = (uint32_t)i;
+        if (x[i] != 0)
+            some[n_some++] = (uint32_t)i;
+    }
+    const real *before = input_of(c, out, NORMAL);
+    for (int add = 0; add < 2; add++) {
+        real *want = inout(c, before, out), *dense = inout(c, before, out);
+        real *got = inout(c, before, out);
+        ref(want, W, x, all, n, n_out, add == 1);
+        f(dense, W, x, all, n, n_out, add == 1);
+        f(got, W, x, some, n_some, n_out, add == 1);
+        same("y of all inputs", dense, want, out);
+        same("y of what is not zero", got, want, out);
+        for (size_t i = 0; i < out && add == 0; i++)
+            assert_true(got[i] != 0 || !signbit(got[i]));
+    }
+}
+
+/* Weights as they come, tiny ones whose products underflow to -0 among them. */
+static const real *columns_at(check *c)
+{
+    const size_t all = c->n * WKV_COLUMNS;
+    real *W = input_of(c, all, NORMAL);
+    for (size_t i = 0; i < all; i++)
+        if (i % 7 == 0)
+            W[i] *= REAL_C(1e-44);
+    return W;
+}
+
+#define CHECK_AT(name, type) \
+    static void at##name(real *y, const void *W, const real *x, const uint32_t *at, int n_at, \
+                         int n_out, bool add) \
+    { \
+        under_test->gemv_at##name(y, (const type *)W, x, at, n_at, n_out, add); \
+    } \
+    static void ref_at##name(real *y, const void *W, const real *x, const uint32_t *at, int n_at, \
+                             int n_out, bool add) \
+    { \
+        wkv_gemv_at##name##_ref(y, (const type *)W, x, at, n_at, n_out, add); \
+    }
+
+static const wkv_kern *under_test;
+CHECK_AT(, real)
+CHECK_AT(_f16, uint16_t)
+CHECK_AT(_bf16, uint16_t)
+
+static const uint16_t *halves_at(check *c, uint16_t (*from)(float))
+{
+    const real *values = columns_at(c);
+    uint16_t *W = halves(c, c->n * WKV_COLUMNS);
+    for (size_t i = 0; i < c->n * WKV_COLUMNS; i++)
+        W[i] = from((float)values[i]);
+    return W;
+}
+
+void check_gemv_at(check *c)
+{
+    under_test = c->k;
+    check_at(c, at, ref_at, columns_at(c));
+}
+
+void check_gemv_at_f16(check *c)
+{
+    under_test = c->k;
+    check_at(c, at_f16, ref_at_f16, halves_at(c, wkv_f32_to_f16));
+}
+
+void check_gemv_at_bf16(check *c)
+{
+    under_test = c->k;
+    check_at(c, at_bf16, ref_at_bf16, halves_at(c, wkv_f32_to_bf16));
+}

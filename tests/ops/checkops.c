@@ -251,6 +251,7 @@ static const struct check {
     {check_sumsq, "sumsq"},
     {check_matmul, "matmul matmul_bwd"},
     {check_products, "products"},
+    {check_sparse, "products"},
     {check_shift_mix, "shift shift_bwd shift_mix shift_mix_bwd"},
     {check_wkv4, "wkv4 wkv4_bwd"},
     {check_aft, "aft aft_bwd"},

@@ -73,6 +73,7 @@ void check_adamw(void **state);
 void check_sumsq(void **state);
 void check_matmul(void **state);
 void check_products(void **state);
+void check_sparse(void **state);
 void check_shift_mix(void **state);
 void check_wkv4(void **state);
 void check_wkv6(void **state);

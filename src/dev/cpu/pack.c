@@ -8,20 +8,34 @@
  * memory. */
 #include "dev/cpu/cpu.h"
 
+/* Fewer plain weights stay in the caches, where reading all of them costs little. */
+enum { LEAST_COLUMNS = 1 << 16 };
+
 static wkv_layout layout_of(const wkv_weight *W)
 {
-    wkv_layout l = W->in_out ? WKV_LAYOUT_NONE : wkv_layout_for(W->dtype, (size_t)W->cols);
-    return W->sparse_in && W->dtype == WKV_DTYPE_Q8_0 && l != WKV_LAYOUT_NONE ? WKV_LAYOUT_Q8T : l;
+    if (W->in_out)
+        return WKV_LAYOUT_NONE;
+    const wkv_layout l = wkv_layout_for(W->dtype, (size_t)W->cols);
+    if (!W->sparse_in)
+        return l;
+    if (l != WKV_LAYOUT_NONE)
+        return W->dtype == WKV_DTYPE_Q8_0 ? WKV_LAYOUT_Q8T : l;
+    const bool known =
+        W->dtype == WKV_DTYPE_REAL || W->dtype == WKV_DTYPE_F16 || W->dtype == WKV_DTYPE_BF16;
+    return known && (size_t)W->rows * (size_t)W->cols >= LEAST_COLUMNS ? WKV_LAYOUT_T : l;
 }
 
 /* Outputs that are packed together, and the bytes of these. */
 static size_t unit_of(wkv_layout l)
 {
-    return l == WKV_LAYOUT_Q8T ? WKV_GROUP : WKV_PANEL;
+    return l == WKV_LAYOUT_T ? WKV_COLUMNS : l == WKV_LAYOUT_Q8T ? WKV_GROUP : WKV_PANEL;
 }
 
-static size_t unit_bytes(wkv_layout l, size_t n)
+static size_t unit_bytes(const wkv_weight *W, wkv_layout l)
 {
+    const size_t n = (size_t)W->cols;
+    if (l == WKV_LAYOUT_T)
+        return n * WKV_COLUMNS * (size_t)wkv_dtype_of(W->dtype)->bytes;
     return l == WKV_LAYOUT_Q8T ? wkv_group_bytes(n) : wkv_panel_bytes(l, n);
 }
 
@@ -30,7 +44,7 @@ size_t wkv_cpu_packed_size(const wkv_weight *W)
     const wkv_layout l = layout_of(W);
     if (l == WKV_LAYOUT_NONE)
         return 0;
-    return ((size_t)W->rows + unit_of(l) - 1) / unit_of(l) * unit_bytes(l, (size_t)W->cols);
+    return ((size_t)W->rows + unit_of(l) - 1) / unit_of(l) * unit_bytes(W, l);
 }
 
 size_t wkv_cpu_packed_units(const wkv_weight *W)
@@ -52,8 +66,7 @@ enum { UNMET = 0, MET, BUSY, READY };
 
 size_t wkv_cpu_pack_room(const wkv_weight *W)
 {
-    const size_t n = (size_t)W->cols;
-    return unit_bytes(W->layout, n) + n * sizeof(float);
+    return unit_bytes(W, W->layout) + (size_t)W->cols * sizeof(float);
 }
 
 /* The float that wkv_pack_panel works with come after the unit in room. */
@@ -65,10 +78,12 @@ static void pack_unit(unsigned char *to, const wkv_weight *W, size_t u, unsigned
     const size_t unit = unit_of(l), left = (size_t)W->rows - u * unit;
     const int here = (int)(left < unit ? left : unit);
     const unsigned char *from = (const unsigned char *)W->data + u * unit * row_bytes;
-    if (l == WKV_LAYOUT_Q8T)
+    if (l == WKV_LAYOUT_T)
+        wkv_pack_columns(to, from, here, n, (size_t)t->bytes);
+    else if (l == WKV_LAYOUT_Q8T)
         wkv_pack_group(to, from, here, n);
     else
-        wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(l, n)));
+        wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(W, l)));
 }
 
 /* Where unit u lies.  Who meets it first, or while another thread puts it into its place, packs
@@ -76,7 +91,7 @@ static void pack_unit(unsigned char *to, const wkv_weight *W, size_t u, unsigned
 static const unsigned char *meet(const wkv_weight *W, size_t u, unsigned char *room)
 {
     atomic_uchar *mark = &W->marks[u];
-    unsigned char *place = W->packed + u * unit_bytes(W->layout, (size_t)W->cols), was = MET;
+    unsigned char *place = W->packed + u * unit_bytes(W, W->layout), was = MET;
     if (atomic_load_explicit(mark, memory_order_acquire) == READY)
         return place;
     if (atomic_compare_exchange_strong(mark, &was, BUSY)) {
@@ -101,7 +116,7 @@ const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n
            atomic_load_explicit(&W->marks[first + ready], memory_order_acquire) == READY)
         ready++;
     if (ready == all)
-        return W->packed + first * unit_bytes(W->layout, (size_t)W->cols);
+        return W->packed + first * unit_bytes(W, W->layout);
     ready = ready > 0 ? ready : 1;
     *n = *n < ready * unit ? *n : ready * unit;
     return meet(W, first, room);

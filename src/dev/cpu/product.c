@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "dev/cpu/columns.h"
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
 #include "dev/cpu/tiles.h"
@@ -38,9 +39,21 @@ static size_t outputs_of(const wkv_weight *W)
     return (size_t)(W->in_out ? W->cols : W->rows);
 }
 
+/* As stored, perhaps by inputs. */
+static bool is_plain(const wkv_weight *W)
+{
+    return W->layout == WKV_LAYOUT_NONE || W->layout == WKV_LAYOUT_T;
+}
+
+/* What meets a zero is not read. */
+static bool is_sparse(const wkv_weight *W)
+{
+    return W->layout == WKV_LAYOUT_Q8T || W->layout == WKV_LAYOUT_T;
+}
+
 static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
 {
-    return W->layout == WKV_LAYOUT_NONE && rows > WKV_FEW_ROWS && !x->row_by_row;
+    return is_plain(W) && rows > WKV_FEW_ROWS && !x->row_by_row;
 }
 
 /* ---- one product among others ------------------------------------------------------- */
@@ -50,6 +63,7 @@ typedef struct job {
     real *sum;              /* where a plain product that is added goes first */
     unsigned char *panels;  /* room for the panels of a group, one a thread */
     wkv_qrows x;            /* the activations of a packed one */
+    wkv_nonzeros nonzeros;  /* or, of one of plain weights by inputs, which count */
     uint16_t *tiles;        /* or these as bf16, ... */
     uint16_t *room;         /* ... and room for tiles of weights, one a thread */
     size_t piece, end_task; /* outputs of a task; the task after its last */
@@ -61,6 +75,8 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
 {
     if (W->layout == WKV_LAYOUT_Q8T)
         return WKV_GROUP;
+    if (W->layout == WKV_LAYOUT_T)
+        return WKV_COLUMNS;
     if (as_tiles)
         return TILE_OUTPUTS;
     size_t n = inputs_of(W), least = W->in_out ? 4 * TASK_GRAIN : TASK_GRAIN;
@@ -190,7 +206,9 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     for (size_t here; n > 0; begin += here, n -= here) {
         here = n;
         const unsigned char *at = wkv_cpu_packed(W, begin, &here, room);
-        if (W->layout == WKV_LAYOUT_Q8T)
+        if (W->layout == WKV_LAYOUT_T)
+            wkv_columns_multiply(k, j->p, &j->nonzeros, j->p->y + begin, at, here, rows);
+        else if (W->layout == WKV_LAYOUT_Q8T)
             sparse_part(k, j, at, begin, here, rows, part);
         else
             packed_part(k, j, at, begin, here, rows, part);
@@ -253,10 +271,15 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
 /* Bytes of a sparse weight that one row's zeros leave unread. */
 static uint64_t unread_by(const job *j)
 {
+    const wkv_weight *W = j->p->W;
+    const size_t all = (size_t)W->cols;
     uint64_t zeros = 0;
-    for (int i = 0; i < j->p->W->cols; i++)
+    if (W->layout == WKV_LAYOUT_T)
+        return (all - (size_t)j->nonzeros.count[0]) * (size_t)W->rows *
+               (size_t)wkv_dtype_of(W->dtype)->bytes;
+    for (size_t i = 0; i < all; i++)
         zeros += j->x.q[i] == 0;
-    return zeros * (uint64_t)j->p->W->rows;
+    return zeros * (uint64_t)W->rows;
 }
 
 /* A widened row, or what packing takes. */
@@ -273,11 +296,13 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
     const wkv_weight *W = p->W;
     const size_t threads = (size_t)x->dev->threads;
     const bool packed = W->layout != WKV_LAYOUT_NONE,
-               as_tiles = packed && wkv_tiles_wanted(x, rows);
+               as_tiles = !is_plain(W) && wkv_tiles_wanted(x, rows);
     job j = {.p = p, .piece = piece_of(W, rows, as_tiles)};
     if (as_tiles) {
         j.tiles = tiles_of(x, p, jobs, n, rows);
         j.room = wkv_arena_alloc(x->scratch, threads * wkv_tiles_room(j.piece) * sizeof *j.room);
+    } else if (W->layout == WKV_LAYOUT_T) {
+        j.nonzeros = wkv_nonzeros_alloc(x, rows, inputs_of(W));
     } else if (packed) {
         j.x = rows_of(x, p, jobs, n, rows);
     }
@@ -309,8 +334,10 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
                 quantise(x, jobs, i, rows);
             if (jobs[i].tiles != NULL)
                 fill_tiles(x, jobs, i, rows);
-            if (p[i]->W->layout == WKV_LAYOUT_Q8T && rows == 1)
-                x->unread += unread_by(&jobs[i]);
+            if (jobs[i].nonzeros.row != NULL)
+                wkv_nonzeros_find(x, &jobs[i].nonzeros, p[i]->in, rows, inputs_of(p[i]->W));
+            if (x->unread != NULL && rows == 1 && is_sparse(p[i]->W))
+                *x->unread += unread_by(&jobs[i]);
         }
         atomic_size_t next = 0;
         int parts = wkv_cpu_parts(x, tasks, weights * (size_t)rows / 2);

@@ -1,4 +1,6 @@
 /* kern/ref/gemv_ref.c - matrix times vector, for rows of one weight type or another. */
+#include <tgmath.h>
+
 #include "base/half.h"
 #include "kern/kern.h"
 
@@ -60,3 +62,27 @@ void wkv_gemv_rows_t_ref(real *y, int ldy, const real *M, const real *x, int x_r
     for (size_t r = 0; r < (size_t)x_rows; r++)
         wkv_gemv_t_ref(y + r * (size_t)ldy, M, x + r * (size_t)rows, rows, stride, n);
 }
+
+static real same_real(real w)
+{
+    return w;
+}
+
+#define GEMV_AT(name, type, widen) \
+    void wkv_gemv_at##name##_ref(real *y, const type *W, const real *x, const uint32_t *at, \
+                                 int n_at, int n_out, bool add) \
+    { \
+        for (int c = 0; c < n_out; c++) { \
+            real sum = 0; \
+            for (int j = 0; j < n_at; j++) { \
+                const real w = (real)widen(W[(size_t)at[j] * WKV_COLUMNS + (size_t)c]); \
+                sum = fma(w, x[at[j]], sum); \
+            } \
+            sum += 0; /* never -0 */ \
+            y[c] = add ? y[c] + sum : sum; \
+        } \
+    }
+
+GEMV_AT(, real, same_real)
+GEMV_AT(_f16, uint16_t, wkv_f16_to_f32)
+GEMV_AT(_bf16, uint16_t, wkv_bf16_to_f32)

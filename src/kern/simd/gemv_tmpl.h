@@ -216,8 +216,58 @@ static void gemv_rows_t(real *y, int ldy, const real *M, const real *x, int x_ro
         gemv_t(y + v * ld, M, x + v * in, rows, stride, n);
 }
 
+/* ---- some inputs alone ------------------------------------------------------------------------
+ */
+
+enum { AT_VECTORS = WKV_COLUMNS / VF_N, AT_AHEAD = 16 };
+
+/* No prefetcher foresees which inputs come. */
+WKV_INLINE void ask_for_row(const void *W, size_t row, weight_type type)
+{
+    const size_t bytes = WKV_COLUMNS * size_of(type);
+    for (size_t line = 0; line < bytes; line += 64)
+        WKV_PREFETCH((const char *)W + row * bytes + line);
+}
+
+WKV_INLINE void any_gemv_at(real *y, const void *W, const real *x, const uint32_t *at, size_t n_at,
+                            size_t n_out, weight_type type, bool add)
+{
+    vf s[AT_VECTORS];
+    for (size_t k = 0; k < AT_VECTORS; k++)
+        s[k] = vf_zero();
+    for (size_t j = 0; j < AT_AHEAD && j < n_at; j++)
+        ask_for_row(W, at[j], type);
+    for (size_t j = 0; j < n_at; j++) {
+        const size_t row = at[j];
+        ask_for_row(W, at[j + AT_AHEAD < n_at ? j + AT_AHEAD : j], type);
+        const vf xi = vf_set1(x[row]);
+        for (size_t k = 0; k < AT_VECTORS; k++)
+            s[k] = vf_fma(weights(W, row * WKV_COLUMNS + k * VF_N, VF_N, type), xi, s[k]);
+    }
+    for (size_t k = 0; k < AT_VECTORS && k * VF_N < n_out; k++) {
+        real *to = y + k * VF_N;
+        const size_t left = n_out - k * VF_N, lanes = left < VF_N ? left : VF_N;
+        const vf sum = vf_add(s[k], vf_zero()); /* never -0 */
+        store_some(to, add ? vf_add(load_some(to, lanes), sum) : sum, lanes);
+    }
+}
+
+#define GEMV_AT(name, type, as) \
+    static void gemv_at##name(real *y, const type *W, const real *x, const uint32_t *at, int n_at, \
+                              int n_out, bool add) \
+    { \
+        any_gemv_at(y, W, x, at, (size_t)n_at, (size_t)n_out, as, add); \
+    }
+
+GEMV_AT(, real, WEIGHT_F32)
+GEMV_AT(_f16, uint16_t, WEIGHT_F16)
+GEMV_AT(_bf16, uint16_t, WEIGHT_BF16)
+
 static void set_gemv(wkv_kern *k)
 {
+    k->gemv_at = gemv_at;
+    k->gemv_at_f16 = gemv_at_f16;
+    k->gemv_at_bf16 = gemv_at_bf16;
     k->gemv = gemv;
     k->gemv_f16 = gemv_f16;
     k->gemv_bf16 = gemv_bf16;
