@@ -68,7 +68,7 @@ static void print_manual(void)
            wkv_version(), about);
     wkv_args_man(stdout, commands, WKV_COUNT(commands));
     puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
-         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avx512, vnni or amx; "
+         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avxvnni, avx512, vnni or amx; "
          "on ARM ref, neon, dotprod or i8mm.\n"
          ".TP\nOMP_WAIT_POLICY, GOMP_SPINCOUNT\nHow long idle threads spin before they sleep; "
          "set to a short time unless given.");

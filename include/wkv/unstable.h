@@ -54,8 +54,8 @@ WKV_API void wkv_random_opts_init(wkv_random_opts *o);
  * near one however many tokens are fed.  opts may be NULL. */
 WKV_API wkv_status wkv_random_model(const char *path, const wkv_random_opts *opts, wkv_error *err);
 
-/* Name of the instruction set in use: "ref", "avx2", "avx512", "vnni", "amx"; on ARM "neon",
- * "dotprod", "i8mm". */
+/* Name of the instruction set in use: "ref", "avx2", "avxvnni", "avx512", "vnni", "amx"; on ARM
+ * "neon", "dotprod", "i8mm". */
 WKV_API const char *wkv_cpu_name(void);
 
 WKV_END

@@ -42,6 +42,7 @@ static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
     [WKV_CPU_REF] = {fill_ref},
 #if defined(WKV_KERN_X86)
     [WKV_CPU_AVX2] = {fill_avx2, wkv_kern_init_qmul_avx2},
+    [WKV_CPU_AVXVNNI] = {wkv_kern_init_qmul_avxvnni},
     [WKV_CPU_AVX512] = {fill_avx512},
     [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
     [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx, wkv_kern_init_tile_amx},
@@ -60,7 +61,8 @@ static void build(void)
         wkv_kern *k = &tables[level];
         for (int below = 0; below <= level; below++)
             for (int i = 0; i < MOST && fill[below][i] != NULL; i++)
-                fill[below][i](k);
+                if (wkv_cpu_has((wkv_cpu_level)below))
+                    fill[below][i](k);
         k->level = (wkv_cpu_level)level;
     }
 }

@@ -24,6 +24,6 @@ wkv_cpu_level wkv_cpu_detect(void)
     const char *wish = getenv("WKV_CPU");
     for (int i = 0; wish != NULL && i < (int)best; i++)
         if (strcmp(wish, names[i]) == 0)
-            return (wkv_cpu_level)i;
-    return best;
+            best = (wkv_cpu_level)i;
+    return wkv_cpu_has(best) ? best : (wkv_cpu_level)(best - 1);
 }

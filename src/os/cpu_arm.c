@@ -28,3 +28,9 @@ wkv_cpu_level wkv_cpu_hardware_level(void)
 #endif
 }
 #endif
+
+bool wkv_cpu_has(wkv_cpu_level level)
+{
+    (void)level;
+    return true;
+}

@@ -5,3 +5,9 @@ wkv_cpu_level wkv_cpu_hardware_level(void)
 {
     return WKV_CPU_REF;
 }
+
+bool wkv_cpu_has(wkv_cpu_level level)
+{
+    (void)level;
+    return true;
+}

@@ -28,10 +28,18 @@ static bool may_use_tiles(void)
 #endif
 }
 
-static bool has_bf16(void)
+/* Bits of CPUID's leaf 7, subleaf 1, register EAX. */
+enum { AVX_VNNI = 1 << 4, AVX512_BF16 = 1 << 5 };
+
+static bool has_bit(unsigned bit)
 {
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit) != 0;
+}
+
+bool wkv_cpu_has(wkv_cpu_level level)
+{
+    return level != WKV_CPU_AVXVNNI || has_bit(AVX_VNNI);
 }
 
 wkv_cpu_level wkv_cpu_hardware_level(void)
@@ -46,11 +54,11 @@ wkv_cpu_level wkv_cpu_hardware_level(void)
         return WKV_CPU_REF;
     unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) != wide || (read_xcr0() & 0xe6) != 0xe6)
-        return WKV_CPU_AVX2;
+        return wkv_cpu_has(WKV_CPU_AVXVNNI) ? WKV_CPU_AVXVNNI : WKV_CPU_AVX2;
     if (!(c & bit_AVX512VNNI))
         return WKV_CPU_AVX512;
     const unsigned tiles = 3u << 24 | 1u << 22; /* AMX-TILE, AMX-INT8, AMX-BF16 */
-    bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && has_bf16() &&
+    bool amx = (d & tiles) == tiles && (read_xcr0() & 0x60000) == 0x60000 && has_bit(AVX512_BF16) &&
                may_use_tiles();
     return amx ? WKV_CPU_AMX : WKV_CPU_VNNI;
 }

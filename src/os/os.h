@@ -101,11 +101,12 @@ int wkv_cpu_count_under(const char *root, const bool *allowed, int n);
     X(I8MM, "i8mm")       /* ARMv8.6 matrix product of bytes */
 #else
 #define WKV_CPU_EACH_LEVEL(X) \
-    X(REF, "ref")       /* portable C only */ \
-    X(AVX2, "avx2")     /* AVX2, FMA, F16C */ \
-    X(AVX512, "avx512") /* AVX-512 F, BW, DQ, VL */ \
-    X(VNNI, "vnni")     /* AVX-512 VNNI: products of bytes */ \
-    X(AMX, "amx")       /* AMX: products of tiles of bytes and of bf16 */
+    X(REF, "ref")         /* portable C only */ \
+    X(AVX2, "avx2")       /* AVX2, FMA, F16C */ \
+    X(AVXVNNI, "avxvnni") /* AVX-VNNI: products of bytes in 256 bits */ \
+    X(AVX512, "avx512")   /* AVX-512 F, BW, DQ, VL */ \
+    X(VNNI, "vnni")       /* AVX-512 VNNI: products of bytes */ \
+    X(AMX, "amx")         /* AMX: products of tiles of bytes and of bf16 */
 #endif
 
 typedef enum wkv_cpu_level {
@@ -118,6 +119,9 @@ typedef enum wkv_cpu_level {
 /* The highest level that processor and operating system both support, lowered by the
  * environment variable WKV_CPU when that names one below it. */
 wkv_cpu_level wkv_cpu_detect(void);
+/* Whether what this level, up to the highest, adds is there.  Only AVX-VNNI may be missing: there are
+ * processors with AVX-512 that do not have it. */
+bool wkv_cpu_has(wkv_cpu_level level);
 const char *wkv_cpu_level_name(wkv_cpu_level level);
 
 #endif

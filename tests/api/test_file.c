@@ -245,7 +245,7 @@ static void test_measurements(void **state)
 {
     assert_true(wkv_measure_bandwidth(1, 0.01) > 1e8);
     assert_true(wkv_measure_flops(1, 0.01) > 1e6);
-    static const char *const names[] = {"ref", "avx2", "avx512",  "vnni",
+    static const char *const names[] = {"ref", "avx2", "avxvnni", "avx512", "vnni",
                                         "amx", "neon", "dotprod", "i8mm"};
     bool known = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -19,6 +19,7 @@ WKV_KERN_FAMILIES(WKV_KERN_INIT, neon)
 
 /* Products of bytes, which plain AVX-512 does no better than AVX2. */
 WKV_KERN_INIT(qmul, avx2)
+WKV_KERN_INIT(qmul, avxvnni)
 WKV_KERN_INIT(qmul, vnni)
 WKV_KERN_INIT(qmul, amx)
 WKV_KERN_INIT(tile, amx)

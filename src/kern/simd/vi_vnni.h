@@ -1,5 +1,6 @@
 /* kern/simd/vi_vnni.h - one vector of 32-bit integers beside the floats of vec_avx512.h, and
- * the product of bytes on AVX-512 VNNI.  vi_avx2.h gives the same names.
+ * the product of bytes on AVX-512 VNNI.  vi_256.h with vi_avx2.h or vi_avxvnni.h gives the same
+ * names.
  *
  *   vi               VF_N lanes of 32 bits, or four bytes in each
  *   vx, vx_of(x, g)  the four activations of group g, of a block (or of VX_BYTES) at x
@@ -10,8 +11,8 @@
 
 #include "kern/simd/vec_avx512.h"
 
-typedef __m512i vi, vx;
-enum { QMUL_ROWS = 8, VI_SIGNED = 0, VX_BYTES = 4 };
+typedef __m512i vi;
+enum { QMUL_ROWS = 8 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {
@@ -57,12 +58,7 @@ WKV_INLINE vi vi_or(vi a, vi b)
 #define vi_right(a, n) _mm512_srli_epi32(a, n)
 #define vi_left(a, n) _mm512_slli_epi32(a, n)
 
-WKV_INLINE vx vx_of(const int8_t *x, int group)
-{
-    int32_t four;
-    memcpy(&four, x + 4 * group, sizeof four);
-    return vi_set1(four);
-}
+#include "kern/simd/vi_x86.h"
 
 WKV_INLINE vi vi_dot(vi s, vi w, vx x)
 {

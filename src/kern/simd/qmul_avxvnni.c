@@ -1,0 +1,17 @@
+/* kern/simd/qmul_avxvnni.c - qmul_tmpl.h compiled for AVX-VNNI. */
+#include <string.h>
+
+#include "kern/simd/simd.h"
+#include "kern/simd/vi_avxvnni.h"
+
+#include "kern/simd/peak_tmpl.h"
+#include "kern/simd/qmul_tmpl.h"
+#include "kern/simd/qsparse_tmpl.h"
+
+void wkv_kern_init_qmul_avxvnni(wkv_kern *k)
+{
+    set_qmul(k);
+    k->byte_products = byte_products;
+    k->qmul_q8t = qmul_q8t;
+    k->q8t_panels = q8t_panels;
+}
