@@ -137,7 +137,8 @@ static void has_nan_rows(const real *y, const real *x, int rows, int n_out, int 
 static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
 {
     const int span = wkv_dtype_of(t)->block;
-    const int n = span * pick(c, 1, 3), n_out = pick(c, 1, 50), rows = pick(c, 1, 21);
+    const int n = span * pick(c, 1, 3), n_out = pick(c, 1, 50);
+    const int rows = pick(c, 1, pick(c, 0, 3) > 0 ? 21 : 100);
     const size_t out = (size_t)rows * (size_t)n_out;
     const real *x = input(c, (size_t)rows * (size_t)n), *before = input_of(c, out, NORMAL);
     weights w = draw_weights(c, t, n_out, n);

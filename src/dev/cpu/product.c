@@ -20,6 +20,7 @@ enum {
     WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
+    MANY_ROWS = 16,        /* from these on a task has four panels at least */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
 };
 
@@ -79,7 +80,8 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
         return WKV_COLUMNS;
     if (as_tiles)
         return TILE_OUTPUTS;
-    size_t n = inputs_of(W), least = W->in_out ? 4 * TASK_GRAIN : TASK_GRAIN;
+    size_t n = inputs_of(W);
+    const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
                    : W->in_out                  ? n * sizeof(real)
                                                 : row_bytes(W);

@@ -1,10 +1,12 @@
 /* kern/simd/qmul_amx.c - products of packed weights (panel.h) with many rows of 8-bit
  * activations on AMX: tiles of 16 rows times 16 outputs.
  *
- * A line of a panel is a row of AMX's right tile as it is: four inputs of 16 outputs.  A
- * block makes one tile product, whose integers are exact; scales and sums of floats are the
- * same as in qmul_tmpl.h, and so are the bits.  Rows that do not fill a tile go the way
- * of AVX-512 VNNI. */
+ * A line of bytes in a panel is a row of AMX's right tile as it is: four inputs of 16 outputs.
+ * Other layouts become such lines, a few blocks at a time, and all rows pass by while these
+ * are in the first cache.  A block makes one tile product, whose integers are exact; scales
+ * and sums of floats are the same as in qmul_tmpl.h, and so are the bits.  Few rows go the
+ * way of AVX-512 VNNI.
+ */
 #include <string.h>
 
 #include "kern/simd/amx.h"
@@ -12,14 +14,22 @@
 
 #include "kern/simd/qmul_tmpl.h"
 
-enum { LEFT = 0, RIGHT = 1, SUMS = 2, AHEAD = 1 };
+enum {
+    CHUNK = 8,          /* blocks that all rows meet together: those of WKV_QSUPER */
+    AS_THEY_ARE = 32,   /* the same where they need not be unpacked */
+    GROUP_TILES = 4,    /* 16s of rows whose sums are in the first cache */
+    LEAST_ROWS = 9,     /* of a tile after the first: fewer cost less without */
+    BYTES_AHEAD = 6144, /* how far ahead weights are asked for */
+    BLOCK_BYTES = 8 * WKV_QGROUP_LINE
+};
 
-/* How far ahead weights are asked for. */
-enum { LINES_AHEAD = 6144 };
+/* Left: 16 rows of 32 activations (16 where halves of blocks have scales); right: their lines of
+ * weights; the sums. */
+enum { LEFT = 0, RIGHT = 1, SUMS = 2 };
 
-/* Left: 16 rows of 32 (or 16) activations; right: their lines of weights; the sums. */
-static void configure(int inputs)
+static void configure(wkv_layout l)
 {
+    const int inputs = l == WKV_LAYOUT_Q6K ? WKV_QBLOCK / 2 : WKV_QBLOCK;
     tile_config c = {.palette = 1};
     c.rows[LEFT] = TILE_ROWS;
     c.row_bytes[LEFT] = (uint16_t)inputs;
@@ -30,8 +40,10 @@ static void configure(int inputs)
     tile_configure(&c);
 }
 
-/* sums[r][o] = x (rows `stride` bytes apart) times lines of weights. */
-WKV_INLINE void tile_product(int32_t *sums, const int8_t *x, size_t stride, const void *lines)
+typedef int32_t tile[TILE_ROWS][WKV_PANEL];
+
+/* sum[r][o] = x (rows `stride` bytes apart) times lines of weights. */
+WKV_INLINE void tile_product(tile sum, const int8_t *x, size_t stride, const void *lines)
 {
     __asm__ volatile("tilezero %%tmm2\n\t"
                      "tileloadd (%0,%1,1), %%tmm0\n\t"
@@ -39,89 +51,235 @@ WKV_INLINE void tile_product(int32_t *sums, const int8_t *x, size_t stride, cons
                      "tdpbssd %%tmm1, %%tmm0, %%tmm2\n\t"
                      "tilestored %%tmm2, (%4,%3,1)"
                      :
-                     : "r"(x), "r"(stride), "r"(lines), "r"((size_t)64), "r"(sums)
+                     : "r"(x), "r"(stride), "r"(lines), "r"((size_t)64), "r"(sum[0])
                      : "memory");
 }
 
-typedef int32_t tile[TILE_ROWS][WKV_PANEL];
+/* ---- a chunk of blocks ------------------------------------------------------------------ */
 
-/* The integers of block b of 16 rows from p->row on. */
-WKV_INLINE void start_tile(tile sums, const part *p, size_t b, wkv_layout l)
+/* `count` blocks of a panel from `first` on. */
+typedef struct chunk {
+    const unsigned char *scales, *blocks; /* of the panel */
+    const unsigned char *lines;           /* bytes of these blocks, 512 each */
+    size_t first, count;
+} chunk;
+
+/* 16 rows of activations. */
+typedef struct left {
+    const int8_t *q;
+    const float *scale;
+    const int32_t *halves;
+    size_t n, blocks;
+} left;
+
+static left left_of(const wkv_qrows *x, size_t row, size_t n)
 {
-    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    tile_product(sums[0], p->x->q + at * WKV_QBLOCK, p->n,
-                 p->blocks + b * (size_t)wkv_layout_of(l).block);
+    const size_t blocks = n / WKV_QBLOCK;
+    return (left){x->q + row * n, x->scale + row * blocks, x->sums + 2 * row * blocks, n, blocks};
 }
 
-WKV_INLINE void add_tile(vf *acc, tile sums, const part *p, size_t b, wkv_layout l)
+WKV_INLINE bool has_offsets(wkv_layout l)
 {
-    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const unsigned char *scales = p->scales + b * (size_t)wkv_layout_of(l).scales;
-    vf d = vf_load_f16((const uint16_t *)(const void *)scales);
-#pragma GCC unroll 16 /* acc stays in registers */
-    for (int r = 0; r < TILE_ROWS; r++) {
-        const size_t row = at + (size_t)r * blocks;
-        acc[r] =
-            vf_fma(vi_to_float(vi_load(sums[r])), vf_mul(d, vf_set1(p->x->scale[row])), acc[r]);
-    }
+    return l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K || l == WKV_LAYOUT_Q8M;
 }
 
-/* first: nobody has read these weights before, and memory is far. */
-WKV_INLINE void multiply_tiles(real *y, size_t ldy, const part *p, size_t n_lanes, wkv_layout l,
-                               bool add, bool first)
+/* The blocks' weights as signed bytes. */
+WKV_INLINE void unpack(unsigned char *lines, const chunk *c, wkv_layout l)
 {
-    vf acc[TILE_ROWS];
-#pragma GCC unroll 16 /* acc stays in registers */
-    for (int r = 0; r < TILE_ROWS; r++)
-        acc[r] = vf_zero();
-    const size_t blocks = p->n / WKV_QBLOCK;
-    _Alignas(64) tile sums[AHEAD + 1];
-    for (size_t b = 0; b < AHEAD && b < blocks; b++)
-        start_tile(sums[b], p, b, l);
     const size_t bytes = (size_t)wkv_layout_of(l).block;
-    for (size_t b = 0; b < blocks; b++) {
-        for (size_t line = 0; first && line < bytes; line += 64)
-            WKV_PREFETCH(p->blocks + b * bytes + line + LINES_AHEAD);
-        if (b + AHEAD < blocks)
-            start_tile(sums[(b + AHEAD) % (AHEAD + 1)], p, b + AHEAD, l);
-        add_tile(acc, sums[b % (AHEAD + 1)], p, b, l);
+    const vi offset = _mm512_set1_epi8((char)offset_of(l));
+    for (size_t b = 0; b < c->count; b++)
+        for (int g = 0; g < 8; g++, lines += WKV_QGROUP_LINE)
+            vi_store(lines,
+                     _mm512_sub_epi8(group_of(c->blocks + (c->first + b) * bytes, g, l), offset));
+}
+
+/* What an offset of 1 adds to each row's product with each block. */
+WKV_INLINE void offsets_of(float to[TILE_ROWS][CHUNK], const left *x, const chunk *c)
+{
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        for (size_t b = 0; b < c->count; b++) {
+            const size_t at = r * x->blocks + c->first + b;
+            to[r][b] = x->scale[at] * (float)(x->halves[2 * at] + x->halves[2 * at + 1]);
+        }
+}
+
+/* The scales of a block; those of its halves, as they are in Q6K. */
+typedef struct block_scales {
+    vf d, m, half[2];
+} block_scales;
+
+WKV_INLINE vf halves_at(const unsigned char *p)
+{
+    return vf_load_f16((const uint16_t *)(const void *)p);
+}
+
+WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, wkv_layout l)
+{
+    const wkv_layout_info info = wkv_layout_of(l);
+    const size_t j = b % CHUNK;
+    scales += b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+    block_scales s = {.d = halves_at(scales)};
+    if (has_offsets(l))
+        s.m = halves_at(scales + 32);
+    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
+        s.d = vf_mul(s.d, vi_to_float(vi_load_u8(scales + 64 + 16 * j)));
+        s.m = vf_mul(s.m, vi_to_float(vi_load_u8(scales + 192 + 16 * j)));
+    }
+    for (size_t half = 0; half < 2 && l == WKV_LAYOUT_Q6K; half++)
+        s.half[half] = vi_to_float(vi_load_s8(scales + 32 + 32 * j + 16 * half));
+    return s;
+}
+
+/* The integers of block b of the chunk. */
+WKV_INLINE void start(tile sum[2], const left *x, const chunk *c, size_t b, wkv_layout l)
+{
+    const int8_t *q = x->q + (c->first + b) * WKV_QBLOCK;
+    const unsigned char *lines = c->lines + b * BLOCK_BYTES;
+    tile_product(sum[0], q, x->n, lines);
+    if (l == WKV_LAYOUT_Q6K)
+        tile_product(sum[1], q + WKV_QBLOCK / 2, x->n, lines + 4 * WKV_QGROUP_LINE);
+}
+
+/* acc += a block.  Q6K: halves times their scales are below 2^24, and exact as floats. */
+WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size_t b,
+                       float offsets[TILE_ROWS][CHUNK], wkv_layout l)
+{
+    const block_scales s = scales_of(c->scales, c->first + b, l);
+    const float *scale = x->scale + c->first + b;
+#pragma GCC unroll 16 /* acc stays in registers */
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        vf product = vi_to_float(vi_load(sum[0][r]));
+        if (l == WKV_LAYOUT_Q6K)
+            product =
+                vf_fma(product, s.half[0], vf_mul(vi_to_float(vi_load(sum[1][r])), s.half[1]));
+        acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(scale[r * x->blocks])), acc[r]);
+        if (l == WKV_LAYOUT_Q8M)
+            acc[r] = vf_fma(s.m, vf_set1(offsets[r][b]), acc[r]);
+        else if (has_offsets(l))
+            acc[r] = vf_fnma(s.m, vf_set1(offsets[r][b]), acc[r]);
+    }
+}
+
+/* Asks for what is BYTES_AHEAD of block b: each of `shares` 16s of rows for its share. */
+WKV_INLINE void ask(const chunk *c, size_t b, size_t share, size_t shares, wkv_layout l)
+{
+    const size_t bytes = (size_t)wkv_layout_of(l).block;
+    const unsigned char *block = c->blocks + (c->first + b) * bytes;
+    for (size_t line = 64 * share; line < bytes; line += 64 * shares)
+        WKV_PREFETCH(block + line + BYTES_AHEAD);
+}
+
+/* kept += 16 rows times the chunk. */
+WKV_INLINE void add_chunk(vf *kept, const left *x, const chunk *c, size_t share, size_t shares,
+                          wkv_layout l)
+{
+    _Alignas(64) tile sum[2][2];
+    float offsets[TILE_ROWS][CHUNK];
+    vf acc[TILE_ROWS];
+    start(sum[0], x, c, 0, l);
+    if (has_offsets(l))
+        offsets_of(offsets, x, c);
+#pragma GCC unroll 16 /* acc stays in registers */
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        acc[r] = c->first == 0 ? vf_zero() : kept[r];
+    for (size_t b = 0; b < c->count; b++) {
+        ask(c, b, share, shares, l);
+        if (b + 1 < c->count)
+            start(sum[(b + 1) % 2], x, c, b + 1, l);
+        finish(acc, sum[b % 2], x, c, b, offsets, l);
     }
 #pragma GCC unroll 16 /* acc stays in registers */
-    for (int r = 0; r < TILE_ROWS; r++) {
-        real *to = y + (size_t)r * ldy;
-        store_some(to, add ? vf_add(load_some(to, n_lanes), acc[r]) : acc[r], n_lanes);
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        kept[r] = acc[r];
+}
+
+/* ---- panels ------------------------------------------------------------------------------ */
+
+/* At most GROUP_TILES 16s of rows that meet a panel together. */
+typedef struct group {
+    left x[GROUP_TILES];
+    size_t row[GROUP_TILES];  /* the first of each */
+    size_t skip[GROUP_TILES]; /* rows of each that the one before has too */
+    size_t n, tiles;
+} group;
+
+/* From row `row` on; the last 16 may begin in those before them.  Leaves less than LEAST_ROWS. */
+static group group_of_rows(const wkv_qrows *x, size_t row, size_t rows, size_t n)
+{
+    group g = {.n = n};
+    for (; g.tiles < GROUP_TILES && rows - row >= LEAST_ROWS; g.tiles++) {
+        const size_t left = rows - row, skip = left < TILE_ROWS ? TILE_ROWS - left : 0;
+        g.x[g.tiles] = left_of(x, row - skip, n);
+        g.row[g.tiles] = row - skip;
+        g.skip[g.tiles] = skip;
+        row += TILE_ROWS - skip;
     }
+    return g;
+}
+
+WKV_INLINE void multiply_panel(real *y, size_t ld, const group *g, const unsigned char *panel,
+                               size_t lanes, wkv_layout l, bool add)
+{
+    const size_t blocks = g->n / WKV_QBLOCK;
+    _Alignas(64) unsigned char lines[CHUNK * BLOCK_BYTES];
+    vf acc[GROUP_TILES][TILE_ROWS];
+    chunk c = {.scales = panel, .blocks = panel + wkv_panel_scales(l, g->n), .lines = lines};
+    const size_t most = l == WKV_LAYOUT_Q8 ? AS_THEY_ARE : CHUNK;
+    for (; c.first < blocks; c.first += most) {
+        c.count = blocks - c.first < most ? blocks - c.first : most;
+        if (l == WKV_LAYOUT_Q8)
+            c.lines = c.blocks + c.first * BLOCK_BYTES;
+        else
+            unpack(lines, &c, l);
+        for (size_t t = 0; t < g->tiles; t++)
+            add_chunk(acc[t], &g->x[t], &c, t, g->tiles, l);
+    }
+    for (size_t t = 0; t < g->tiles; t++)
+        for (size_t r = g->skip[t]; r < TILE_ROWS; r++) {
+            real *to = y + (g->row[t] + r) * ld;
+            store_some(to, add ? vf_add(load_some(to, lanes), acc[t][r]) : acc[t][r], lanes);
+        }
 }
 
 WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
                              const unsigned char *panels, int n_out, int n, wkv_layout l, bool add)
 {
-    const size_t panel_bytes = wkv_panel_bytes(l, (size_t)n), ld = (size_t)ldy;
-    const size_t whole = (size_t)rows / TILE_ROWS * TILE_ROWS;
-    if (whole == 0) {
-        multiply(y, ldy, x, rows, panels, n_out, n, l, add);
+    const size_t all = (size_t)rows, inputs = (size_t)n, out = (size_t)n_out, ld = (size_t)ldy;
+    const size_t step = wkv_panel_bytes(l, inputs);
+    size_t row = 0;
+    if (all >= TILE_ROWS)
+        configure(l);
+    while (all >= TILE_ROWS && all - row >= LEAST_ROWS) {
+        const group g = group_of_rows(x, row, all, inputs);
+        for (size_t o = 0; o < out; o += WKV_PANEL)
+            multiply_panel(y + o, ld, &g, panels + o / WKV_PANEL * step,
+                           out - o < WKV_PANEL ? out - o : WKV_PANEL, l, add);
+        row = g.row[g.tiles - 1] + TILE_ROWS;
+    }
+    if (all >= TILE_ROWS)
+        TILE_RELEASE();
+    if (row == all)
         return;
-    }
-    configure(WKV_QBLOCK);
-    for (size_t o = 0; o < (size_t)n_out; o += WKV_PANEL) {
-        const unsigned char *panel = panels + o / WKV_PANEL * panel_bytes;
-        part p = {.scales = panel,
-                  .blocks = panel + wkv_panel_scales(l, (size_t)n),
-                  .x = x,
-                  .n = (size_t)n};
-        size_t left = (size_t)n_out - o, lanes = left < WKV_PANEL ? left : WKV_PANEL;
-        for (; p.row < whole; p.row += TILE_ROWS)
-            multiply_tiles(y + p.row * ld + o, ld, &p, lanes, l, add, p.row == 0);
-        multiply_rows(y + o, ld, p, (size_t)rows, lanes, l, add);
-    }
-    TILE_RELEASE();
+    const size_t blocks = inputs / WKV_QBLOCK;
+    const wkv_qrows rest = {x->q + row * inputs, x->scale + row * blocks,
+                            x->sums + 2 * row * blocks};
+    multiply(y + row * ld, ldy, &rest, rows - (int)row, panels, n_out, n, l, add);
 }
 
-static void amx_q8(real *y, int ldy, const wkv_qrows *x, int rows, const unsigned char *panels,
-                   int n_out, int n, bool add)
-{
-    multiply_amx(y, ldy, x, rows, panels, n_out, n, WKV_LAYOUT_Q8, add);
-}
+#define QMUL_AMX(name, layout) \
+    static void amx_##name(real *y, int ldy, const wkv_qrows *x, int rows, \
+                           const unsigned char *panels, int n_out, int n, bool add) \
+    { \
+        multiply_amx(y, ldy, x, rows, panels, n_out, n, layout, add); \
+    }
+
+QMUL_AMX(q8, WKV_LAYOUT_Q8)
+QMUL_AMX(q8m, WKV_LAYOUT_Q8M)
+QMUL_AMX(q8k, WKV_LAYOUT_Q8K)
+QMUL_AMX(q4, WKV_LAYOUT_Q4)
+QMUL_AMX(q4k, WKV_LAYOUT_Q4K)
+QMUL_AMX(q6k, WKV_LAYOUT_Q6K)
 
 /* Six tiles of sums, so that none waits for itself. */
 static double amx_byte_products(int32_t *sum, size_t rounds)
@@ -166,4 +324,9 @@ void wkv_kern_init_qmul_amx(wkv_kern *k)
 {
     k->byte_products = amx_byte_products;
     k->qmul_q8 = amx_q8;
+    k->qmul_q8m = amx_q8m;
+    k->qmul_q8k = amx_q8k;
+    k->qmul_q4 = amx_q4;
+    k->qmul_q4k = amx_q4k;
+    k->qmul_q6k = amx_q6k;
 }
