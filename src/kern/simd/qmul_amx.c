@@ -5,8 +5,7 @@
  * Other layouts become such lines, a few blocks at a time, and all rows pass by while these
  * are in the first cache.  A block makes one tile product, whose integers are exact; scales
  * and sums of floats are the same as in qmul_tmpl.h, and so are the bits.  Few rows go the
- * way of AVX-512 VNNI.
- */
+ * way of AVX-512 VNNI. */
 #include <string.h>
 
 #include "kern/simd/amx.h"
@@ -182,7 +181,7 @@ WKV_INLINE void add_chunk(vf *kept, const left *x, const chunk *c, size_t share,
         offsets_of(offsets, x, c);
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++)
-        acc[r] = c->first == 0 ? vf_zero() : kept[r];
+        acc[r] = kept[r];
     for (size_t b = 0; b < c->count; b++) {
         ask(c, b, share, shares, l);
         if (b + 1 < c->count)
@@ -209,7 +208,7 @@ static group group_of_rows(const wkv_qrows *x, size_t row, size_t rows, size_t n
 {
     group g = {.n = n};
     for (; g.tiles < GROUP_TILES && rows - row >= LEAST_ROWS; g.tiles++) {
-        const size_t left = rows - row, skip = left < TILE_ROWS ? TILE_ROWS - left : 0;
+        const size_t rest = rows - row, skip = rest < TILE_ROWS ? TILE_ROWS - rest : 0;
         g.x[g.tiles] = left_of(x, row - skip, n);
         g.row[g.tiles] = row - skip;
         g.skip[g.tiles] = skip;
@@ -226,6 +225,9 @@ WKV_INLINE void multiply_panel(real *y, size_t ld, const group *g, const unsigne
     vf acc[GROUP_TILES][TILE_ROWS];
     chunk c = {.scales = panel, .blocks = panel + wkv_panel_scales(l, g->n), .lines = lines};
     const size_t most = l == WKV_LAYOUT_Q8 ? AS_THEY_ARE : CHUNK;
+    for (size_t t = 0; t < GROUP_TILES; t++)
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            acc[t][r] = vf_zero();
     for (; c.first < blocks; c.first += most) {
         c.count = blocks - c.first < most ? blocks - c.first : most;
         if (l == WKV_LAYOUT_Q8)
