@@ -2,6 +2,9 @@
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/heads.h"
 
+/* Many heads are taken some at a time, neighbours in memory: at least so many times. */
+enum { TURNS = 16 };
+
 static wkv_wkv7_in inputs_of(const wkv_wkv7_in *in, const wkv_head_task *t)
 {
     return (wkv_wkv7_in){in->r + t->row0,
@@ -30,7 +33,8 @@ void wkv_cpu_wkv7(wkv_exec *x, real *y, real *keep, const wkv_wkv7_in *in, const
     size_t tasks = (size_t)q->n * (size_t)H;
     size_t steps = (size_t)wkv_seqs_rows(q) * (size_t)in->stride * (size_t)in->N;
     int parts = wkv_cpu_parts(x, tasks, steps / 2);
-#pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
+    const int together = (int)(tasks / (TURNS * (size_t)parts)) + 1;
+#pragma omp parallel for num_threads(parts) schedule(dynamic, together) if (parts > 1)
     for (size_t i = 0; i < tasks; i++) {
         wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
         wkv_wkv7_in mine = inputs_of(in, &t);

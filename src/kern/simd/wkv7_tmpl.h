@@ -61,6 +61,8 @@ WKV_INLINE void step_block(block *c, real *out, const real *S, const wkv_wkv7_in
             c->y[j] = vf_fma(ri, x, c->y[j]);
             if (more)
                 next[j] = vf_fma(ai, x, next[j]);
+            else
+                WKV_PREFETCH(S + m + N * N); /* the next head's */
         }
     }
     for (size_t j = 0; j < J; j++)
