@@ -8,6 +8,8 @@
 #define WKV_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Asks for the memory at p; p need not be ours to read. */
 #define WKV_PREFETCH(p) __builtin_prefetch(p)
+/* The same, into the second cache alone. */
+#define WKV_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #define WKV_UNUSED __attribute__((unused))
 #define WKV_INLINE static inline __attribute__((always_inline))
 __extension__ typedef unsigned __int128 wkv_u128;
