@@ -455,6 +455,16 @@ BENCH(gemm)
     return computed(2.0 * GEMM * GEMM * GEMM);
 }
 
+BENCH(gemm_split)
+{
+    static void *room;
+    if (room == NULL && k->split_room > 0 && (room = malloc(k->split_room)) == NULL)
+        exit(1);
+    k->gemm_split(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true,
+                  false, room);
+    return computed(2.0 * GEMM * GEMM * GEMM);
+}
+
 BENCH(softmax_ce)
 {
     k->softmax_ce(array[0], V, 3, 1, (real)1e-4);

@@ -118,8 +118,9 @@ static void orthonormal_rows(wkv_exec *x, real *q, int n, int m, wkv_rng *rng)
     for (int j = 0; j < n; j += BLOCK) {
         int count = n - j < BLOCK ? n - j : BLOCK;
         real *block = q + (size_t)j * (size_t)m;
-        if (wkv_exec_measuring(x)) { /* the one product that takes scratch */
+        if (wkv_exec_measuring(x)) { /* the products of one vector, and the largest of many */
             project_out(x, block, 1, q, count, m, c, t);
+            project_out(x, block, count, q, n, m, c, t);
             break;
         }
         for (size_t k = 0; k < (size_t)count * (size_t)m; k++)

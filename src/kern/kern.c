@@ -36,7 +36,7 @@ FILL_FAMILIES(neon)
 #endif
 
 /* What each level adds to those below it. */
-enum { MOST = 2 };
+enum { MOST = 3 };
 
 static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
     [WKV_CPU_REF] = {fill_ref},
@@ -45,7 +45,7 @@ static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
     [WKV_CPU_AVXVNNI] = {wkv_kern_init_qmul_avxvnni},
     [WKV_CPU_AVX512] = {fill_avx512},
     [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
-    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx, wkv_kern_init_tile_amx},
+    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx, wkv_kern_init_tile_amx, wkv_kern_init_gemm_amx},
 #elif defined(WKV_KERN_ARM)
     [WKV_CPU_NEON] = {fill_neon, wkv_kern_init_qmul_neon},
     [WKV_CPU_DOTPROD] = {wkv_kern_init_qmul_dotprod},

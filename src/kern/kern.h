@@ -170,6 +170,7 @@ typedef struct wkv_kern {
 #undef KERN
     wkv_cpu_level level;
     int tile_least; /* rows from which packed weights are best multiplied as bf16; 0: never */
+    size_t split_room; /* bytes that gemm_split works in; 0: there is no such */
 } wkv_kern;
 
 #define KERN(name, ret, args) ret wkv_##name##_ref args;

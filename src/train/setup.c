@@ -181,16 +181,18 @@ static wkv_status fill_weights(wkv_trainer *t, const wkv_train_opts *o, const wk
  * differs from machine to machine and is no part of the run. */
 static wkv_status wake_products(const wkv_trainer *t, wkv_error *err)
 {
-    enum { SIDE = 64 };
-    real *values = wkv_calloc((size_t)3 * SIDE * SIDE, sizeof *values);
+    enum { ROWS = 64, COLS = 16 }; /* narrow: wide ones may be the kernels' own */
+    real *values = wkv_calloc((size_t)2 * ROWS * COLS + COLS * COLS, sizeof *values);
     wkv_arena scratch;
-    if (values == NULL || !wkv_arena_init(&scratch, 64)) {
-        wkv_free(values);
-        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a product of %d rows", (int)SIDE);
-    }
+    wkv_arena_measure(&scratch);
     wkv_exec x = {.dev = t->dev, .scratch = &scratch};
-    const wkv_weight W = {.data = values, .dtype = WKV_DTYPE_REAL, .rows = SIDE, .cols = SIDE};
-    t->dev->matmul(&x, values + 2 * SIDE * SIDE, values + SIDE * SIDE, &W, SIDE, false);
+    const wkv_weight W = {.data = values, .dtype = WKV_DTYPE_REAL, .rows = COLS, .cols = COLS};
+    t->dev->matmul(&x, NULL, NULL, &W, ROWS, false);
+    if (values == NULL || !wkv_arena_init(&scratch, scratch.peak)) {
+        wkv_free(values);
+        WKV_FAIL(err, WKV_E_MEMORY, "out of memory for a product of %d rows", (int)ROWS);
+    }
+    t->dev->matmul(&x, values + (ROWS + COLS) * COLS, values + COLS * COLS, &W, ROWS, false);
     wkv_arena_deinit(&scratch);
     wkv_free(values);
     return WKV_OK;

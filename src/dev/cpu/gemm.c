@@ -2,12 +2,36 @@
 #include "dev/cpu/gemm.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <wkv/version.h>
 
 #include "dev/cpu/cpu.h"
 
 /* Rows of a tile come in multiples of this where there are enough. */
 enum { ROW_BLOCK = 48, THIN_LEAST = 128, TILE_LEAST = 240, TILE_MOST = 528 };
+
+/* Columns and terms from which splitting pays: oneDNN is a fifth quicker at 32 columns, slower by a
+ * fifth at 64, and level with it at 32 terms. */
+enum { SPLIT_COLUMNS = 64, SPLIT_TERMS = 32 };
+
+/* Whether the kernels split the factors of a product.  Never a question of how many rows, where
+ * these are tokens: what becomes of one must not depend on what comes with it. */
+static bool is_split(const wkv_kern *kern, const wkv_gemm_args *g)
+{
+    return kern->split_room > 0 && g->n >= SPLIT_COLUMNS &&
+           (g->trans_a ? g->m : g->k) >= SPLIT_TERMS;
+}
+
+size_t wkv_gemm_room(const wkv_kern *kern, const wkv_gemm_args *g)
+{
+    return is_split(kern, g) ? kern->split_room : 0;
+}
+
+static void split(const wkv_kern *kern, const wkv_gemm_args *g, void *room)
+{
+    kern->gemm_split(g->C, g->A, g->B, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->trans_a,
+                     g->trans_b, g->accumulate, room);
+}
 
 #ifdef WKV_HAVE_ONEDNN
 #include <omp.h>
@@ -16,7 +40,7 @@ enum { ROW_BLOCK = 48, THIN_LEAST = 128, TILE_LEAST = 240, TILE_MOST = 528 };
 
 /* oneDNN makes a team of its own unless it is called from inside one.  Ours has one thread
  * when there is little work or one is asked for: then oneDNN is told so. */
-void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
+static void whole(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     (void)kern;
     int threads = omp_get_max_threads();
@@ -42,7 +66,7 @@ static void last_rows(const wkv_gemm_args *t, int rest)
     memset(block, 0, ROW_BLOCK * bytes);
     for (size_t r = 0; r < (size_t)rest && t->accumulate; r++)
         memcpy(mine + r * n, C + r * ldc, bytes);
-    wkv_gemm(NULL, &b);
+    whole(NULL, &b);
     for (size_t r = 0; r < (size_t)rest; r++)
         memcpy(C + r * ldc, mine + r * n, bytes);
 }
@@ -50,15 +74,15 @@ static void last_rows(const wkv_gemm_args *t, int rest)
 /* Where the rows of a product are tokens, what becomes of one must not depend on its place
  * in the batch.  oneDNN sums rows that do not fill its kernel in another order (seen with
  * AVX2 at 8 of 128 rows, with AVX-512 below 40), and never does in multiples of ROW_BLOCK. */
-static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
+static void in_blocks(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
 {
     int rest = t->trans_a || rows < ROW_BLOCK ? 0 : t->m % ROW_BLOCK;
     if (rest > 0)
         last_rows(t, rest);
-    wkv_gemm_args whole = *t;
-    whole.m -= rest;
-    if (whole.m > 0)
-        wkv_gemm(kern, &whole);
+    wkv_gemm_args blocks = *t;
+    blocks.m -= rest;
+    if (blocks.m > 0)
+        whole(kern, &blocks);
 }
 
 bool wkv_onednn_version(int32_t version[3])
@@ -76,18 +100,26 @@ bool wkv_onednn_version(int32_t version[3])
     return false;
 }
 
-void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g)
+static void whole(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     kern->gemm(g->C, g->A, g->B, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->trans_a, g->trans_b,
                g->accumulate);
 }
 
-static void gemm_tile(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
+static void in_blocks(const wkv_kern *kern, const wkv_gemm_args *t, int rows)
 {
     (void)rows;
-    wkv_gemm(kern, t);
+    whole(kern, t);
 }
 #endif
+
+void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g, void *room)
+{
+    if (is_split(kern, g))
+        split(kern, g, room);
+    else
+        whole(kern, g);
+}
 
 /* The sides of tiles: an eighth of the whole, if that keeps a product efficient.  512 x 512
  * reaches what large products do, 256 x 512 some 3 % less, 128 x 128 some 15 %. */
@@ -127,25 +159,40 @@ static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
     return t;
 }
 
+/* Tile `task` of all products. */
+static void multiply_tile(const wkv_kern *kern, const wkv_gemm_args *g, const cut *c, size_t task,
+                          void *room)
+{
+    for (; task >= c->tiles; c++, g++)
+        task -= c->tiles;
+    wkv_gemm_args t = tile_of(g, (int)(task / (size_t)c->across) * c->m,
+                              (int)(task % (size_t)c->across) * c->n, c->m, c->n);
+    if (is_split(kern, g))
+        split(kern, &t, room);
+    else
+        in_blocks(kern, &t, g->m);
+}
+
 void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count)
 {
+    const wkv_kern *kern = x->dev->kern;
+    const size_t mark = wkv_arena_mark(x->scratch);
     cut cuts[WKV_MAX_PRODUCTS];
-    size_t tiles = 0, steps = 0;
+    size_t tiles = 0, steps = 0, each = 0;
     assert(count <= WKV_MAX_PRODUCTS);
     for (int i = 0; i < count; i++) {
         cuts[i] = cut_of(&g[i]);
         tiles += cuts[i].tiles;
         steps += (size_t)g[i].m * (size_t)g[i].n * (size_t)g[i].k / 16;
+        each = wkv_gemm_room(kern, &g[i]) > each ? wkv_gemm_room(kern, &g[i]) : each;
     }
-    int parts = wkv_cpu_parts(x, tiles, steps);
-#pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
-    for (size_t task = 0; task < tiles; task++) {
-        size_t at = task, i = 0;
-        for (; at >= cuts[i].tiles; i++)
-            at -= cuts[i].tiles;
-        const cut *c = &cuts[i];
-        wkv_gemm_args t = tile_of(&g[i], (int)(at / (size_t)c->across) * c->m,
-                                  (int)(at % (size_t)c->across) * c->n, c->m, c->n);
-        gemm_tile(x->dev->kern, &t, g[i].m);
-    }
+    unsigned char *room = wkv_arena_alloc(x->scratch, each * (size_t)x->dev->threads);
+    atomic_size_t next = 0;
+    const int parts = wkv_cpu_parts(x, tiles, steps);
+    tiles = wkv_exec_measuring(x) ? 0 : tiles;
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int i = 0; i < parts; i++)
+        for (size_t task; (task = atomic_fetch_add(&next, 1)) < tiles;)
+            multiply_tile(kern, g, cuts, task, room + (size_t)i * each);
+    wkv_arena_reset(x->scratch, mark);
 }

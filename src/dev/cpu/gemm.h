@@ -1,5 +1,5 @@
-/* dev/cpu/gemm.h - one dense product on the calling thread: oneDNN where the build has
- * it, else the kernels' own.  Callers cut the output into tiles whose borders depend on
+/* dev/cpu/gemm.h - dense products: on AMX the kernels' own, else oneDNN's where the build has
+ * it, else the kernels' own again.  Callers cut the output into tiles whose borders depend on
  * the shapes alone and give each tile to one thread, so the team's size changes nothing. */
 #ifndef WKV_DEV_CPU_GEMM_H
 #define WKV_DEV_CPU_GEMM_H
@@ -15,10 +15,12 @@ typedef struct wkv_gemm_args {
     bool accumulate;       /* C +=, not = */
 } wkv_gemm_args;
 
-void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g);
+/* One product on the calling thread; room: wkv_gemm_room bytes. */
+void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g, void *room);
+size_t wkv_gemm_room(const wkv_kern *kern, const wkv_gemm_args *g);
 
 /* Cuts the outputs of at most WKV_MAX_PRODUCTS products into tiles and shares these among the
- * team.  No product's output is another's input.  Measuring is the caller's affair. */
+ * team.  No product's output is another's input. */
 void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count);
 
 #endif

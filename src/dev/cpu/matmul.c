@@ -8,8 +8,6 @@
 static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
                       int rows, bool accumulate)
 {
-    if (wkv_exec_measuring(x))
-        return;
     assert(W->dtype == WKV_DTYPE_REAL);
     int n_in = W->in_out ? W->rows : W->cols;
     int n_out = W->in_out ? W->cols : W->rows;
@@ -87,13 +85,11 @@ static wkv_weight group_of(const wkv_weight *W, int groups, int j)
 void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const wkv_weight *W,
                             int groups, int rows)
 {
-    if (wkv_exec_measuring(x))
-        return;
     for (int j = 0; j < groups; j++) {
         wkv_weight part = group_of(W, groups, j);
         const real *mine = in + (size_t)j * (size_t)part.rows;
         if (rows <= WKV_FEW_ROWS || x->row_by_row) {
-            for (int r = 0; r < rows; r++)
+            for (int r = 0; r < rows && !wkv_exec_measuring(x); r++)
                 x->dev->kern->gemv_t(y[j] + (size_t)r * (size_t)part.cols, part.data,
                                      mine + (size_t)r * (size_t)W->rows, part.rows, part.cols,
                                      part.cols);
@@ -115,8 +111,6 @@ void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const w
 void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, const real *in,
                                 const wkv_weight *W, int groups, int rows)
 {
-    if (wkv_exec_measuring(x))
-        return;
     for (int j = 0; j < groups; j++) {
         wkv_weight part = group_of(W, groups, j);
         size_t at = (size_t)j * (size_t)part.rows;

@@ -17,7 +17,8 @@
 #include "dev/cpu/tiles.h"
 
 enum {
-    WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time */
+    WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time, */
+    WIDEN_SPLIT = 256,     /* or that many, where then all activations are split */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
     MANY_ROWS = 16,        /* from these on a task has four panels at least */
@@ -357,26 +358,28 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
  * by the thread that multiplies it. */
 static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
 {
-    size_t cols = (size_t)W->cols;
-    size_t mark = wkv_arena_mark(x->scratch);
-    size_t threads = (size_t)x->dev->threads;
-    real *wide = wkv_arena_reals(x->scratch, threads * WIDEN_ROWS * cols);
+    const wkv_kern *kern = x->dev->kern;
+    const size_t cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
+    const size_t mark = wkv_arena_mark(x->scratch), each = wkv_gemm_room(kern, g);
+    const size_t rows = each > 0 ? WIDEN_SPLIT : WIDEN_ROWS;
+    real *wide = wkv_arena_reals(x->scratch, threads * rows * cols);
+    unsigned char *room = wkv_arena_alloc(x->scratch, threads * each);
     if (!wkv_exec_measuring(x)) {
-        size_t tiles = ((size_t)W->rows + WIDEN_ROWS - 1) / WIDEN_ROWS;
+        size_t tiles = ((size_t)W->rows + rows - 1) / rows;
         int parts = wkv_cpu_parts(x, tiles, (size_t)g->m * (size_t)W->rows * cols / 16);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            real *mine = wide + (size_t)i * WIDEN_ROWS * cols;
-            wkv_span s = wkv_span_of((size_t)W->rows, parts, i, WIDEN_ROWS);
-            for (size_t o = s.begin; o < s.begin + s.n; o += WIDEN_ROWS) {
-                size_t n = (size_t)W->rows - o < WIDEN_ROWS ? (size_t)W->rows - o : WIDEN_ROWS;
+            real *mine = wide + (size_t)i * rows * cols;
+            wkv_span s = wkv_span_of((size_t)W->rows, parts, i, rows);
+            for (size_t o = s.begin; o < s.begin + s.n; o += rows) {
+                size_t n = (size_t)W->rows - o < rows ? (size_t)W->rows - o : rows;
                 wkv_dtype_to_real(mine, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
                                   n * cols);
                 wkv_gemm_args t = *g;
                 t.C += o;
                 t.B = mine;
                 t.n = (int)n;
-                wkv_gemm(x->dev->kern, &t);
+                wkv_gemm(kern, &t, room + (size_t)i * each);
             }
         }
     }
@@ -414,7 +417,7 @@ static void run_dense(wkv_exec *x, const wkv_product *const *p, int n, int rows)
         else
             widened(x, &g, p[i]->W);
     }
-    if (n_reals > 0 && !wkv_exec_measuring(x))
+    if (n_reals > 0)
         wkv_gemm_parallel(x, reals, n_reals);
 }
 
