@@ -12,6 +12,7 @@
 #define WKV_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #define WKV_UNUSED __attribute__((unused))
 #define WKV_INLINE static inline __attribute__((always_inline))
+#define WKV_NOINLINE __attribute__((noinline))
 __extension__ typedef unsigned __int128 wkv_u128;
 #else
 #error "wkv needs GCC or Clang (128-bit integers, attributes)"

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <wkv/version.h>
 
+#include "base/attr.h"
 #include "dev/cpu/cpu.h"
 
 /* Rows of a tile come in multiples of this where there are enough. */
@@ -159,12 +160,16 @@ static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
     return t;
 }
 
-/* Tile `task` of all products. */
-static void multiply_tile(const wkv_kern *kern, const wkv_gemm_args *g, const cut *c, size_t task,
-                          void *room)
+/* Tile `task` of all products.  Inlined into the loop of a thread, it keeps clang 14 busy for ever.
+ */
+static WKV_NOINLINE void multiply_tile(const wkv_kern *kern, const wkv_gemm_args *all,
+                                       const cut *cuts, size_t task, void *room)
 {
-    for (; task >= c->tiles; c++, g++)
-        task -= c->tiles;
+    size_t i = 0;
+    for (; task >= cuts[i].tiles; i++)
+        task -= cuts[i].tiles;
+    const wkv_gemm_args *g = &all[i];
+    const cut *c = &cuts[i];
     wkv_gemm_args t = tile_of(g, (int)(task / (size_t)c->across) * c->m,
                               (int)(task % (size_t)c->across) * c->n, c->m, c->n);
     if (is_split(kern, g))
