@@ -402,11 +402,16 @@ GEMV_ROWS_OF(gemv_rows, big)
 GEMV_ROWS_OF(gemv_rows_f16, half_of_big)
 GEMV_ROWS_OF(gemv_rows_bf16, half_of_big)
 
-BENCH(gemv_rows_t)
-{
-    k->gemv_rows_t(array[0], GEMM, big, big, QROWS, GEMV_COLS / 4, GEMM, GEMM);
-    return computed(2.0 * QROWS * GEMM * GEMV_COLS / 4);
-}
+#define GEMV_ROWS_T_OF(name, weights) \
+    BENCH(name) \
+    { \
+        k->name(array[0], GEMM, weights, big, QROWS, GEMV_COLS / 4, GEMM, GEMM); \
+        return computed(2.0 * QROWS * GEMM * GEMV_COLS / 4); \
+    }
+
+GEMV_ROWS_T_OF(gemv_rows_t, big)
+GEMV_ROWS_T_OF(gemv_rows_t_f16, half_of_big)
+GEMV_ROWS_T_OF(gemv_rows_t_bf16, half_of_big)
 
 static work halves_moved(void)
 {

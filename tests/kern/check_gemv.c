@@ -144,6 +144,39 @@ void check_gemv_rows_t(check *c)
     check_rows(got, alone, vectors, n);
 }
 
+typedef void (*half_gemv_rows_t)(real *y, int ldy, const uint16_t *M, const real *x, int x_rows,
+                                 int rows, int stride, int n);
+
+/* The bits of the same weights as reals. */
+static void check_half_rows_t(check *c, half_gemv_rows_t f, uint16_t (*from)(float),
+                              float (*to)(uint16_t))
+{
+    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 150), n = (int)c->n;
+    const int stride = n + pick(c, 0, 3), ld = n + GAP;
+    const size_t all = (size_t)rows * (size_t)stride;
+    real *M = input(c, all);
+    const real *x = input(c, (size_t)vectors * (size_t)rows);
+    uint16_t *H = halves(c, all);
+    for (size_t i = 0; i < all; i++) {
+        H[i] = from((float)M[i]);
+        M[i] = (real)to(H[i]);
+    }
+    real *got = output(c, (size_t)(vectors * ld)), *want = output(c, (size_t)(vectors * ld));
+    f(got, ld, H, x, vectors, rows, stride, n);
+    c->k->gemv_rows_t(want, ld, M, x, vectors, rows, stride, n);
+    check_rows(got, want, vectors, n);
+}
+
+void check_gemv_rows_t_f16(check *c)
+{
+    check_half_rows_t(c, c->k->gemv_rows_t_f16, wkv_f32_to_f16, wkv_f16_to_f32);
+}
+
+void check_gemv_rows_t_bf16(check *c)
+{
+    check_half_rows_t(c, c->k->gemv_rows_t_bf16, wkv_f32_to_bf16, wkv_bf16_to_f32);
+}
+
 /* ---- some inputs alone: all of them, zeros included, and those that are not zero give the same
  * bits, those of a chain of additions in their order ----------------------------------------------
  */

@@ -34,16 +34,6 @@ void wkv_gemv_bf16_ref(real *y, const uint16_t *W, const real *x, int rows, int 
     }
 }
 
-void wkv_gemv_t_ref(real *y, const real *M, const real *x, int rows, int stride, int n)
-{
-    for (int c = 0; c < n; c++) {
-        double sum = 0;
-        for (int i = 0; i < rows; i++)
-            sum += (double)x[i] * (double)M[(size_t)i * (size_t)stride + (size_t)c];
-        y[c] = (real)sum;
-    }
-}
-
 #define GEMV_ROWS(name, type) \
     void wkv_gemv_rows##name##_ref(real *y, int ldy, const type *W, const real *x, int x_rows, \
                                    int rows, int n) \
@@ -56,16 +46,33 @@ GEMV_ROWS(, real)
 GEMV_ROWS(_f16, uint16_t)
 GEMV_ROWS(_bf16, uint16_t)
 
-void wkv_gemv_rows_t_ref(real *y, int ldy, const real *M, const real *x, int x_rows, int rows,
-                         int stride, int n)
-{
-    for (size_t r = 0; r < (size_t)x_rows; r++)
-        wkv_gemv_t_ref(y + r * (size_t)ldy, M, x + r * (size_t)rows, rows, stride, n);
-}
-
 static real same_real(real w)
 {
     return w;
+}
+
+#define GEMV_ROWS_T(name, type, widen) \
+    void wkv_gemv_rows_t##name##_ref(real *y, int ldy, const type *M, const real *x, int x_rows, \
+                                     int rows, int stride, int n) \
+    { \
+        for (int r = 0; r < x_rows; r++, y += ldy, x += rows) \
+            for (int c = 0; c < n; c++) { \
+                double sum = 0; \
+                for (int i = 0; i < rows; i++) { \
+                    const size_t at = (size_t)i * (size_t)stride + (size_t)c; \
+                    sum += (double)x[i] * (double)widen(M[at]); \
+                } \
+                y[c] = (real)sum; \
+            } \
+    }
+
+GEMV_ROWS_T(, real, same_real)
+GEMV_ROWS_T(_f16, uint16_t, wkv_f16_to_f32)
+GEMV_ROWS_T(_bf16, uint16_t, wkv_bf16_to_f32)
+
+void wkv_gemv_t_ref(real *y, const real *M, const real *x, int rows, int stride, int n)
+{
+    wkv_gemv_rows_t_ref(y, 0, M, x, 1, rows, stride, n);
 }
 
 #define GEMV_AT(name, type, widen) \

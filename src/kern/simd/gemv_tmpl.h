@@ -148,31 +148,40 @@ GEMV_ROWS_OF(_bf16, uint16_t, WEIGHT_BF16)
 
 /* ---- transposed ------------------------------------------------------------------------------ */
 
-/* y += R rows of M, one after the other into each column. */
-WKV_INLINE void add_rows(real *y, const real *M, const real *x, size_t R, size_t stride, size_t n)
+/* y += R rows of M from element `first` on, one after the other into each column. */
+WKV_INLINE void add_rows(real *y, const void *M, size_t first, const real *x, size_t R,
+                         size_t stride, size_t n, weight_type type)
 {
     for (size_t i = 0; i < n; i += VF_N) {
         vf sum = load_some(y + i, n - i);
         for (size_t r = 0; r < R; r++)
-            sum = vf_fma(vf_set1(x[r]), load_some(M + r * stride + i, n - i), sum);
+            sum = vf_fma(vf_set1(x[r]), weights(M, first + r * stride + i, n - i, type), sum);
         store_some(y + i, sum, n - i);
     }
 }
 
-static void gemv_t(real *y, const real *M, const real *x, int rows, int stride, int n)
+WKV_INLINE void any_gemv_t(real *y, const void *M, const real *x, size_t rows, size_t stride,
+                           size_t n, weight_type type)
 {
-    size_t all = (size_t)rows, step = (size_t)stride, cols = (size_t)n, r = 0;
-    for (size_t i = 0; i < cols; i++)
+    size_t r = 0;
+    for (size_t i = 0; i < n; i++)
         y[i] = 0;
-    for (; r + GEMV_T_ROWS <= all; r += GEMV_T_ROWS)
-        add_rows(y, M + r * step, x + r, GEMV_T_ROWS, step, cols);
-    for (; r < all; r++)
-        add_rows(y, M + r * step, x + r, 1, step, cols);
+    for (; r + GEMV_T_ROWS <= rows; r += GEMV_T_ROWS)
+        add_rows(y, M, r * stride, x + r, GEMV_T_ROWS, stride, n, type);
+    for (; r < rows; r++)
+        add_rows(y, M, r * stride, x + r, 1, stride, n, type);
 }
 
-/* V vectors times J vectors of columns: each column one sum, row after row, as above. */
-WKV_INLINE void columns_block(real *y, size_t ldy, const real *M, const real *x, size_t rows,
-                              size_t stride, size_t V, size_t J, size_t lanes)
+static void gemv_t(real *y, const real *M, const real *x, int rows, int stride, int n)
+{
+    any_gemv_t(y, M, x, (size_t)rows, (size_t)stride, (size_t)n, WEIGHT_F32);
+}
+
+/* V vectors times J vectors of columns, from element `first` on: each column one sum, row after
+ * row, as above. */
+WKV_INLINE void columns_block(real *y, size_t ldy, const void *M, size_t first, const real *x,
+                              size_t rows, size_t stride, size_t V, size_t J, size_t lanes,
+                              weight_type type)
 {
     vf s[VF_GEMM_ROWS][2];
     for (size_t v = 0; v < V; v++)
@@ -181,7 +190,7 @@ WKV_INLINE void columns_block(real *y, size_t ldy, const real *M, const real *x,
     for (size_t i = 0; i < rows; i++) {
         vf m[2];
         for (size_t j = 0; j < J; j++)
-            m[j] = load_some(M + i * stride + j * VF_N, lanes);
+            m[j] = weights(M, first + i * stride + j * VF_N, lanes, type);
         for (size_t v = 0; v < V; v++) {
             vf xi = vf_set1(x[v * rows + i]);
             for (size_t j = 0; j < J; j++)
@@ -193,28 +202,40 @@ WKV_INLINE void columns_block(real *y, size_t ldy, const real *M, const real *x,
             store_some(y + v * ldy + j * VF_N, s[v][j], lanes);
 }
 
-WKV_INLINE void all_columns(real *y, size_t ldy, const real *M, const real *x, size_t rows,
-                            size_t stride, size_t n, size_t V)
+WKV_INLINE void all_columns(real *y, size_t ldy, const void *M, const real *x, size_t rows,
+                            size_t stride, size_t n, weight_type type)
 {
+    enum { V = VF_GEMM_ROWS };
     size_t i = 0;
     for (; i + 2 * VF_N <= n; i += 2 * VF_N)
-        columns_block(y + i, ldy, M + i, x, rows, stride, V, 2, VF_N);
+        columns_block(y + i, ldy, M, i, x, rows, stride, V, 2, VF_N, type);
     for (; i + VF_N <= n; i += VF_N)
-        columns_block(y + i, ldy, M + i, x, rows, stride, V, 1, VF_N);
+        columns_block(y + i, ldy, M, i, x, rows, stride, V, 1, VF_N, type);
     if (i < n)
-        columns_block(y + i, ldy, M + i, x, rows, stride, V, 1, n - i);
+        columns_block(y + i, ldy, M, i, x, rows, stride, V, 1, n - i, type);
 }
 
-static void gemv_rows_t(real *y, int ldy, const real *M, const real *x, int x_rows, int rows,
-                        int stride, int n)
+WKV_INLINE void any_gemv_rows_t(real *y, size_t ldy, const void *M, const real *x, size_t x_rows,
+                                size_t rows, size_t stride, size_t n, weight_type type)
 {
-    const size_t all = (size_t)x_rows, ld = (size_t)ldy, in = (size_t)rows;
     size_t v = 0;
-    for (; v + VF_GEMM_ROWS <= all; v += VF_GEMM_ROWS)
-        all_columns(y + v * ld, ld, M, x + v * in, in, (size_t)stride, (size_t)n, VF_GEMM_ROWS);
-    for (; v < all; v++)
-        gemv_t(y + v * ld, M, x + v * in, rows, stride, n);
+    for (; v + VF_GEMM_ROWS <= x_rows; v += VF_GEMM_ROWS)
+        all_columns(y + v * ldy, ldy, M, x + v * rows, rows, stride, n, type);
+    for (; v < x_rows; v++)
+        any_gemv_t(y + v * ldy, M, x + v * rows, rows, stride, n, type);
 }
+
+#define GEMV_ROWS_T_OF(name, type, as) \
+    static void gemv_rows_t##name(real *y, int ldy, const type *M, const real *x, int x_rows, \
+                                  int rows, int stride, int n) \
+    { \
+        any_gemv_rows_t(y, (size_t)ldy, M, x, (size_t)x_rows, (size_t)rows, (size_t)stride, \
+                        (size_t)n, as); \
+    }
+
+GEMV_ROWS_T_OF(, real, WEIGHT_F32)
+GEMV_ROWS_T_OF(_f16, uint16_t, WEIGHT_F16)
+GEMV_ROWS_T_OF(_bf16, uint16_t, WEIGHT_BF16)
 
 /* ---- some inputs alone ------------------------------------------------------------------------
  */
@@ -276,4 +297,6 @@ static void set_gemv(wkv_kern *k)
     k->gemv_rows_f16 = gemv_rows_f16;
     k->gemv_rows_bf16 = gemv_rows_bf16;
     k->gemv_rows_t = gemv_rows_t;
+    k->gemv_rows_t_f16 = gemv_rows_t_f16;
+    k->gemv_rows_t_bf16 = gemv_rows_t_bf16;
 }
