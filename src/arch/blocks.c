@@ -79,7 +79,7 @@ real *wkv_residual(wkv_pass *p, real *x)
 
 wkv_product wkv_kept(wkv_pass *p, real **y, const real *in, const wkv_weight *W)
 {
-    *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)(W->in_out ? W->cols : W->rows));
+    *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)wkv_weight_outputs(W));
     return (wkv_product){*y, in, W, false};
 }
 
@@ -155,7 +155,7 @@ void wkv_shift_mixes_bwd(wkv_pass *p, real *dx, const real *const *dy, const rea
 
 void wkv_low_act(wkv_pass *p, const wkv_low *low, real *hidden)
 {
-    const size_t n = (size_t)wkv_pass_rows(p) * (size_t)low->A->cols;
+    const size_t n = (size_t)wkv_pass_rows(p) * (size_t)wkv_weight_outputs(low->A);
     if (low->has_act && !p->again)
         p->exec.dev->act(&p->exec, hidden, hidden, n, low->act);
 }
@@ -164,7 +164,7 @@ void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, c
                  const real *in, bool accumulate)
 {
     const wkv_dev *d = p->exec.dev;
-    size_t rows = (size_t)wkv_pass_rows(p), rank = (size_t)low->A->cols;
+    size_t rows = (size_t)wkv_pass_rows(p), rank = (size_t)wkv_weight_outputs(low->A);
     real *dhidden = wkv_pass_temp(p, rows * rank);
     d->matmul_bwd(&p->exec, dhidden, dout, hidden, low->B, (int)rows, false);
     if (low->has_act)

@@ -167,8 +167,25 @@ static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
     return becomes_real(t, p) ? WKV_DTYPE_REAL : t->dtype;
 }
 
-static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, const wkv_tensor *t,
-                           bool reals, wkv_error *err)
+/* A low-rank factor that the file keeps by outputs, as GGUF does, is used so: turning it would
+ * take most of the time until the first token. */
+static bool lies_by_outputs(const wkv_tensor *t, const wkv_param *p)
+{
+    return p->kind == WKV_LOW && t->ndim == 2 && t->stride[0] == 1 && t->stride[1] == t->dim[0];
+}
+
+static wkv_tensor by_outputs(const wkv_tensor *t)
+{
+    wkv_tensor turned = *t;
+    for (int d = 0; d < 2; d++) {
+        turned.dim[d] = t->dim[1 - d];
+        turned.stride[d] = t->stride[1 - d];
+    }
+    return turned;
+}
+
+static wkv_status bind_data(wkv_weights *w, wkv_weight *one, const wkv_param *p,
+                            const wkv_tensor *t, bool reals, wkv_error *err)
 {
     if (usable_in_place(t, p) && (!reals || t->dtype == WKV_DTYPE_REAL)) {
         one->data = t->data;
@@ -188,6 +205,19 @@ static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, 
     return WKV_OK;
 }
 
+static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_config *cfg,
+                           const wkv_param *p, const wkv_tensor *t, bool reals, wkv_error *err)
+{
+    set_shape(one, cfg, p);
+    if (!lies_by_outputs(t, p))
+        return bind_data(w, one, p, t, reals, err);
+    const wkv_tensor turned = by_outputs(t);
+    one->in_out = false;
+    one->rows = (int)turned.dim[0];
+    one->cols = (int)turned.dim[1];
+    return bind_data(w, one, p, &turned, reals, err);
+}
+
 static wkv_status bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *file, bool reals,
                        wkv_error *err)
 {
@@ -200,7 +230,7 @@ static wkv_status bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *f
         set_shape(one, cfg, p);
         wkv_param_name(name, p, layer);
         const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
-        wkv_status s = t != NULL ? bind_one(w, one, p, t, reals, err) : WKV_OK;
+        wkv_status s = t != NULL ? bind_one(w, one, cfg, p, t, reals, err) : WKV_OK;
         if (s != WKV_OK) {
             wkv_weights_deinit(w);
             return s;
@@ -233,7 +263,7 @@ wkv_status wkv_weights_replace(wkv_weights *w, const wkv_config *cfg, const wkv_
         if (t == NULL)
             continue;
         WKV_TRY(wkv_config_check(cfg, p, t, err));
-        WKV_TRY(bind_one(w, wkv_weights_at(w, cfg, i), p, t, false, err));
+        WKV_TRY(bind_one(w, wkv_weights_at(w, cfg, i), cfg, p, t, false, err));
     }
     return WKV_OK;
 }

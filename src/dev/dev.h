@@ -39,6 +39,16 @@ typedef struct wkv_weight {
     const struct wkv_lora *lora; /* a change of an (out, in) matrix, or NULL */
 } wkv_weight;
 
+static inline int wkv_weight_inputs(const wkv_weight *W)
+{
+    return W->in_out ? W->rows : W->cols;
+}
+
+static inline int wkv_weight_outputs(const wkv_weight *W)
+{
+    return W->in_out ? W->cols : W->rows;
+}
+
 /* A low-rank change: every product with W is one with W + scale B A, which is never formed.
  * Both factors are of type real. */
 typedef struct wkv_lora {

@@ -67,3 +67,10 @@ small_model() {
     train --steps 3 --out made >/dev/null 2>&1
     cp made/model.safetensors model.safetensors
 }
+
+# near A B - two files of numbers agree but for the last bits.
+near() {
+    paste "$1" "$2" | awk '
+        { d = $1 - $2; if (d < 0) d = -d; if (NF != 2 || d > 1e-4) wrong = 1 }
+        END { exit wrong || NR == 0 }'
+}

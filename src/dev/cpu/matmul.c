@@ -9,8 +9,7 @@ static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, co
                       int rows, bool accumulate)
 {
     assert(W->dtype == WKV_DTYPE_REAL);
-    int n_in = W->in_out ? W->rows : W->cols;
-    int n_out = W->in_out ? W->cols : W->rows;
+    const int n_in = wkv_weight_inputs(W), n_out = wkv_weight_outputs(W);
     if (din != NULL) {
         wkv_gemm_args g = {
             .C = din,

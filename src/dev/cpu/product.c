@@ -33,12 +33,12 @@ static size_t row_bytes(const wkv_weight *W)
 
 static size_t inputs_of(const wkv_weight *W)
 {
-    return (size_t)(W->in_out ? W->rows : W->cols);
+    return (size_t)wkv_weight_inputs(W);
 }
 
 static size_t outputs_of(const wkv_weight *W)
 {
-    return (size_t)(W->in_out ? W->cols : W->rows);
+    return (size_t)wkv_weight_outputs(W);
 }
 
 /* As stored, perhaps by inputs. */

@@ -20,7 +20,7 @@ for suffix in gguf pth; do
     "$WKV" random-model "m.$suffix" --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
     "$WKV" logits "m.$suffix" --ids 1,2,3 >"$suffix"
 done
-cmp gguf pth
+near gguf pth # low-rank factors lie the other way: sums come in another order
 "$WKV" random-model again.gguf --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
 cmp m.gguf again.gguf
 "$WKV" random-model other.gguf --layers 2 --width 64 --vocab 256 --dtype f16 --seed 1 2>/dev/null
