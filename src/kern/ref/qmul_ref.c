@@ -63,36 +63,57 @@ static float half_at(const unsigned char *p)
     return wkv_f16_to_f32((uint16_t)(p[0] | (unsigned)p[1] << 8));
 }
 
+/* The scales of block b for output o of a panel.  d, m: times s and t where there are such; half:
+ * the s of Q6K. */
+typedef struct block_scales {
+    float d, m;
+    int half[2];
+} block_scales;
+
+static block_scales scales_of(wkv_layout l, const unsigned char *panel, size_t b, int o)
+{
+    const wkv_layout_info info = wkv_layout_of(l);
+    const unsigned char *scales =
+        panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+    const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
+    const float d = half_at(scales + 2 * o);
+    if (l == WKV_LAYOUT_Q8M)
+        return (block_scales){.d = d, .m = half_at(scales + 32 + 2 * o)};
+    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K)
+        return (block_scales){.d = d * scales[64 + 16 * j + o],
+                              .m = -half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o]};
+    if (l == WKV_LAYOUT_Q6K)
+        return (block_scales){
+            .d = d, .half = {(int8_t)scales[32 + 32 * j + o], (int8_t)scales[48 + 32 * j + o]}};
+    return (block_scales){.d = d};
+}
+
+static bool has_offsets(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K || l == WKV_LAYOUT_Q8M;
+}
+
+static const unsigned char *block_at(wkv_layout l, const unsigned char *panel, size_t n, size_t b)
+{
+    return panel + wkv_panel_scales(l, n) + b * (size_t)wkv_layout_of(l).block;
+}
+
 /* acc plus block b of output o of a panel. */
 static float add_block(float acc, wkv_layout l, const unsigned char *panel, size_t n, size_t b,
                        int o, const wkv_qrows *x, size_t row)
 {
     const size_t at = row * (n / WKV_QBLOCK) + b;
     const int8_t *q = x->q + at * WKV_QBLOCK;
-    const wkv_layout_info info = wkv_layout_of(l);
-    const unsigned char *block = panel + wkv_panel_scales(l, n) + b * (size_t)info.block;
-    const unsigned char *scales =
-        panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
-    const float d = half_at(scales + 2 * o), dx = x->scale[at];
-    const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
-    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
-        const float s = d * scales[64 + 16 * j + o];
-        const float m = half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o];
-        const float t = dx * (float)(x->sums[2 * at] + x->sums[2 * at + 1]);
-        return fmaf(-m, t, fmaf((float)block_sum(l, block, o, q, 0, 32), s * dx, acc));
-    }
-    if (l == WKV_LAYOUT_Q8M) {
-        const float t = dx * (float)(x->sums[2 * at] + x->sums[2 * at + 1]);
-        const float sum = fmaf((float)block_sum(l, block, o, q, 0, 32), d * dx, acc);
-        return fmaf(half_at(scales + 32 + 2 * o), t, sum);
-    }
-    if (l == WKV_LAYOUT_Q6K) {
-        const int s0 = (int8_t)scales[32 + 32 * j + o], s1 = (int8_t)scales[48 + 32 * j + o];
-        const int32_t sum =
-            s0 * block_sum(l, block, o, q, 0, 16) + s1 * block_sum(l, block, o, q, 16, 32);
-        return fmaf((float)sum, d * dx, acc);
-    }
-    return fmaf((float)block_sum(l, block, o, q, 0, 32), d * dx, acc);
+    const unsigned char *block = block_at(l, panel, n, b);
+    const block_scales s = scales_of(l, panel, b, o);
+    const int32_t first = block_sum(l, block, o, q, 0, 16);
+    const int32_t second = block_sum(l, block, o, q, 16, 32);
+    const int32_t sum =
+        l == WKV_LAYOUT_Q6K ? s.half[0] * first + s.half[1] * second : first + second;
+    acc = fmaf((float)sum, s.d * x->scale[at], acc);
+    if (!has_offsets(l))
+        return acc;
+    return fmaf(s.m, x->scale[at] * (float)(x->sums[2 * at] + x->sums[2 * at + 1]), acc);
 }
 
 static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int rows,
@@ -185,20 +206,11 @@ void wkv_tile_rows_ref(uint16_t *tiles, const real *x, int rows, int n)
 /* Input i of block b and output o of a panel. */
 static float weight_at(wkv_layout l, const unsigned char *panel, size_t n, size_t b, int o, int i)
 {
-    const wkv_layout_info info = wkv_layout_of(l);
-    const unsigned char *block = panel + wkv_panel_scales(l, n) + b * (size_t)info.block;
-    const unsigned char *scales =
-        panel + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
-    const float d = half_at(scales + 2 * o), q = (float)number(l, block, o, i);
-    const int j = (int)(b % (WKV_QSUPER / WKV_QBLOCK));
-    if (l == WKV_LAYOUT_Q8M)
-        return fmaf(d, q, half_at(scales + 32 + 2 * o));
-    if (l == WKV_LAYOUT_Q6K)
-        return d * (float)(int8_t)scales[32 + 32 * j + i / 16 * 16 + o] * q;
-    if (l != WKV_LAYOUT_Q4K && l != WKV_LAYOUT_Q8K)
-        return d * q;
-    const float m = half_at(scales + 32 + 2 * o) * scales[192 + 16 * j + o];
-    return fmaf(d * scales[64 + 16 * j + o], q, -m);
+    const block_scales s = scales_of(l, panel, b, o);
+    const float q = (float)number(l, block_at(l, panel, n, b), o, i);
+    return l == WKV_LAYOUT_Q6K ? s.d * (float)s.half[i / 16] * q
+           : has_offsets(l)    ? fmaf(s.d, q, s.m)
+                               : s.d * q;
 }
 
 void wkv_tile_panel_ref(uint16_t *tiles, const unsigned char *panel, wkv_layout l, int n, int first,

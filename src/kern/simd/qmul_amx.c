@@ -77,11 +77,6 @@ static left left_of(const wkv_qrows *x, size_t row, size_t n)
     return (left){x->q + row * n, x->scale + row * blocks, x->sums + 2 * row * blocks, n, blocks};
 }
 
-WKV_INLINE bool has_offsets(wkv_layout l)
-{
-    return l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K || l == WKV_LAYOUT_Q8M;
-}
-
 /* The blocks' weights as signed bytes. */
 WKV_INLINE void unpack(unsigned char *lines, const chunk *c, wkv_layout l)
 {
@@ -103,33 +98,6 @@ WKV_INLINE void offsets_of(float to[TILE_ROWS][CHUNK], const left *x, const chun
         }
 }
 
-/* The scales of a block; those of its halves, as they are in Q6K. */
-typedef struct block_scales {
-    vf d, m, half[2];
-} block_scales;
-
-WKV_INLINE vf halves_at(const unsigned char *p)
-{
-    return vf_load_f16((const uint16_t *)(const void *)p);
-}
-
-WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, wkv_layout l)
-{
-    const wkv_layout_info info = wkv_layout_of(l);
-    const size_t j = b % CHUNK;
-    scales += b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
-    block_scales s = {.d = halves_at(scales)};
-    if (has_offsets(l))
-        s.m = halves_at(scales + 32);
-    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
-        s.d = vf_mul(s.d, vi_to_float(vi_load_u8(scales + 64 + 16 * j)));
-        s.m = vf_mul(s.m, vi_to_float(vi_load_u8(scales + 192 + 16 * j)));
-    }
-    for (size_t half = 0; half < 2 && l == WKV_LAYOUT_Q6K; half++)
-        s.half[half] = vi_to_float(vi_load_s8(scales + 32 + 32 * j + 16 * half));
-    return s;
-}
-
 /* The integers of block b of the chunk. */
 WKV_INLINE void start(tile sum[2], const left *x, const chunk *c, size_t b, wkv_layout l)
 {
@@ -144,19 +112,17 @@ WKV_INLINE void start(tile sum[2], const left *x, const chunk *c, size_t b, wkv_
 WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size_t b,
                        float offsets[TILE_ROWS][CHUNK], wkv_layout l)
 {
-    const block_scales s = scales_of(c->scales, c->first + b, l);
+    const block_scales s = scales_of(c->scales, c->first + b, 0, l);
     const float *scale = x->scale + c->first + b;
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++) {
         vf product = vi_to_float(vi_load(sum[0][r]));
         if (l == WKV_LAYOUT_Q6K)
-            product =
-                vf_fma(product, s.half[0], vf_mul(vi_to_float(vi_load(sum[1][r])), s.half[1]));
+            product = vf_fma(product, vi_to_float(s.half[0]),
+                             vf_mul(vi_to_float(vi_load(sum[1][r])), vi_to_float(s.half[1])));
         acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(scale[r * x->blocks])), acc[r]);
-        if (l == WKV_LAYOUT_Q8M)
-            acc[r] = vf_fma(s.m, vf_set1(offsets[r][b]), acc[r]);
-        else if (has_offsets(l))
-            acc[r] = vf_fnma(s.m, vf_set1(offsets[r][b]), acc[r]);
+        if (has_offsets(l))
+            acc[r] = add_offset(acc[r], s.m, offsets[r][b], l);
     }
 }
 

@@ -1,5 +1,6 @@
-/* kern/simd/qmul_lines.h - what qmul_tmpl.h and tile_amx.c share: the numbers that stand for
- * weights in a panel (panel.h), as unsigned bytes, and what these are too large by. */
+/* kern/simd/qmul_lines.h - how a panel's blocks (panel.h) are read, for all that multiplies them:
+ * the numbers that stand for weights, as unsigned bytes, what these are too large by, and the
+ * scales. */
 
 /* Signed bytes as the product of bytes wants them, and what they are then too large by. */
 enum { BIAS = VI_SIGNED ? 0 : 128 };
@@ -29,4 +30,48 @@ WKV_INLINE vi group_of(const unsigned char *block, int g, wkv_layout l)
 WKV_INLINE int32_t offset_of(wkv_layout l)
 {
     return l == WKV_LAYOUT_Q8 ? BIAS : l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
+}
+
+/* Does a block have m? */
+WKV_INLINE bool has_offsets(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K || l == WKV_LAYOUT_Q8M;
+}
+
+/* The scales of a block for the outputs of a vector.  Q4K, Q8K: d times s, m times t; Q6K: the s of
+ * both halves apart. */
+typedef struct block_scales {
+    vf d, m;
+    vi half[2];
+} block_scales;
+
+WKV_INLINE vf halves_at(const unsigned char *p)
+{
+    return vf_load_f16((const uint16_t *)(const void *)p);
+}
+
+/* Of block b of a panel whose scales are at `scales`, from output `lane` on. */
+WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, size_t lane, wkv_layout l)
+{
+    const wkv_layout_info info = wkv_layout_of(l);
+    const size_t j = b % (WKV_QSUPER / WKV_QBLOCK);
+    scales += b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+    const unsigned char *bytes = scales + lane;
+    block_scales s = {.d = halves_at(scales + 2 * lane)};
+    if (has_offsets(l))
+        s.m = halves_at(scales + 32 + 2 * lane);
+    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
+        s.d = vf_mul(s.d, vi_to_float(vi_load_u8(bytes + 64 + 16 * j)));
+        s.m = vf_mul(s.m, vi_to_float(vi_load_u8(bytes + 192 + 16 * j)));
+    }
+    for (size_t half = 0; half < 2 && l == WKV_LAYOUT_Q6K; half++)
+        s.half[half] = vi_load_s8(bytes + 32 + 32 * j + 16 * half);
+    return s;
+}
+
+/* acc + what m adds to a product, given the sum of its activations: Q8M adds m, the others subtract
+ * it. */
+WKV_INLINE vf add_offset(vf acc, vf m, float sum, wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8M ? vf_fma(m, vf_set1(sum), acc) : vf_fnma(m, vf_set1(sum), acc);
 }

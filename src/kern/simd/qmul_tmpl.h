@@ -84,72 +84,54 @@ WKV_INLINE float offset_part(const part *p, size_t at)
     return p->x->scale[at] * (float)(p->x->sums[2 * at] + p->x->sums[2 * at + 1]);
 }
 
-/* acc[r] += block b, for layouts whose scale is the block's own. */
-WKV_INLINE void add_plain(vf *acc, const part *p, size_t b, int R, wkv_layout l)
+/* total[r] = the integers of block b. */
+WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const unsigned char *block = p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane;
-    const unsigned char *scales = p->scales + b * (size_t)wkv_layout_of(l).scales;
-    vi sum[QMUL_ROWS];
     for (int r = 0; r < R; r++) {
         const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
-        sum[r] = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
+        total[r] = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
     }
-    sum_groups(sum, block, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, R, l);
-    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
-    for (int r = 0; r < R; r++) {
-        vf scale = vf_mul(d, vf_set1(p->x->scale[at + (size_t)r * blocks]));
-        acc[r] = vf_fma(vi_to_float(sum[r]), scale, acc[r]);
-    }
-    if (l != WKV_LAYOUT_Q8M)
-        return;
-    vf m = vf_load_f16((const uint16_t *)(const void *)(scales + 32) + p->lane);
-    for (int r = 0; r < R; r++)
-        acc[r] = vf_fma(m, vf_set1(offset_part(p, at + (size_t)r * blocks)), acc[r]);
-}
-
-WKV_INLINE void add_k(vf *acc, const part *p, size_t b, int R, wkv_layout l)
-{
-    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const unsigned char *scales = p->scales + b / 8 * 320;
-    vi sum[QMUL_ROWS];
-    for (int r = 0; r < R; r++)
-        sum[r] = vi_set1(0);
-    sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 0, 8,
+    sum_groups(total, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 0, 8,
                p->x->q + at * WKV_QBLOCK, p->n, R, l);
-    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
-    vf m = vf_load_f16((const uint16_t *)(const void *)(scales + 32) + p->lane);
-    d = vf_mul(d, vi_to_float(vi_load_u8(scales + 64 + b % 8 * 16 + p->lane)));
-    m = vf_mul(m, vi_to_float(vi_load_u8(scales + 192 + b % 8 * 16 + p->lane)));
-    for (int r = 0; r < R; r++) {
-        const size_t row = at + (size_t)r * blocks;
-        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(d, vf_set1(p->x->scale[row])), acc[r]);
-        acc[r] = vf_fnma(m, vf_set1(offset_part(p, row)), acc[r]);
-    }
 }
 
-WKV_INLINE void add_q6k(vf *acc, const part *p, size_t b, int R)
+/* The same where each half of a block has a scale of its own. */
+WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const vi scale[2], int R,
+                           wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const unsigned char *scales = p->scales + b / 8 * 288;
-    vi total[QMUL_ROWS];
     for (int r = 0; r < R; r++)
         total[r] = vi_set1(0);
     UNROLL
     for (int half = 0; half < 2; half++) {
         vi sum[QMUL_ROWS];
+        for (int r = 0; r < R; r++) {
+            const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
+            sum[r] = vi_set1(-offset_of(l) * sums[half]);
+        }
+        sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 4 * half,
+                   4 * half + 4, p->x->q + at * WKV_QBLOCK, p->n, R, l);
         for (int r = 0; r < R; r++)
-            sum[r] = vi_set1(-32 * p->x->sums[2 * (at + (size_t)r * blocks) + (size_t)half]);
-        sum_groups(sum, p->blocks + b * 384 + 4 * p->lane, 4 * half, 4 * half + 4,
-                   p->x->q + at * WKV_QBLOCK, p->n, R, WKV_LAYOUT_Q6K);
-        vi s = vi_load_s8(scales + 32 + (b % 8 * 2 + (size_t)half) * 16 + p->lane);
-        for (int r = 0; r < R; r++)
-            total[r] = vi_add(total[r], vi_mul(s, sum[r]));
+            total[r] = vi_add(total[r], vi_mul(scale[half], sum[r]));
     }
-    vf d = vf_load_f16((const uint16_t *)(const void *)scales + p->lane);
+}
+
+/* acc[r] += block b. */
+WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int R, wkv_layout l)
+{
+    const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
+    const block_scales s = scales_of(p->scales, b, p->lane, l);
+    vi sum[QMUL_ROWS];
+    if (l == WKV_LAYOUT_Q6K)
+        sum_halves(sum, p, b, s.half, R, l);
+    else
+        sum_block(sum, p, b, R, l);
     for (int r = 0; r < R; r++) {
-        vf scale = vf_mul(d, vf_set1(p->x->scale[at + (size_t)r * blocks]));
-        acc[r] = vf_fma(vi_to_float(total[r]), scale, acc[r]);
+        const size_t row = at + (size_t)r * blocks;
+        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(s.d, vf_set1(p->x->scale[row])), acc[r]);
+        if (has_offsets(l))
+            acc[r] = add_offset(acc[r], s.m, offset_part(p, row), l);
     }
 }
 
@@ -164,12 +146,7 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     for (size_t b = 0; b < blocks; b++) {
         for (size_t line = 0; R == 1 && line < bytes; line += 64)
             WKV_PREFETCH(p->blocks + b * bytes + line + QMUL_AHEAD);
-        if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K)
-            add_k(acc, p, b, R, l);
-        else if (l == WKV_LAYOUT_Q6K)
-            add_q6k(acc, p, b, R);
-        else
-            add_plain(acc, p, b, R, l);
+        add_block(acc, p, b, R, l);
     }
     for (int r = 0; r < R; r++) {
         real *to = y + (size_t)r * ldy;

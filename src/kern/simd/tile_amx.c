@@ -40,26 +40,13 @@ typedef struct affine {
     vf scale, offset;
 } affine;
 
-WKV_INLINE vf halves_at(const unsigned char *p)
-{
-    return vf_load_f16((const uint16_t *)(const void *)p);
-}
-
 /* For half `half` of block b. */
 WKV_INLINE affine affine_of(const unsigned char *scales, size_t b, int half, wkv_layout l)
 {
-    const wkv_layout_info info = wkv_layout_of(l);
-    const size_t j = b % 8;
-    scales += b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
-    vf d = halves_at(scales);
-    if (l == WKV_LAYOUT_Q8M)
-        return (affine){d, halves_at(scales + 32)};
-    if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
-        vf m = vf_mul(halves_at(scales + 32), vi_to_float(vi_load_u8(scales + 192 + 16 * j)));
-        return (affine){vf_mul(d, vi_to_float(vi_load_u8(scales + 64 + 16 * j))), vf_neg(m)};
-    }
-    if (l == WKV_LAYOUT_Q6K)
-        d = vf_mul(d, vi_to_float(vi_load_s8(scales + 32 + 32 * j + 16 * (size_t)half)));
+    const block_scales s = scales_of(scales, b, 0, l);
+    if (has_offsets(l))
+        return (affine){s.d, l == WKV_LAYOUT_Q8M ? s.m : vf_neg(s.m)};
+    const vf d = l == WKV_LAYOUT_Q6K ? vf_mul(s.d, vi_to_float(s.half[half])) : s.d;
     return (affine){d, vf_mul(d, vf_set1(-(float)offset_of(l)))};
 }
 
