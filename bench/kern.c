@@ -505,19 +505,14 @@ BENCH(quant_rows)
 }
 
 /* A batch of QROWS; for a single row memory is the limit, as gemv shows. */
-#define QMUL(name) \
-    BENCH(name) \
+#define QMUL(id, name, span, scales, block) \
+    BENCH(qmul_##name) \
     { \
-        k->name(array[0], GEMM, &qrows, QROWS, panels, GEMM, GEMV_COLS, false); \
+        k->qmul_##name(array[0], GEMM, &qrows, QROWS, panels, GEMM, GEMV_COLS, false); \
         return computed(2.0 * QROWS * GEMM * GEMV_COLS); \
     }
-
-QMUL(qmul_q8)
-QMUL(qmul_q8m)
-QMUL(qmul_q8k)
-QMUL(qmul_q4)
-QMUL(qmul_q4k)
-QMUL(qmul_q6k)
+WKV_PANEL_LAYOUTS(QMUL)
+#undef QMUL
 
 BENCH(qmul_q8t)
 {

@@ -62,14 +62,21 @@ enum {
     WKV_COLUMNS = 64, /* outputs of a group of T */
 };
 
+/* The layouts of panels.  X(ID, name of the kernel, inputs that share scales, bytes of these for a
+ * panel, bytes of a block); the kernel is qmul_<name>. */
+#define WKV_PANEL_LAYOUTS(X) \
+    X(Q8, q8, WKV_QBLOCK, 32, 512) \
+    X(Q8M, q8m, WKV_QBLOCK, 64, 512) \
+    X(Q8K, q8k, WKV_QSUPER, 320, 512) \
+    X(Q4, q4, WKV_QBLOCK, 32, 256) \
+    X(Q4K, q4k, WKV_QSUPER, 320, 256) \
+    X(Q6K, q6k, WKV_QSUPER, 288, 384)
+
 typedef enum wkv_layout {
     WKV_LAYOUT_NONE, /* not packed */
-    WKV_LAYOUT_Q8,
-    WKV_LAYOUT_Q8M,
-    WKV_LAYOUT_Q8K,
-    WKV_LAYOUT_Q4,
-    WKV_LAYOUT_Q4K,
-    WKV_LAYOUT_Q6K,
+#define LAYOUT(id, name, span, scales, block) WKV_LAYOUT_##id,
+    WKV_PANEL_LAYOUTS(LAYOUT)
+#undef LAYOUT
     WKV_LAYOUT_Q8T,
     WKV_LAYOUT_T,
     WKV_LAYOUTS
@@ -91,9 +98,9 @@ typedef struct wkv_layout_info {
 static inline wkv_layout_info wkv_layout_of(wkv_layout l)
 {
     static const wkv_layout_info info[WKV_LAYOUTS] = {
-        [WKV_LAYOUT_Q8] = {WKV_QBLOCK, 32, 512},   [WKV_LAYOUT_Q8M] = {WKV_QBLOCK, 64, 512},
-        [WKV_LAYOUT_Q8K] = {WKV_QSUPER, 320, 512}, [WKV_LAYOUT_Q4] = {WKV_QBLOCK, 32, 256},
-        [WKV_LAYOUT_Q4K] = {WKV_QSUPER, 320, 256}, [WKV_LAYOUT_Q6K] = {WKV_QSUPER, 288, 384},
+#define LAYOUT(id, name, span, scales, block) [WKV_LAYOUT_##id] = {span, scales, block},
+        WKV_PANEL_LAYOUTS(LAYOUT)
+#undef LAYOUT
     };
     return info[l];
 }

@@ -43,28 +43,38 @@ void check_quant_rows(check *c)
 
 /* ---- weights ---------------------------------------------------------------------------- */
 
+/* What files hold: where a block's F16 scales are, and by what packing rounds a weight, in units of
+ * the largest of its block. */
+typedef struct stored {
+    wkv_dtype t;
+    int scale[2];
+    double error;
+} stored;
+
+static const stored all_stored[] = {
+    {WKV_DTYPE_Q4_0, {0, 0}, 0},     {WKV_DTYPE_Q4_1, {0, 2}, 0},
+    {WKV_DTYPE_Q5_0, {0, 0}, 0},     {WKV_DTYPE_Q5_1, {0, 2}, 0},
+    {WKV_DTYPE_Q8_0, {0, 0}, 0},     {WKV_DTYPE_Q2_K, {80, 82}, 0.55 / 127},
+    {WKV_DTYPE_Q4_K, {0, 2}, 0},     {WKV_DTYPE_Q5_K, {0, 2}, 0},
+    {WKV_DTYPE_Q6_K, {208, 208}, 0}, {WKV_DTYPE_IQ4_NL, {0, 0}, 0},
+};
+enum { ALL_STORED = sizeof all_stored / sizeof *all_stored };
+
 /* n random weights of type t as a file has them: any quants, scales about 0.1. */
 static unsigned char *blocks_of(check *c, wkv_dtype t, size_t n)
 {
-    static const struct {
-        wkv_dtype t;
-        int at[2]; /* of the F16 scales */
-    } scales[] = {{WKV_DTYPE_Q4_0, {0, 0}},  {WKV_DTYPE_Q4_1, {0, 2}}, {WKV_DTYPE_Q5_0, {0, 0}},
-                  {WKV_DTYPE_Q5_1, {0, 2}},  {WKV_DTYPE_Q8_0, {0, 0}}, {WKV_DTYPE_Q2_K, {80, 82}},
-                  {WKV_DTYPE_Q4_K, {0, 2}},  {WKV_DTYPE_Q5_K, {0, 2}}, {WKV_DTYPE_Q6_K, {208, 208}},
-                  {WKV_DTYPE_IQ4_NL, {0, 0}}};
     const wkv_dtype_info *d = wkv_dtype_of(t);
     const size_t size = n / (size_t)d->block * (size_t)d->bytes;
     unsigned char *p = bytes(c, size);
     for (size_t i = 0; i < size; i++)
         p[i] = (unsigned char)pick(c, 0, 255);
     size_t row = 0;
-    while (scales[row].t != t)
+    while (all_stored[row].t != t)
         row++;
     for (size_t at = 0; at < size; at += (size_t)d->bytes)
         for (int j = 0; j < 2; j++) {
             uint16_t half = wkv_f32_to_f16(0.1f * (float)wkv_rng_normal(&c->rng));
-            memcpy(p + at + scales[row].at[j], &half, 2);
+            memcpy(p + at + all_stored[row].scale[j], &half, 2);
         }
     return p;
 }
@@ -98,8 +108,8 @@ static weights draw_weights(check *c, wkv_dtype t, int n_out, int n)
 typedef void (*qmul)(real *y, int ldy, const wkv_qrows *x, int rows, const unsigned char *panels,
                      int n_out, int n, bool add);
 
-/* |got - W x| is what rounding the activations, and the weights where they are quantised
- * anew (error: of a weight, in units of the largest of its block), leaves. */
+/* |got - W x| is what rounding the activations, and the weights (error) where they are quantised
+ * anew, leaves. */
 static void near_plain(const real *got, const real *x, const wkv_qrows *q, const weights *w,
                        double error)
 {
@@ -164,13 +174,21 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
     same("a row alone", alone, got + last * (size_t)n_out, (size_t)n_out);
 }
 
-void check_qmul_q8(check *c)
+/* All types that lie so. */
+static void check_layout(check *c, wkv_layout l, qmul f, qmul ref)
 {
-    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q8_0, 0);
-    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q5_0, 0);
-    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_IQ4_NL, 0);
-    check_type(c, c->k->qmul_q8, wkv_qmul_q8_ref, WKV_DTYPE_Q2_K, 0.55 / 127);
+    for (int i = 0; i < ALL_STORED; i++)
+        if (wkv_layout_for(all_stored[i].t, WKV_QSUPER) == l)
+            check_type(c, f, ref, all_stored[i].t, all_stored[i].error);
 }
+
+#define CHECK(id, name, span, scales, block) \
+    void check_qmul_##name(check *c) \
+    { \
+        check_layout(c, WKV_LAYOUT_##id, c->k->qmul_##name, wkv_qmul_##name##_ref); \
+    }
+WKV_PANEL_LAYOUTS(CHECK)
+#undef CHECK
 
 /* ---- weights by inputs ------------------------------------------------------------------- */
 
@@ -245,30 +263,4 @@ void check_byte_products(check *c)
     const size_t rounds = (size_t)pick(c, 0, 1000);
     const double operations = c->k->byte_products(&sum, rounds);
     assert_true(operations >= 2.0 * (double)rounds && 2.0 * sum == operations);
-}
-
-void check_qmul_q8m(check *c)
-{
-    check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q4_1, 0);
-    check_type(c, c->k->qmul_q8m, wkv_qmul_q8m_ref, WKV_DTYPE_Q5_1, 0);
-}
-
-void check_qmul_q8k(check *c)
-{
-    check_type(c, c->k->qmul_q8k, wkv_qmul_q8k_ref, WKV_DTYPE_Q5_K, 0);
-}
-
-void check_qmul_q4(check *c)
-{
-    check_type(c, c->k->qmul_q4, wkv_qmul_q4_ref, WKV_DTYPE_Q4_0, 0);
-}
-
-void check_qmul_q4k(check *c)
-{
-    check_type(c, c->k->qmul_q4k, wkv_qmul_q4k_ref, WKV_DTYPE_Q4_K, 0);
-}
-
-void check_qmul_q6k(check *c)
-{
-    check_type(c, c->k->qmul_q6k, wkv_qmul_q6k_ref, WKV_DTYPE_Q6_K, 0);
 }

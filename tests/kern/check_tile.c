@@ -63,7 +63,13 @@ static unsigned char *panel_of(check *c, wkv_layout l, size_t n)
 
 void check_tile_panel(check *c)
 {
-    for (wkv_layout l = WKV_LAYOUT_Q8; l <= WKV_LAYOUT_Q6K; l++) {
+    static const wkv_layout layouts[] = {
+#define LAYOUT(id, name, span, scales, block) WKV_LAYOUT_##id,
+        WKV_PANEL_LAYOUTS(LAYOUT)
+#undef LAYOUT
+    };
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+        const wkv_layout l = layouts[i];
         const int n = wkv_layout_of(l).span * pick(c, 1, 3), blocks = n / WKV_QBLOCK;
         const int first = pick(c, 0, blocks - 1), count = pick(c, 1, blocks - first);
         const size_t all = (size_t)count * WKV_TILE;

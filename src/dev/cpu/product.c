@@ -193,9 +193,9 @@ static void packed_part(const wkv_kern *k, const job *j, const unsigned char *pa
     }
     void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
                                         int, int, bool) = {
-        [WKV_LAYOUT_Q8] = k->qmul_q8,   [WKV_LAYOUT_Q8M] = k->qmul_q8m,
-        [WKV_LAYOUT_Q8K] = k->qmul_q8k, [WKV_LAYOUT_Q4] = k->qmul_q4,
-        [WKV_LAYOUT_Q4K] = k->qmul_q4k, [WKV_LAYOUT_Q6K] = k->qmul_q6k,
+#define MULTIPLY(id, name, span, scales, block) [WKV_LAYOUT_##id] = k->qmul_##name,
+        WKV_PANEL_LAYOUTS(MULTIPLY)
+#undef MULTIPLY
     };
     multiply[W->layout](j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols,
                         j->p->accumulate);

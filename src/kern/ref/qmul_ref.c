@@ -132,19 +132,14 @@ static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int row
         }
 }
 
-#define QMUL(name, layout) \
+#define QMUL(id, name, span, scales, block) \
     void wkv_qmul_##name##_ref(real *y, int ldy, const wkv_qrows *x, int rows, \
                                const unsigned char *panels, int n_out, int n, bool add) \
     { \
-        multiply(layout, y, ldy, x, rows, panels, n_out, n, add); \
+        multiply(WKV_LAYOUT_##id, y, ldy, x, rows, panels, n_out, n, add); \
     }
-
-QMUL(q8, WKV_LAYOUT_Q8)
-QMUL(q8m, WKV_LAYOUT_Q8M)
-QMUL(q8k, WKV_LAYOUT_Q8K)
-QMUL(q4, WKV_LAYOUT_Q4)
-QMUL(q4k, WKV_LAYOUT_Q4K)
-QMUL(q6k, WKV_LAYOUT_Q6K)
+WKV_PANEL_LAYOUTS(QMUL)
+#undef QMUL
 
 /* Where output o of a group of Q8T lies in the bytes of an input. */
 static size_t place(int o)

@@ -241,19 +241,14 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
     multiply(y + row * ld, ldy, &rest, rows - (int)row, panels, n_out, n, l, add);
 }
 
-#define QMUL_AMX(name, layout) \
+#define QMUL_AMX(id, name, span, scales, block) \
     static void amx_##name(real *y, int ldy, const wkv_qrows *x, int rows, \
                            const unsigned char *panels, int n_out, int n, bool add) \
     { \
-        multiply_amx(y, ldy, x, rows, panels, n_out, n, layout, add); \
+        multiply_amx(y, ldy, x, rows, panels, n_out, n, WKV_LAYOUT_##id, add); \
     }
-
-QMUL_AMX(q8, WKV_LAYOUT_Q8)
-QMUL_AMX(q8m, WKV_LAYOUT_Q8M)
-QMUL_AMX(q8k, WKV_LAYOUT_Q8K)
-QMUL_AMX(q4, WKV_LAYOUT_Q4)
-QMUL_AMX(q4k, WKV_LAYOUT_Q4K)
-QMUL_AMX(q6k, WKV_LAYOUT_Q6K)
+WKV_PANEL_LAYOUTS(QMUL_AMX)
+#undef QMUL_AMX
 
 /* Six tiles of sums, so that none waits for itself. */
 static double amx_byte_products(int32_t *sum, size_t rounds)
@@ -297,10 +292,7 @@ static double amx_byte_products(int32_t *sum, size_t rounds)
 void wkv_kern_init_qmul_amx(wkv_kern *k)
 {
     k->byte_products = amx_byte_products;
-    k->qmul_q8 = amx_q8;
-    k->qmul_q8m = amx_q8m;
-    k->qmul_q8k = amx_q8k;
-    k->qmul_q4 = amx_q4;
-    k->qmul_q4k = amx_q4k;
-    k->qmul_q6k = amx_q6k;
+#define SET(id, name, span, scales, block) k->qmul_##name = amx_##name;
+    WKV_PANEL_LAYOUTS(SET)
+#undef SET
 }

@@ -182,19 +182,14 @@ WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
     }
 }
 
-#define QMUL(name, layout) \
+#define QMUL(id, name, span, scales, block) \
     static void qmul_##name(real *y, int ldy, const wkv_qrows *x, int rows, \
                             const unsigned char *panels, int n_out, int n, bool add) \
     { \
-        multiply(y, ldy, x, rows, panels, n_out, n, layout, add); \
+        multiply(y, ldy, x, rows, panels, n_out, n, WKV_LAYOUT_##id, add); \
     }
-
-QMUL(q8, WKV_LAYOUT_Q8)
-QMUL(q8m, WKV_LAYOUT_Q8M)
-QMUL(q8k, WKV_LAYOUT_Q8K)
-QMUL(q4, WKV_LAYOUT_Q4)
-QMUL(q4k, WKV_LAYOUT_Q4K)
-QMUL(q6k, WKV_LAYOUT_Q6K)
+WKV_PANEL_LAYOUTS(QMUL)
+#undef QMUL
 
 /* As many values as two vectors of 16 bits have lanes: half a block on AVX-512. */
 static void quant_rows(int8_t *q, float *scale, int32_t *sums, const real *x, size_t n)
@@ -225,10 +220,7 @@ static void quant_rows(int8_t *q, float *scale, int32_t *sums, const real *x, si
 WKV_INLINE void set_qmul(wkv_kern *k)
 {
     k->quant_rows = quant_rows;
-    k->qmul_q8 = qmul_q8;
-    k->qmul_q8m = qmul_q8m;
-    k->qmul_q8k = qmul_q8k;
-    k->qmul_q4 = qmul_q4;
-    k->qmul_q4k = qmul_q4k;
-    k->qmul_q6k = qmul_q6k;
+#define SET(id, name, span, scales, block) k->qmul_##name = qmul_##name;
+    WKV_PANEL_LAYOUTS(SET)
+#undef SET
 }

@@ -83,16 +83,11 @@ static void tile_panel(uint16_t *tiles, const unsigned char *panel, wkv_layout l
 {
     const size_t inputs = (size_t)n, from = (size_t)first, blocks = (size_t)count;
     switch (l) {
-#define CASE(layout) \
-    case layout: \
-        panel_tiles(tiles, panel, inputs, from, blocks, layout); \
+#define CASE(id, name, span, scales, block) \
+    case WKV_LAYOUT_##id: \
+        panel_tiles(tiles, panel, inputs, from, blocks, WKV_LAYOUT_##id); \
         break;
-        CASE(WKV_LAYOUT_Q8)
-        CASE(WKV_LAYOUT_Q8M)
-        CASE(WKV_LAYOUT_Q8K)
-        CASE(WKV_LAYOUT_Q4)
-        CASE(WKV_LAYOUT_Q4K)
-        CASE(WKV_LAYOUT_Q6K)
+        WKV_PANEL_LAYOUTS(CASE)
 #undef CASE
     default:
         break;
