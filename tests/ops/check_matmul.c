@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/half.h"
+#include "device.h"
 #include "ops.h"
 
 /* variant: bit 0 in_out, 1 accumulate, 2 a low-rank change, 3 of a frozen W; in: x, W, what y
@@ -73,24 +74,29 @@ static void check_shape(int rows, int n_in, int n_out)
     }
 }
 
+/* What one direction alone computes. */
+static void compute(op_case *c, void (*direction)(wkv_exec *x, op_case *c))
+{
+    wkv_dev *dev = open_dev(2);
+    wkv_arena scratch;
+    wkv_arena_measure(&scratch);
+    wkv_exec x = {.dev = dev, .scratch = &scratch};
+    direction(&x, c);
+    assert_true(wkv_arena_init(&scratch, scratch.peak));
+    direction(&x, c);
+    wkv_arena_deinit(&scratch);
+    wkv_dev_close(&dev);
+}
+
 /* No gradient reaches a frozen matrix, whatever its change gets. */
 static void check_frozen(void)
 {
     op_case c;
-    wkv_dev *dev;
-    wkv_arena scratch;
     make_case(&c, 6, 20, 10, CHANGED | FROZEN);
-    assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
-    wkv_arena_measure(&scratch);
-    wkv_exec x = {.dev = dev, .scratch = &scratch};
-    backward(&x, &c);
-    assert_true(wkv_arena_init(&scratch, scratch.peak));
-    backward(&x, &c);
+    compute(&c, backward);
     for (size_t i = 0; i < c.in[1].n; i++)
         assert_true(c.in[1].d[i] == 0);
     assert_true(c.in[3].d[0] != 0 && c.in[4].d[0] != 0);
-    wkv_arena_deinit(&scratch);
-    wkv_dev_close(&dev);
     case_free(&c);
 }
 
@@ -98,15 +104,8 @@ static void check_frozen(void)
 static void check_merged(int rows)
 {
     op_case c;
-    wkv_dev *dev;
-    wkv_arena scratch;
     make_case(&c, rows, 40, 30, CHANGED);
-    assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
-    wkv_arena_measure(&scratch);
-    wkv_exec x = {.dev = dev, .scratch = &scratch};
-    forward(&x, &c);
-    assert_true(wkv_arena_init(&scratch, scratch.peak));
-    forward(&x, &c);
+    compute(&c, forward);
     const int rank = (int)c.in[3].n / c.C;
     for (int r = 0; r < rows; r++)
         for (int o = 0; o < c.N; o++) {
@@ -119,8 +118,6 @@ static void check_merged(int rows)
             }
             assert_true(fabs((double)c.out[0].v[r * c.N + o] - want) < 1e-3);
         }
-    wkv_arena_deinit(&scratch);
-    wkv_dev_close(&dev);
     case_free(&c);
 }
 
@@ -156,9 +153,8 @@ static void check_stored(wkv_dtype t, int rows, int n_in, int n_out)
     for (int i = 0; i < rows * n_in; i++)
         x[i] = (real)wkv_rng_normal(&rng);
 
-    wkv_dev *dev;
+    wkv_dev *dev = open_dev(2);
     wkv_arena scratch;
-    assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
     wkv_arena_measure(&scratch);
     wkv_exec e = {.dev = dev, .scratch = &scratch};
     wkv_weight W = {.data = stored, .dtype = t, .rows = n_out, .cols = n_in};

@@ -5,25 +5,18 @@
 #include <math.h>
 
 #include "base/half.h"
+#include "device.h"
 #include "ops.h"
 
 enum { PRODUCTS = 4, INPUTS = 256, THREADS = 3 };
 
 typedef struct setup {
     wkv_weight W[PRODUCTS];
-    void *stored[PRODUCTS], *packed[PRODUCTS];
-    atomic_uchar *marks[PRODUCTS];
+    void *stored[PRODUCTS];
     real *in, *before; /* (rows, INPUTS), and what y holds, at most (rows, 200) */
     int rows;
     wkv_rng rng;
 } setup;
-
-static wkv_dev *open_dev(int threads)
-{
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, threads, NULL), WKV_OK);
-    return dev;
-}
 
 /* A matrix of random blocks of type t, packed where the device wants it. */
 static void add_weight(setup *s, int i, wkv_dtype t, int outputs)
@@ -47,33 +40,21 @@ static void add_weight(setup *s, int i, wkv_dtype t, int outputs)
     s->stored[i] = p;
     s->W[i] = (wkv_weight){.data = p, .dtype = t, .rows = outputs, .cols = INPUTS};
     s->W[i].sparse_in = i == 0; /* by inputs, where the type has such a layout */
-    wkv_dev *dev = open_dev(2);
-    const size_t room = dev->packed_size(&s->W[i]);
-    s->packed[i] = room > 0 ? aligned_alloc(64, (room + 63) / 64 * 64) : NULL;
-    s->marks[i] = calloc(room > 0 ? dev->packed_units(&s->W[i]) : 1, 1);
-    if (room > 0)
-        dev->pack(&s->W[i], s->packed[i], s->marks[i]);
-    assert_int_equal(room > 0, wkv_dtype_of(t)->block > 1);
-    wkv_dev_close(&dev);
+    pack_weight(&s->W[i]);
+    assert_int_equal(s->W[i].packed != NULL, wkv_dtype_of(t)->block > 1);
 }
 
 static void run(const setup *s, int threads, int first, int n, const real *in, int rows,
                 real *const *y)
 {
     wkv_dev *dev = open_dev(threads);
-    wkv_arena scratch;
-    wkv_exec x = {.dev = dev, .scratch = &scratch};
     wkv_product p[PRODUCTS];
     for (int i = 0; i < n; i++) {
         const wkv_weight *W = &s->W[first + i];
         memcpy(y[i], s->before, (size_t)rows * (size_t)W->rows * sizeof(real));
         p[i] = (wkv_product){y[i], in, W, (first + i) % 2 == 1};
     }
-    wkv_arena_measure(&scratch);
-    dev->products(&x, p, n, rows);
-    assert_true(wkv_arena_init(&scratch, scratch.peak));
-    dev->products(&x, p, n, rows);
-    wkv_arena_deinit(&scratch);
+    run_products((wkv_exec){.dev = dev}, p, n, rows);
     wkv_dev_close(&dev);
 }
 
@@ -88,7 +69,7 @@ static void forget_some(setup *s)
     wkv_dev *dev = open_dev(1);
     for (int i = 0; i < PRODUCTS; i++)
         for (size_t u = 0; u < (s->W[i].packed != NULL ? dev->packed_units(&s->W[i]) : 0); u += 3)
-            atomic_store(&s->marks[i][u], 0);
+            atomic_store(&s->W[i].marks[u], 0);
     wkv_dev_close(&dev);
 }
 
@@ -152,8 +133,7 @@ static void check_types(const wkv_dtype t[PRODUCTS], int rows)
     check_setup(&s);
     for (int i = 0; i < PRODUCTS; i++) {
         free(s.stored[i]);
-        free(s.packed[i]);
-        free(s.marks[i]);
+        unpack_weight(&s.W[i]);
     }
     free(s.in);
     free(s.before);

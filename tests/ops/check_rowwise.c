@@ -1,6 +1,7 @@
 /* tests/ops/check_rowwise.c - embedding, norms, elementwise ops, loss, optimiser. */
 #include <math.h>
 
+#include "device.h"
 #include "ops.h"
 
 static size_t size_of(const op_case *c)
@@ -183,8 +184,7 @@ static void loss_backward(wkv_exec *x, op_case *c)
 /* L2Wrap adds scale * l2wrap * max at the first maximum and nothing elsewhere. */
 static void check_l2wrap(void)
 {
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
+    wkv_dev *dev = open_dev(1);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 1 << 12));
     wkv_exec x = {.dev = dev, .scratch = &scratch};
@@ -241,8 +241,7 @@ static void adamw_forward(wkv_exec *x, op_case *c)
 /* One value by hand: p = 1, m = v = 0, g = 2 clipped to 1. */
 static void check_adamw_value(void)
 {
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, 1, NULL), WKV_OK);
+    wkv_dev *dev = open_dev(1);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 64));
     wkv_exec x = {.dev = dev, .scratch = &scratch};
@@ -291,8 +290,7 @@ void check_sumsq(void **state)
     double want = 0.0;
     for (size_t i = 0; i < a->n; i++)
         want += (double)a->v[i] * (double)a->v[i];
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
+    wkv_dev *dev = open_dev(2);
     wkv_arena scratch;
     assert_true(wkv_arena_init(&scratch, 1 << 12));
     wkv_exec x = {.dev = dev, .scratch = &scratch};

@@ -7,6 +7,7 @@
 #include <tgmath.h>
 
 #include "base/half.h"
+#include "device.h"
 #include "ops.h"
 
 enum { INPUTS = 512, OUTPUTS = 300, BATCH = 32, THREADS = 3, PLACES = 3 };
@@ -14,18 +15,10 @@ enum { INPUTS = 512, OUTPUTS = 300, BATCH = 32, THREADS = 3, PLACES = 3 };
 typedef struct setup {
     wkv_dtype type;
     wkv_weight sparse, dense;
-    void *stored, *packed[2];
-    atomic_uchar *marks[2];
+    void *stored;
     real in[BATCH * INPUTS], before[BATCH * OUTPUTS];
     wkv_rng rng;
 } setup;
-
-static wkv_dev *open_dev(int threads)
-{
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, threads, NULL), WKV_OK);
-    return dev;
-}
 
 /* Any quants, finite scales; of plain types any finite number, tiny ones among them. */
 static void draw_weights(setup *s)
@@ -66,20 +59,11 @@ static void draw_rows(setup *s)
         s->before[i] = (real)wkv_rng_normal(&s->rng);
 }
 
-static wkv_weight packed(setup *s, int i, bool sparse)
+static wkv_weight packed(const setup *s, bool sparse)
 {
-    wkv_dev *dev = open_dev(1);
     wkv_weight W = {
         .data = s->stored, .dtype = s->type, .rows = OUTPUTS, .cols = INPUTS, .sparse_in = sparse};
-    const size_t room = dev->packed_size(&W);
-    s->packed[i] = NULL;
-    s->marks[i] = NULL;
-    if (room > 0) {
-        s->packed[i] = aligned_alloc(64, (room + 63) / 64 * 64);
-        s->marks[i] = calloc(dev->packed_units(&W), 1);
-        dev->pack(&W, s->packed[i], s->marks[i]);
-    }
-    wkv_dev_close(&dev);
+    pack_weight(&W);
     return W;
 }
 
@@ -92,19 +76,13 @@ static double bytes_of(wkv_dtype t)
 static void multiply(const setup *s, const wkv_weight *W, int threads, int rows, bool add, real *y)
 {
     wkv_dev *dev = open_dev(threads);
-    wkv_arena scratch;
     uint64_t unread = 0;
-    wkv_exec x = {.dev = dev, .scratch = &scratch, .row_by_row = true, .unread = &unread};
     const wkv_product p = {y, s->in, W, add};
     memcpy(y, s->before, (size_t)rows * OUTPUTS * sizeof(real));
-    wkv_arena_measure(&scratch);
-    dev->products(&x, &p, 1, rows);
-    assert_true(wkv_arena_init(&scratch, scratch.peak));
-    dev->products(&x, &p, 1, rows);
+    run_products((wkv_exec){.dev = dev, .row_by_row = true, .unread = &unread}, &p, 1, rows);
     const bool counts = rows == 1 && W->sparse_in; /* four fifths, and what rounds to zero */
     const double all = (double)INPUTS * OUTPUTS * bytes_of(s->type);
     assert_true(counts ? (double)unread > 0.7 * all && (double)unread < 0.95 * all : unread == 0);
-    wkv_arena_deinit(&scratch);
     wkv_dev_close(&dev);
 }
 
@@ -155,8 +133,8 @@ static void check_type(wkv_dtype type)
     wkv_rng_seed(&s.rng, 5);
     draw_weights(&s);
     draw_rows(&s);
-    s.dense = packed(&s, 0, false);
-    s.sparse = packed(&s, 1, true);
+    s.dense = packed(&s, false);
+    s.sparse = packed(&s, true);
     assert_int_not_equal(s.sparse.layout, s.dense.layout);
     for (int place = 0; place < PLACES; place++) {
         check_rows(&s, 1, place % 2 == 1);
@@ -164,10 +142,8 @@ static void check_type(wkv_dtype type)
         check_rows(&s, BATCH, place % 2 == 1);
     }
     free(s.stored);
-    for (int i = 0; i < 2; i++) {
-        free(s.packed[i]);
-        free(s.marks[i]);
-    }
+    unpack_weight(&s.dense);
+    unpack_weight(&s.sparse);
 }
 
 void check_sparse(void **state)

@@ -1,6 +1,7 @@
 /* tests/ops/checkops.c - the driver of the op checks; see ops.h. */
 #include <math.h>
 
+#include "device.h"
 #include "ops.h"
 
 /* ---- building a case ----------------------------------------------------------------- */
@@ -224,8 +225,7 @@ static void check_levels(op_case *c)
 
 void case_run(op_case *c)
 {
-    wkv_dev *dev;
-    assert_int_equal(wkv_dev_open_cpu(&dev, 2, NULL), WKV_OK);
+    wkv_dev *dev = open_dev(2);
     assert_true(isfinite(loss_of(c, dev)));
 #ifdef WKV_DOUBLE
     if (c->backward != NULL)
