@@ -20,7 +20,9 @@ enum {
 
 static wkv_exec exec_of(wkv_session *s)
 {
-    return (wkv_exec){.dev = s->model->dev, .scratch = s->scratch};
+    return (wkv_exec){.dev = s->model->dev,
+                      .scratch = s->scratch,
+                      .unread = s->counts_unread ? &s->unread : NULL};
 }
 
 /* Advances the state over the ids; returns hidden (rows, C), in scratch. */
@@ -30,9 +32,7 @@ static real *advance(wkv_session *s, const int32_t *ids, int rows)
     const int32_t start[2] = {0, rows};
     real *hidden = wkv_arena_reals(s->scratch, (size_t)rows * (size_t)m->cfg.dim[WKV_DIM_C]);
     wkv_pass pass = {
-        .exec = {.dev = m->dev,
-                 .scratch = s->scratch,
-                 .unread = s->counts_unread ? &s->unread : NULL},
+        .exec = exec_of(s),
         .cfg = &m->cfg,
         .weights = &m->weights,
         .seqs = {.n = 1, .start = start},

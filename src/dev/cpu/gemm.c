@@ -189,7 +189,8 @@ void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count)
         cuts[i] = cut_of(&g[i]);
         tiles += cuts[i].tiles;
         steps += (size_t)g[i].m * (size_t)g[i].n * (size_t)g[i].k / 16;
-        each = wkv_gemm_room(kern, &g[i]) > each ? wkv_gemm_room(kern, &g[i]) : each;
+        const size_t room = wkv_gemm_room(kern, &g[i]);
+        each = room > each ? room : each;
     }
     unsigned char *room = wkv_arena_alloc(x->scratch, each * (size_t)x->dev->threads);
     atomic_size_t next = 0;

@@ -328,7 +328,8 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
         tasks += (outputs_of(W) + jobs[i].piece - 1) / jobs[i].piece;
         jobs[i].end_task = tasks;
         weights += outputs_of(W) * inputs_of(W);
-        own_size = own_bytes(W) > own_size ? own_bytes(W) : own_size;
+        const size_t own_here = own_bytes(W);
+        own_size = own_here > own_size ? own_here : own_size;
     }
     unsigned char *own = wkv_arena_alloc(x->scratch, threads * own_size);
     if (!wkv_exec_measuring(x)) {
