@@ -20,37 +20,14 @@ static void fill_ref(wkv_kern *k)
 #undef KERN
 }
 
-/* A level's own: all families, or only products of packed weights. */
-#define FAMILY(name, isa) wkv_kern_init_##name##_##isa(k);
-#define FILL_FAMILIES(isa) \
-    static void fill_##isa(wkv_kern *k) \
-    { \
-        WKV_KERN_FAMILIES(FAMILY, isa) \
-    }
-
-#if defined(WKV_KERN_X86)
-FILL_FAMILIES(avx2)
-FILL_FAMILIES(avx512)
-#elif defined(WKV_KERN_ARM)
-FILL_FAMILIES(neon)
-#endif
-
-/* What each level adds to those below it. */
-enum { MOST = 3 };
-
-static void (*const fill[WKV_CPU_LEVELS][MOST])(wkv_kern *) = {
-    [WKV_CPU_REF] = {fill_ref},
-#if defined(WKV_KERN_X86)
-    [WKV_CPU_AVX2] = {fill_avx2, wkv_kern_init_qmul_avx2},
-    [WKV_CPU_AVXVNNI] = {wkv_kern_init_qmul_avxvnni},
-    [WKV_CPU_AVX512] = {fill_avx512},
-    [WKV_CPU_VNNI] = {wkv_kern_init_qmul_vnni},
-    [WKV_CPU_AMX] = {wkv_kern_init_qmul_amx, wkv_kern_init_tile_amx, wkv_kern_init_gemm_amx},
-#elif defined(WKV_KERN_ARM)
-    [WKV_CPU_NEON] = {fill_neon, wkv_kern_init_qmul_neon},
-    [WKV_CPU_DOTPROD] = {wkv_kern_init_qmul_dotprod},
-    [WKV_CPU_I8MM] = {wkv_kern_init_qmul_i8mm},
-#endif
+/* From the lowest level up. */
+static const struct addition {
+    wkv_cpu_level level;
+    void (*init)(wkv_kern *k);
+} additions[] = {{WKV_CPU_REF, fill_ref},
+#define ADDITION(level, family, isa) {WKV_CPU_##level, wkv_kern_init_##family##_##isa},
+                 WKV_KERN_ADDITIONS(ADDITION)
+#undef ADDITION
 };
 
 /* Only the levels that may be used here: the functions that fill a table are compiled
@@ -59,10 +36,9 @@ static void build(void)
 {
     for (int level = 0; level <= (int)wkv_cpu_detect(); level++) {
         wkv_kern *k = &tables[level];
-        for (int below = 0; below <= level; below++)
-            for (int i = 0; i < MOST && fill[below][i] != NULL; i++)
-                if (wkv_cpu_has((wkv_cpu_level)below))
-                    fill[below][i](k);
+        for (size_t i = 0; i < sizeof additions / sizeof *additions; i++)
+            if ((int)additions[i].level <= level && wkv_cpu_has(additions[i].level))
+                additions[i].init(k);
         k->level = (wkv_cpu_level)level;
     }
 }

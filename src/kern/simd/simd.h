@@ -8,24 +8,34 @@
 
 #include "kern/kern.h"
 
-#define WKV_KERN_FAMILIES(X, isa) \
-    X(vec, isa) X(norm, isa) X(mix, isa) X(aft, isa) X(wkv4, isa) X(wkv6, isa) X(wkv7, isa) \
-    X(gemv, isa) X(gemm, isa) X(rwkv6, isa) X(rwkv7, isa) X(loss, isa) X(adamw, isa)
+#define WKV_KERN_FAMILIES(X, level, isa) \
+    X(level, vec, isa) X(level, norm, isa) X(level, mix, isa) X(level, aft, isa) \
+    X(level, wkv4, isa) X(level, wkv6, isa) X(level, wkv7, isa) \
+    X(level, gemv, isa) X(level, gemm, isa) X(level, rwkv6, isa) X(level, rwkv7, isa) \
+    X(level, loss, isa) X(level, adamw, isa)
 
-#define WKV_KERN_INIT(name, isa) void wkv_kern_init_##name##_##isa(wkv_kern *k);
-WKV_KERN_FAMILIES(WKV_KERN_INIT, avx2)
-WKV_KERN_FAMILIES(WKV_KERN_INIT, avx512)
-WKV_KERN_FAMILIES(WKV_KERN_INIT, neon)
+/* What each level adds to those below it, from the lowest up: X(LEVEL, family, isa).  Products of
+ * bytes (qmul) are not in plain AVX-512, which does them no better than AVX2. */
+#if defined(WKV_KERN_X86)
+#define WKV_KERN_ADDITIONS(X) \
+    WKV_KERN_FAMILIES(X, AVX2, avx2) \
+    X(AVX2, qmul, avx2) \
+    X(AVXVNNI, qmul, avxvnni) \
+    WKV_KERN_FAMILIES(X, AVX512, avx512) \
+    X(VNNI, qmul, vnni) \
+    X(AMX, qmul, amx) X(AMX, tile, amx) X(AMX, gemm, amx)
+#elif defined(WKV_KERN_ARM)
+#define WKV_KERN_ADDITIONS(X) \
+    WKV_KERN_FAMILIES(X, NEON, neon) \
+    X(NEON, qmul, neon) \
+    X(DOTPROD, qmul, dotprod) \
+    X(I8MM, qmul, i8mm)
+#else
+#define WKV_KERN_ADDITIONS(X)
+#endif
 
-/* Products of bytes, which plain AVX-512 does no better than AVX2. */
-WKV_KERN_INIT(qmul, avx2)
-WKV_KERN_INIT(qmul, avxvnni)
-WKV_KERN_INIT(qmul, vnni)
-WKV_KERN_INIT(qmul, amx)
-WKV_KERN_INIT(tile, amx)
-WKV_KERN_INIT(gemm, amx)
-WKV_KERN_INIT(qmul, neon)
-WKV_KERN_INIT(qmul, dotprod)
-WKV_KERN_INIT(qmul, i8mm)
+#define WKV_KERN_INIT(level, family, isa) void wkv_kern_init_##family##_##isa(wkv_kern *k);
+WKV_KERN_ADDITIONS(WKV_KERN_INIT)
+#undef WKV_KERN_INIT
 
 #endif
