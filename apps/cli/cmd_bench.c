@@ -171,12 +171,8 @@ const wkv_command wkv_cmd_bench = {
         "what a token has to read, without weights of channel mixing that meet a zero; what "
         "the matrices have to multiply, without norms and recurrences. A model that fits into "
         "the processor's caches may reach more than 100 % of the memory's speed.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

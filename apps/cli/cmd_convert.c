@@ -104,11 +104,7 @@ const wkv_command wkv_cmd_convert = {
         "form they come from; a Hugging Face folder gets those of transformers (RWKV-4) or "
         "flash-linear-attention (RWKV-7). --check compares what is in two files, whatever "
         "their forms.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .run = run,
 };

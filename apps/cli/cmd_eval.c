@@ -300,12 +300,8 @@ const wkv_command wkv_cmd_eval = {
         "quantile of the Kullback-Leibler divergence KL(MODEL || MODEL2), in nats, of the "
         "next-token distributions, and how often both think the same token the likeliest: the "
         "measure of a quantisation. FILE is one text; it is cut into windows of --ctx tokens.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

@@ -292,12 +292,8 @@ const wkv_command wkv_cmd_generate = {
         "choice of each token follows RWKV's customary order: penalties, top-p, top-k, then "
         "the temperature. It ends after -n tokens, at a --stop text, or where the model ends "
         "the document.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

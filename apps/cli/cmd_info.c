@@ -289,11 +289,7 @@ const wkv_command wkv_cmd_info = {
         "architecture lacks or does not know. An adapter (LoRA, PiSSA, Bone) or an initial "
         "state is explained. For tensors that are none of these, prints what the file "
         "holds and why it cannot be run, and fails.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .run = run,
 };

@@ -109,11 +109,7 @@ const wkv_command wkv_cmd_logits = {
     .description = "Feeds token ids from the initial state and prints the logits of the next "
                    "token, one a line, with nine significant digits: enough to tell any two "
                    "32-bit numbers apart.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .run = run,
 };

@@ -62,11 +62,7 @@ const wkv_command wkv_cmd_merge = {
         "Adds a low-rank adapter (LoRA, PiSSA) to the matrices of the model that it was trained "
         "from, or puts initial states inside, and writes the result as a model of its own. "
         "Without writing one, 'wkv generate --adapter' and '--state' do the same.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .run = run,
 };

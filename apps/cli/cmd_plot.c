@@ -127,12 +127,8 @@ const wkv_command wkv_cmd_plot = {
         "Draws what runs wrote into their metrics.jsonl: the loss of the training batches, "
         "smoothed, and of the held-out data, against steps, tokens, seconds or floating point "
         "operations. Works while the runs go on.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

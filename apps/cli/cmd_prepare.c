@@ -217,12 +217,8 @@ const wkv_command wkv_cmd_prepare = {
         "the assistant's words are to be learnt, which a mask beside the tokens says. The "
         "files appear when all is done, and never by halves; the same inputs give the same "
         "bytes, whatever the number of threads; memory does not grow with the inputs.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

@@ -143,12 +143,8 @@ const wkv_command wkv_cmd_quantize = {
                    "which llama.cpp reads as well, or for rwkv.cpp. Vectors and low-rank factors, "
                    "which are few and sensitive, keep their type. The head, and in the mixes "
                    "(_m) what adds to the residual stream, get more bits than the rest.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

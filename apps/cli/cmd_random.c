@@ -64,12 +64,8 @@ const wkv_command wkv_cmd_random = {
                    "however many tokens it reads, but what it says means nothing. Speed depends "
                    "on shape, type and sparsity alone, so such a model measures as a real one "
                    "does.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(wkv_random_opts),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

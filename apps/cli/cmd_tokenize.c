@@ -197,11 +197,7 @@ const wkv_command wkv_cmd_tokenize = {
     .description = "Prints the ids of each text on a line, separated by spaces. Any bytes can be "
                    "encoded, and --decode gives exactly the same bytes back; a tokenizer.json "
                    "that normalises its text gives the normal form back.",
-    .operands = operands,
-    .n_operands = WKV_COUNT(operands),
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPERANDS,
+    WKV_COMMAND_OPTIONS,
     .run = run,
 };

@@ -278,10 +278,7 @@ const wkv_command wkv_cmd_train = {
         "manifest.json: what made the run; samples.jsonl, what it made of given prompts. Ctrl-C or "
         "SIGTERM finish the step, save and end. The same options, data and seed give the same "
         "bits, whatever the number of threads.",
-    .options = table,
-    .n_options = WKV_COUNT(table),
-    .examples = examples,
-    .options_size = sizeof(options),
+    WKV_COMMAND_OPTIONS,
     .init = init,
     .run = run,
 };

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define WKV_COUNT(array) (sizeof(array) / sizeof *(array))
+
 enum { WKV_EXIT_OK = 0, WKV_EXIT_FAILURE = 1, WKV_EXIT_USAGE = 2, WKV_EXIT_INTERRUPT = 130 };
 
 typedef enum wkv_arg_type {
@@ -112,6 +114,12 @@ typedef struct wkv_command {
     int (*run)(const wkv_args *args, void *options); /* an exit code */
 } wkv_command;
 
+/* The tables of a command, which have the same names in every file of one. */
+#define WKV_COMMAND_OPERANDS .operands = operands, .n_operands = WKV_COUNT(operands)
+#define WKV_COMMAND_OPTIONS \
+    .options = table, .n_options = WKV_COUNT(table), .options_size = sizeof(options), \
+    .examples = examples
+
 /* Parses argv (without program and command name) over the defaults in options, moving the
  * operands to its front.  Returns false after a message on stderr: a usage error. */
 bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, wkv_args *out);
@@ -133,7 +141,5 @@ void wkv_args_man(FILE *out, const wkv_command *const *commands, size_t n);
 /* The index of the name nearest to `word`, or -1 when none is near. */
 int wkv_args_nearest(const char *word, const char *(*name)(const void *list, size_t i),
                      const void *list, size_t n);
-
-#define WKV_COUNT(array) (sizeof(array) / sizeof *(array))
 
 #endif
