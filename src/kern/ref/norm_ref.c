@@ -5,37 +5,15 @@
 #include <tgmath.h>
 
 #include "kern/kern.h"
-
-static double mean_of(const real *x, int n)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += (double)x[i];
-    return sum / n;
-}
-
-static double variance_of(const real *x, int n, double mean)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        double d = (double)x[i] - mean;
-        sum += d * d;
-    }
-    return sum / n;
-}
+#include "kern/ref/spread.h"
 
 void wkv_layernorm_ref(real *y, real *stat, const real *x, const real *w, const real *b, int rows,
                        int n, real eps)
 {
     for (int t = 0; t < rows; t++, x += n, y += n) {
-        double mean = mean_of(x, n);
-        double rstd = 1 / sqrt(variance_of(x, n, mean) + (double)eps);
-        if (stat != NULL) {
-            stat[2 * (size_t)t] = (real)mean;
-            stat[2 * (size_t)t + 1] = (real)rstd;
-        }
+        const spread s = spread_of(x, n, eps, stat != NULL ? stat + 2 * (size_t)t : NULL);
         for (int i = 0; i < n; i++)
-            y[i] = (real)(((double)x[i] - mean) * rstd) * w[i] + b[i];
+            y[i] = (real)(((double)x[i] - s.mean) * s.rstd) * w[i] + b[i];
     }
 }
 

@@ -5,6 +5,7 @@
 #include <tgmath.h>
 
 #include "kern/kern.h"
+#include "kern/ref/spread.h"
 
 void wkv_decay_ref(real *w, const real *raw, const real *base, int rows, int n)
 {
@@ -34,21 +35,9 @@ static real sigmoid(real x)
 
 static void gn_gate_head(const wkv_gn_gate *o, real *stat, size_t at, size_t c, int N)
 {
-    double mean = 0, var = 0;
-    for (int i = 0; i < N; i++)
-        mean += (double)o->y[at + (size_t)i];
-    mean /= N;
-    for (int i = 0; i < N; i++) {
-        double d = (double)o->y[at + (size_t)i] - mean;
-        var += d * d;
-    }
-    double rstd = 1 / sqrt(var / N + (double)o->eps);
-    if (stat != NULL) {
-        stat[0] = (real)mean;
-        stat[1] = (real)rstd;
-    }
+    const spread s = spread_of(o->y + at, N, o->eps, stat);
     for (int i = 0; i < N; i++, at++, c++) {
-        real h = (real)(((double)o->y[at] - mean) * rstd);
+        real h = (real)(((double)o->y[at] - s.mean) * s.rstd);
         real z = h * o->ln_w[c] + o->ln_b[c];
         o->z[at] = o->g != NULL ? z * o->g[at] * sigmoid(o->g[at]) : z;
     }

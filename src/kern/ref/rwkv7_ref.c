@@ -8,6 +8,7 @@
 #include <tgmath.h>
 
 #include "kern/kern.h"
+#include "kern/ref/spread.h"
 
 static const double NORM_FLOOR = 1e-12;
 static const double DECAY_SCALE = 0.60653065971263342; /* e^{-1/2} */
@@ -120,22 +121,10 @@ static double bonus_of(const wkv_rwkv7_out *o, size_t at, size_t c, int N)
 
 static void out_head(const wkv_rwkv7_out *o, real *stat, size_t at, size_t c, int N)
 {
-    double mean = 0, var = 0;
-    for (int i = 0; i < N; i++)
-        mean += (double)o->y[at + (size_t)i];
-    mean /= N;
-    for (int i = 0; i < N; i++) {
-        double d = (double)o->y[at + (size_t)i] - mean;
-        var += d * d;
-    }
-    double rstd = 1 / sqrt(var / N + (double)o->eps);
-    if (stat != NULL) {
-        stat[0] = (real)mean;
-        stat[1] = (real)rstd;
-    }
+    const spread s = spread_of(o->y + at, N, o->eps, stat);
     real bonus = (real)bonus_of(o, at, c, N);
     for (int i = 0; i < N; i++, at++, c++) {
-        real h = (real)(((double)o->y[at] - mean) * rstd);
+        real h = (real)(((double)o->y[at] - s.mean) * s.rstd);
         o->z[at] = (h * o->ln_w[c] + o->ln_b[c] + o->v[at] * bonus) * o->g[at];
     }
 }
