@@ -57,7 +57,7 @@ typedef enum wkv_scope {
 typedef enum wkv_kind {
     WKV_VEC,   /* kept as reals, any shape whose elements number the product of dims */
     WKV_MAT,   /* [out, in], any weight dtype, quantisable */
-    WKV_LOW,   /* low-rank factor [in, out], kept as reals */
+    WKV_LOW,   /* low-rank factor [in, out], of 16 bits or kept as reals */
     WKV_TABLE, /* embedding [V, C], rows are looked up */
 } wkv_kind;
 

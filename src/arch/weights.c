@@ -147,8 +147,11 @@ enum { SMALL = 1 << 16 };
 
 static bool becomes_real(const wkv_tensor *t, const wkv_param *p)
 {
-    bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
-    bool small = wkv_dtype_of(t->dtype)->block > 1 && wkv_tensor_count(t) < SMALL;
+    const bool half = t->dtype == WKV_DTYPE_F16 || t->dtype == WKV_DTYPE_BF16;
+    if (p->kind == WKV_LOW)
+        return !half || t->ndim != 2;
+    const bool matrix = p->kind == WKV_MAT || p->kind == WKV_TABLE;
+    const bool small = wkv_dtype_of(t->dtype)->block > 1 && wkv_tensor_count(t) < SMALL;
     return !matrix || t->dtype == WKV_DTYPE_F64 || small;
 }
 
@@ -161,7 +164,8 @@ static bool usable_in_place(const wkv_tensor *t, const wkv_param *p)
     return type_ok && aligned && wkv_tensor_contiguous(t);
 }
 
-/* The type a copy gets: matrices keep theirs where ops know it, the rest become reals. */
+/* The type a copy gets: matrices, and low-rank factors of 16 bits, keep theirs where ops know it;
+ * the rest become reals. */
 static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
 {
     return becomes_real(t, p) ? WKV_DTYPE_REAL : t->dtype;

@@ -19,6 +19,7 @@
 enum {
     WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time, */
     WIDEN_SPLIT = 256,     /* or that many, where then all activations are split */
+    SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
     MANY_ROWS = 16,        /* from these on a task has four panels at least */
@@ -84,7 +85,7 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
     size_t n = inputs_of(W);
     const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
-                   : W->in_out                  ? n * sizeof(real)
+                   : W->in_out ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
                                                 : row_bytes(W);
     size_t piece = TASK_BYTES / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
     return piece > least ? piece : least;
@@ -228,24 +229,36 @@ static void widened_task(const wkv_kern *k, real *y, const real *in, const wkv_w
     }
 }
 
+static void by_inputs_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
+                           size_t begin, int outputs, int rows)
+{
+    const void *M = (const unsigned char *)W->data + begin * (size_t)wkv_dtype_of(W->dtype)->bytes;
+    if (W->dtype == WKV_DTYPE_F16)
+        k->gemv_rows_t_f16(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+    else if (W->dtype == WKV_DTYPE_BF16)
+        k->gemv_rows_t_bf16(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+    else
+        k->gemv_rows_t(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+}
+
 /* n outputs of each row, from `begin` on; wide holds one widened weight row. */
 static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
                        size_t begin, size_t n, int rows, real *wide)
 {
-    const int outputs = (int)n, ldy = (int)outputs_of(W);
+    const int outputs = (int)n;
     y += begin;
     if (W->in_out) {
-        k->gemv_rows_t(y, ldy, (const real *)W->data + begin, in, rows, W->rows, W->cols, outputs);
+        by_inputs_task(k, y, in, W, begin, outputs, rows);
         return;
     }
     const unsigned char *weights = (const unsigned char *)W->data + begin * row_bytes(W);
     const void *from = weights;
     if (W->dtype == WKV_DTYPE_REAL)
-        k->gemv_rows(y, ldy, from, in, rows, outputs, W->cols);
+        k->gemv_rows(y, W->rows, from, in, rows, outputs, W->cols);
     else if (W->dtype == WKV_DTYPE_F16)
-        k->gemv_rows_f16(y, ldy, from, in, rows, outputs, W->cols);
+        k->gemv_rows_f16(y, W->rows, from, in, rows, outputs, W->cols);
     else if (W->dtype == WKV_DTYPE_BF16)
-        k->gemv_rows_bf16(y, ldy, from, in, rows, outputs, W->cols);
+        k->gemv_rows_bf16(y, W->rows, from, in, rows, outputs, W->cols);
     else
         widened_task(k, y, in, W, weights, n, rows, wide);
 }
@@ -406,20 +419,51 @@ static wkv_gemm_args dense_args(const wkv_product *p, int rows)
     return g;
 }
 
-/* Those of reals are one operation, those of another type one after the other. */
+/* Too few outputs to give each thread tiles of them, or not cut by outputs at all. */
+static bool is_small(const wkv_weight *W)
+{
+    return W->in_out || outputs_of(W) < SMALL_OUTPUTS;
+}
+
+/* All of W as reals, in scratch. */
+static const real *widened_whole(wkv_exec *x, const wkv_weight *W)
+{
+    const size_t rows = (size_t)W->rows, cols = (size_t)W->cols;
+    real *wide = wkv_arena_reals(x->scratch, rows * cols);
+    if (wkv_exec_measuring(x))
+        return wide;
+    const int parts = wkv_cpu_parts(x, rows, rows * cols / 4);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int i = 0; i < parts; i++) {
+        const wkv_span s = wkv_span_of(rows, parts, i, 1);
+        wkv_dtype_to_real(wide + s.begin * cols,
+                          (const unsigned char *)W->data + s.begin * row_bytes(W), W->dtype,
+                          s.n * cols);
+    }
+    return wide;
+}
+
+/* Those of reals, and of what is small enough to become reals, are one operation; the others come
+ * one after the other. */
 static void run_dense(wkv_exec *x, const wkv_product *const *p, int n, int rows)
 {
     wkv_gemm_args reals[WKV_MAX_PRODUCTS];
     int n_reals = 0;
+    const size_t mark = wkv_arena_mark(x->scratch);
     for (int i = 0; i < n; i++) {
+        const wkv_weight *W = p[i]->W;
         wkv_gemm_args g = dense_args(p[i], rows);
-        if (p[i]->W->dtype == WKV_DTYPE_REAL)
-            reals[n_reals++] = g;
-        else
-            widened(x, &g, p[i]->W);
+        if (W->dtype != WKV_DTYPE_REAL && !is_small(W)) {
+            widened(x, &g, W);
+            continue;
+        }
+        if (W->dtype != WKV_DTYPE_REAL)
+            g.B = widened_whole(x, W);
+        reals[n_reals++] = g;
     }
     if (n_reals > 0)
         wkv_gemm_parallel(x, reals, n_reals);
+    wkv_arena_reset(x->scratch, mark);
 }
 
 /* ---- low-rank changes ------------------------------------------------------------------- */
