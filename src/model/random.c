@@ -34,7 +34,7 @@ typedef struct making {
     wkv_config cfg;
     wkv_dev *dev;
     wkv_tok *tok;
-    wkv_dtype dtype;  /* of the matrices */
+    wkv_dtype dtype;  /* of the matrices and low-rank factors */
     double threshold; /* what each entry of the key is lowered by */
     bool shape_key;
     wkv_tensor *tensors;
@@ -150,7 +150,7 @@ static wkv_status make_parameter(making *k, int i, wkv_error *err)
     wkv_param_name(k->names[k->n], p, layer);
     t->ndim = wkv_param_shape(&k->cfg, p, t->dim);
     wkv_tensor_set_strides(t);
-    t->dtype = p->kind == WKV_MAT || p->kind == WKV_TABLE ? k->dtype : WKV_DTYPE_F32;
+    t->dtype = p->kind == WKV_VEC ? WKV_DTYPE_F32 : k->dtype;
     uint64_t bytes;
     void *data = NULL;
     if (wkv_dtype_bytes(t->dtype, (uint64_t)wkv_tensor_count(t), &bytes))

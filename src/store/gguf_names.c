@@ -19,12 +19,13 @@ enum { V6 = 1, V7 = 2, BOTH = V6 | V7 };
 
 typedef enum form {
     SAME,
-    REALS,      /* the same, but of the recurrence, not of a product: F32 in the file */
-    VECTOR,     /* [C] for [1, 1, C] */
-    HEADS,      /* [C] for [H, N] */
-    TRANSPOSED, /* the last two dimensions */
-    JOINED,     /* several vectors: `to` is the stem of their names */
-    RESCALED    /* divided by two to the power of layer / rescale_every_n_layers */
+    REALS,            /* the same, but of the recurrence, not of a product: F32 in the file */
+    VECTOR,           /* [C] for [1, 1, C] */
+    HEADS,            /* [C] for [H, N] */
+    TRANSPOSED,       /* the last two dimensions; in the file F32, or 16 bits where it has them */
+    TRANSPOSED_REALS, /* the same, but always F32 in the file */
+    JOINED,           /* several vectors: `to` is the stem of their names */
+    RESCALED          /* divided by two to the power of layer / rescale_every_n_layers */
 } form;
 
 typedef struct row {
@@ -67,17 +68,17 @@ static const row inside[] = {
     {V6, VECTOR, "time_mix_lerp_v.weight", "att.time_maa_v"},
     {V6, VECTOR, "time_mix_lerp_r.weight", "att.time_maa_r"},
     {V6, VECTOR, "time_mix_lerp_g.weight", "att.time_maa_g"},
-    {V6, TRANSPOSED, "time_mix_w1.weight", "att.time_maa_w1"},
-    {V6, TRANSPOSED, "time_mix_w2.weight", "att.time_maa_w2"},
+    {V6, TRANSPOSED_REALS, "time_mix_w1.weight", "att.time_maa_w1"},
+    {V6, TRANSPOSED_REALS, "time_mix_w2.weight", "att.time_maa_w2"},
     {V6, REALS, "time_mix_first.weight", "att.time_faaaa"},
     {V6, VECTOR, "time_mix_decay.weight", "att.time_decay"},
-    {V6, TRANSPOSED, "time_mix_decay_w1.weight", "att.time_decay_w1"},
-    {V6, TRANSPOSED, "time_mix_decay_w2.weight", "att.time_decay_w2"},
+    {V6, TRANSPOSED_REALS, "time_mix_decay_w1.weight", "att.time_decay_w1"},
+    {V6, TRANSPOSED_REALS, "time_mix_decay_w2.weight", "att.time_decay_w2"},
     {V7, VECTOR, "channel_mix_lerp_k.weight", "ffn.x_k"},
     {V7, JOINED, "time_mix_lerp_fused.weight", "att.x_"},
     {V7, VECTOR, "time_mix_w0.weight", "att.w0"},
-    {V7, TRANSPOSED, "time_mix_w1.weight", "att.w1"},
-    {V7, TRANSPOSED, "time_mix_w2.weight", "att.w2"},
+    {V7, TRANSPOSED_REALS, "time_mix_w1.weight", "att.w1"},
+    {V7, TRANSPOSED_REALS, "time_mix_w2.weight", "att.w2"},
     {V7, VECTOR, "time_mix_a0.weight", "att.a0"},
     {V7, TRANSPOSED, "time_mix_a1.weight", "att.a1"},
     {V7, TRANSPOSED, "time_mix_a2.weight", "att.a2"},
@@ -180,6 +181,7 @@ static wkv_status add_known(const wkv_gguf *g, const model *m, const row *r, uin
             wkv_canon_reshape(t, 2, count / (int64_t)m->head_size, (int64_t)m->head_size, 0);
         break;
     case TRANSPOSED:
+    case TRANSPOSED_REALS:
         WKV_TRY(wkv_canon_transpose(g->store, t, err));
         break;
     case JOINED:
@@ -315,7 +317,9 @@ static wkv_status describe(wkv_gguf_entry *e, const wkv_gguf_source *src, int ve
 {
     const char *name = e->part[0].name;
     const bool plain = r->form == SAME || r->form == RESCALED;
-    if (!plain || !wkv_tensor_is_matrix(&e->part[0]))
+    const bool halves = e->dtype == WKV_DTYPE_F16 || e->dtype == WKV_DTYPE_BF16;
+    const bool keeps = plain || (r->form == TRANSPOSED && halves);
+    if (!keeps || !wkv_tensor_is_matrix(&e->part[0]))
         e->dtype = WKV_DTYPE_F32;
     switch (r->form) {
     case VECTOR:
@@ -323,6 +327,7 @@ static wkv_status describe(wkv_gguf_entry *e, const wkv_gguf_source *src, int ve
         flatten(e);
         break;
     case TRANSPOSED:
+    case TRANSPOSED_REALS:
         return turn(e, err);
     case JOINED:
         *skip = name[strlen(name) - 1] != letters_of(version)[0];

@@ -21,6 +21,11 @@ for suffix in gguf pth; do
     "$WKV" logits "m.$suffix" --ids 1,2,3 >"$suffix"
 done
 near gguf pth # low-rank factors lie the other way: sums come in another order
+# In GGUF those of the decay are F32, as llama.cpp's converter has them.
+"$WKV" info m.gguf --tensors >tensors
+grep -q 'att.a1 *f16' tensors
+grep -q 'att.w1 *f32' tensors
+"$WKV" info m.pth --tensors | grep -q 'att.w1 *f16'
 "$WKV" random-model again.gguf --layers 2 --width 64 --vocab 256 --dtype f16 2>/dev/null
 cmp m.gguf again.gguf
 "$WKV" random-model other.gguf --layers 2 --width 64 --vocab 256 --dtype f16 --seed 1 2>/dev/null
