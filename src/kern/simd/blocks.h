@@ -53,3 +53,13 @@ static int count_chunks(int T)
 {
     return (T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK;
 }
+
+/* The rows of a head lie a whole row of activations apart, where the processor does not look for
+ * what comes next: it is asked for, some steps early. */
+enum { STEPS_AHEAD = 8, LINE_REALS = 16 };
+
+WKV_INLINE void fetch_row(const real *p, size_t N)
+{
+    for (size_t i = 0; i < N; i += LINE_REALS)
+        WKV_PREFETCH_FAR(p + i);
+}

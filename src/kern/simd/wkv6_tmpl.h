@@ -20,6 +20,15 @@ static const real *decay_at(const wkv_wkv6_in *in, int t)
     return in->w + (size_t)t * (size_t)in->w_stride;
 }
 
+static void fetch_inputs(const wkv_wkv6_in *in, int t)
+{
+    size_t N = (size_t)in->N, at = row_of(in, t);
+    fetch_row(in->r + at, N);
+    fetch_row(decay_at(in, t), N);
+    fetch_row(in->k + at, N);
+    fetch_row(in->v + at, N);
+}
+
 /* sum of r u k, the weight of v in this step's own output */
 WKV_INLINE float bonus_at(const wkv_wkv6_in *in, size_t at)
 {
@@ -69,6 +78,8 @@ WKV_INLINE void forward_block(void *ctx, size_t col, size_t J, size_t lanes)
     real *S = f.S + col;
     for (int t = 0; t < f.in.T; t++) {
         size_t at = row_of(&f.in, t) + col;
+        if (t + STEPS_AHEAD < f.in.T)
+            fetch_inputs(&f.in, t + STEPS_AHEAD);
         if (f.keep != NULL && t % WKV_WKV7_CHUNK == 0)
             copy_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
         vf y[BLOCK], bonus = vf_set1(bonus_at(&f.in, at - col));
@@ -185,6 +196,17 @@ static void sweep_all(sweep q, float bonus)
     }
 }
 
+static void fetch_step(const wkv_wkv6_grad *grad, const real *dy, const wkv_wkv6_in *in, int t)
+{
+    size_t N = (size_t)in->N, at = row_of(in, t);
+    fetch_inputs(in, t);
+    fetch_row(dy + at, N);
+    fetch_row(grad->dr + at, N);
+    fetch_row(grad->dw + at, N);
+    fetch_row(grad->dk + at, N);
+    fetch_row(grad->dv + at, N);
+}
+
 static void wkv6_bwd(const wkv_wkv6_grad *grad, real *dS, const real *dy, const real *keep,
                      const wkv_wkv6_in *in, real *scratch)
 {
@@ -197,6 +219,8 @@ static void wkv6_bwd(const wkv_wkv6_grad *grad, real *dS, const real *dy, const 
         for (int i = p.q.len - 1; i >= 0; i--) {
             int t = p.q.start + i;
             size_t at = row_of(in, t);
+            if (t >= WKV_WKV7_CHUNK) /* the chunk before is next */
+                fetch_step(grad, dy, in, t - WKV_WKV7_CHUNK);
             sweep q = {N,
                        state_of(&p.q, i, N),
                        dS,

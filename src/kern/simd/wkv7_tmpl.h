@@ -18,6 +18,17 @@ static size_t row_of(const wkv_wkv7_in *in, int t)
     return (size_t)t * (size_t)in->stride;
 }
 
+static void fetch_inputs(const wkv_wkv7_in *in, int t)
+{
+    size_t N = (size_t)in->N, at = row_of(in, t);
+    fetch_row(in->r + at, N);
+    fetch_row(in->w + at, N);
+    fetch_row(in->k + at, N);
+    fetch_row(in->v + at, N);
+    fetch_row(in->a + at, N);
+    fetch_row(in->b + at, N);
+}
+
 /* ---- one step of a block of J vectors of columns ----------------------------------------- */
 
 /* What a step knows of its block. */
@@ -86,6 +97,8 @@ WKV_INLINE void forward_block(void *ctx, size_t col, size_t J, size_t lanes)
     block c;
     first_s(&c, S, in->a, N, J, lanes);
     for (int t = 0; t < in->T; t++) {
+        if (t + STEPS_AHEAD < in->T)
+            fetch_inputs(in, t + STEPS_AHEAD);
         if (f.keep != NULL && t % WKV_WKV7_CHUNK == 0)
             copy_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
         if (t + 1 < in->T)
@@ -298,6 +311,19 @@ static void aim_now(sweep *p, row_sums *out, const wkv_wkv7_grad *grad, const wk
     *out = (row_sums){grad->dk + at, grad->db + at, grad->dw + at, grad->da + at, NULL};
 }
 
+static void fetch_step(const wkv_wkv7_grad *grad, const real *dy, const wkv_wkv7_in *in, int t)
+{
+    size_t N = (size_t)in->N, at = row_of(in, t);
+    fetch_inputs(in, t);
+    fetch_row(dy + at, N);
+    fetch_row(grad->dr + at, N);
+    fetch_row(grad->dw + at, N);
+    fetch_row(grad->dk + at, N);
+    fetch_row(grad->dv + at, N);
+    fetch_row(grad->da + at, N);
+    fetch_row(grad->db + at, N);
+}
+
 static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const real *keep,
                      const wkv_wkv7_in *in, real *scratch)
 {
@@ -316,6 +342,8 @@ static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const 
         }
         for (int i = c.q.len - 1; i >= 0; i--) {
             int t = c.q.start + i;
+            if (t >= WKV_WKV7_CHUNK) /* the chunk before is next */
+                fetch_step(grad, dy, in, t - WKV_WKV7_CHUNK);
             aim_now(&p, &out, grad, in, t, s + (size_t)i * N);
             p.S = state_of(&c.q, i, N);
             if (t > 0) {
