@@ -9,9 +9,10 @@
 WKV_BEGIN
 
 /* What `threads` threads (0: as many as a model takes by itself) reach here: bytes a second
- * read from memory, floating point operations a second of a large f32 matrix product, and
- * operations a second of products of bytes that lie in registers.  Each takes about `seconds`;
- * 0 when there is no memory for it. */
+ * read from memory, floating point operations a second of large f32 matrix products (the quickest
+ * of the three that train a layer: forward, to the input, to the weights), and operations a second
+ * of products of bytes that lie in registers.  Each takes about `seconds`; 0 when there is no
+ * memory for it. */
 WKV_API double wkv_measure_bandwidth(int threads, double seconds);
 WKV_API double wkv_measure_flops(int threads, double seconds);
 WKV_API double wkv_measure_byte_ops(int threads, double seconds);

@@ -16,7 +16,7 @@ enum {
     PAGE = 512,           /* of a page, */
     PAGES = 4,            /* of which so many are read side by side, */
     AHEAD = 64,           /* so many words ahead */
-    MATRIX = 1024         /* edge of the matrices of the product */
+    MATRIX = 1024         /* edge of the matrices of the products */
 };
 
 /* Reads four pages side by side and a little ahead: a single stream of loads leaves the
@@ -91,21 +91,38 @@ double wkv_measure_bandwidth(int threads, double seconds)
     return seen != 0 ? best : 0;
 }
 
-/* Repeats y = in W^T; returns the best rate. */
-static double time_products(wkv_exec *x, real *y, const real *in, const wkv_weight *w,
-                            double seconds)
+/* What the products of a layer work on: matrices (MATRIX, MATRIX). */
+typedef struct matrices {
+    real *W, *dW, *in, *y, *din;
+} matrices;
+
+/* The three products of training by turns: y = in W^T, din = y W, dW += y^T in. */
+static void multiply(wkv_exec *x, const matrices *m, int turn)
+{
+    wkv_weight w = {.data = m->W, .dtype = WKV_DTYPE_REAL, .rows = MATRIX, .cols = MATRIX};
+    if (turn % 3 == 0)
+        x->dev->matmul(x, m->y, m->in, &w, MATRIX, false);
+    else if (turn % 3 == 1)
+        x->dev->matmul_bwd(x, m->din, m->y, m->in, &w, MATRIX, false);
+    w.grad = m->dW;
+    if (turn % 3 == 2)
+        x->dev->matmul_bwd(x, NULL, m->y, m->in, &w, MATRIX, false);
+}
+
+/* The best rate of any of them: which that is depends on whose products they are. */
+static double time_products(wkv_exec *x, const matrices *m, double seconds)
 {
     const double operations = 2.0 * MATRIX * MATRIX * MATRIX;
     double best = 0;
     const double start = wkv_clock();
     double now = start;
-    do {
+    for (int turn = 0; turn == 0 || now - start < seconds; turn++) {
         const double before = now;
-        x->dev->matmul(x, y, in, w, MATRIX, false);
+        multiply(x, m, turn);
         now = wkv_clock();
         if (operations / (now - before) > best)
             best = operations / (now - before);
-    } while (now - start < seconds);
+    }
     return best;
 }
 
@@ -116,22 +133,21 @@ double wkv_measure_flops(int threads, double seconds)
     wkv_arena scratch;
     wkv_arena_measure(&scratch);
     double best = 0;
-    real *matrices = wkv_malloc_aligned(3 * n * sizeof *matrices);
-    if (matrices == NULL || wkv_dev_open_cpu(&dev, threads, NULL) != WKV_OK)
+    real *all = wkv_malloc_aligned(5 * n * sizeof *all);
+    if (all == NULL || wkv_dev_open_cpu(&dev, threads, NULL) != WKV_OK)
         goto done;
-    for (size_t i = 0; i < 3 * n; i++)
-        matrices[i] = (real)((double)(i % 17) / 17 - 0.5);
-    real *in = matrices + n, *y = matrices + 2 * n;
-    const wkv_weight w = {
-        .data = matrices, .dtype = WKV_DTYPE_REAL, .rows = MATRIX, .cols = MATRIX};
+    for (size_t i = 0; i < 5 * n; i++)
+        all[i] = (real)((double)(i % 17) / 17 - 0.5);
+    const matrices m = {all, all + n, all + 2 * n, all + 3 * n, all + 4 * n};
     wkv_exec x = {.dev = dev, .scratch = &scratch};
-    dev->matmul(&x, y, in, &w, MATRIX, false);
+    for (int turn = 0; turn < 3; turn++)
+        multiply(&x, &m, turn);
     if (wkv_arena_init(&scratch, scratch.peak))
-        best = time_products(&x, y, in, &w, seconds);
+        best = time_products(&x, &m, seconds);
 done:
     wkv_arena_deinit(&scratch);
     wkv_dev_close(&dev);
-    wkv_free_aligned(matrices);
+    wkv_free_aligned(all);
     return best;
 }
 
