@@ -3,39 +3,12 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/json_out.h"
 #include "common/metrics.h"
 #include "common/term.h"
-
-static bool fail(const char *why)
-{
-    wkv_term_error("train", "%s", why);
-    return false;
-}
-
-/* Cuts metrics.jsonl back to `step`, and takes from its last line how long the run took. */
-static bool cut_back(wkv_train_log *l, int64_t step)
-{
-    char why[WKV_WHY_MAX], *data;
-    size_t n, keep;
-    wkv_metrics m;
-    if (!wkv_files_read(l->path, &data, &n, why))
-        return fail(why);
-    bool ok = wkv_metrics_parse(&m, data, n, step, &keep);
-    if (!ok)
-        fail("out of memory for the metrics");
-    else if (keep < n)
-        ok = wkv_files_replace(l->path, data, keep, why) || fail(why);
-    double before = m.n > 0 ? m.column[WKV_METRIC_SECONDS][m.n - 1] : 0;
-    l->seconds = isfinite(before) ? before : 0;
-    wkv_metrics_free(&m);
-    free(data);
-    return ok;
-}
 
 static void without_events(wkv_train_log *l, const wkv_error *err)
 {
@@ -45,13 +18,12 @@ static void without_events(wkv_train_log *l, const wkv_error *err)
 
 bool wkv_train_log_open(wkv_train_log *l, const char *folder, const char *path, int64_t step)
 {
+    char why[WKV_WHY_MAX];
     wkv_error err;
     *l = (wkv_train_log){.path = path};
-    if (access(path, F_OK) == 0 && !cut_back(l, step))
-        return false;
-    l->metrics = fopen(path, "ab");
+    l->metrics = wkv_metrics_append(path, step, &l->seconds, why);
     if (l->metrics == NULL) {
-        wkv_term_error("train", "%s: cannot open: %s", path, strerror(errno));
+        wkv_term_error("train", "%s", why);
         return false;
     }
     if (wkv_events_open(&l->events, folder, step + 1, &err) != WKV_OK)

@@ -70,22 +70,11 @@ static bool read_prompts(wkv_train_sample *s)
 
 static bool open_out(wkv_train_sample *s, const char *folder, int64_t step)
 {
-    char why[WKV_WHY_MAX], *data;
-    size_t n, keep;
+    char why[WKV_WHY_MAX];
+    double seconds;
     wkv_files_join(s->path, folder, "samples.jsonl");
-    if (access(s->path, F_OK) == 0) {
-        if (!wkv_files_read(s->path, &data, &n, why))
-            return fail(why);
-        keep = wkv_metrics_until(data, n, step);
-        bool ok = keep == n || wkv_files_replace(s->path, data, keep, why) || fail(why);
-        free(data);
-        if (!ok)
-            return false;
-    }
-    s->out = fopen(s->path, "ab");
-    if (s->out == NULL)
-        wkv_term_error("train", "%s: cannot open: %s", s->path, strerror(errno));
-    return s->out != NULL;
+    s->out = wkv_metrics_append(s->path, step, &seconds, why);
+    return s->out != NULL || fail(why);
 }
 
 static bool feed_prompt(wkv_train_sample *s, int i)

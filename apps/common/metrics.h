@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/files.h"
 
@@ -48,8 +49,9 @@ bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t un
                        size_t *length);
 void wkv_metrics_free(wkv_metrics *m);
 
-/* The length of the whole lines at the beginning of any such data (objects with a step) that
- * belong to steps up to `step`. */
-size_t wkv_metrics_until(const char *data, size_t size, int64_t step);
+/* Opens any file of lines with steps for appending, after cutting off, in one move, whatever comes
+ * after `step`: lines of steps that will be done again, and a line that was cut short.  *seconds:
+ * what the last line that stays says of them, or 0.  NULL after putting the reason into why. */
+FILE *wkv_metrics_append(const char *path, int64_t step, double *seconds, char why[WKV_WHY_MAX]);
 
 #endif
