@@ -128,10 +128,7 @@ static void state_init(const wkv_config *cfg, real *state)
         .name = text, \
         .has_heads = heads, \
         .is_bounded = bounded, \
-        .once = once, \
-        .n_once = sizeof once / sizeof once[0], \
-        .layer = id##_layer, \
-        .n_layer = sizeof id##_layer / sizeof id##_layer[0], \
+        WKV_ARCH_PARAMS(once, id##_layer), \
         .saved_once = sizeof(wkv_frame_saved), \
         .saved_layer = sizeof(aft_saved), \
         .probe = probe_##id, \

@@ -233,6 +233,11 @@ struct wkv_arch {
     wkv_layer_backward *backward;
 };
 
+/* A version's tables of parameters. */
+#define WKV_ARCH_PARAMS(whole, each) \
+    .once = whole, .n_once = sizeof whole / sizeof whole[0], .layer = each, \
+    .n_layer = sizeof each / sizeof each[0]
+
 #define ARCH(id, name) extern const wkv_arch wkv_arch_##id;
 #include "arch/arch.def"
 #undef ARCH

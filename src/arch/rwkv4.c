@@ -86,10 +86,7 @@ static void state_init(const wkv_config *cfg, real *state)
 
 const wkv_arch wkv_arch_rwkv4 = {
     .name = "rwkv4",
-    .once = once,
-    .n_once = sizeof once / sizeof once[0],
-    .layer = layer,
-    .n_layer = sizeof layer / sizeof layer[0],
+    WKV_ARCH_PARAMS(once, layer),
     .saved_once = sizeof(wkv_frame_saved),
     .saved_layer = sizeof(rwkv4_saved),
     .probe = probe,

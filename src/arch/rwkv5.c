@@ -50,10 +50,7 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 const wkv_arch wkv_arch_rwkv5 = {
     .name = "rwkv5",
     .has_heads = true,
-    .once = once,
-    .n_once = sizeof once / sizeof once[0],
-    .layer = layer,
-    .n_layer = sizeof layer / sizeof layer[0],
+    WKV_ARCH_PARAMS(once, layer),
     .saved_once = sizeof(wkv_frame_saved),
     .saved_layer = sizeof(rwkv5_saved),
     .probe = probe,

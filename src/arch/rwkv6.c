@@ -73,10 +73,7 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 const wkv_arch wkv_arch_rwkv6 = {
     .name = "rwkv6",
     .has_heads = true,
-    .once = once,
-    .n_once = sizeof once / sizeof once[0],
-    .layer = layer,
-    .n_layer = sizeof layer / sizeof layer[0],
+    WKV_ARCH_PARAMS(once, layer),
     .saved_once = sizeof(wkv_frame_saved),
     .saved_layer = sizeof(rwkv6_saved),
     .probe = probe,

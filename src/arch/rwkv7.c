@@ -161,10 +161,7 @@ static void state_init(const wkv_config *cfg, real *state)
 const wkv_arch wkv_arch_rwkv7 = {
     .name = "rwkv7",
     .has_heads = true,
-    .once = once,
-    .n_once = sizeof once / sizeof once[0],
-    .layer = layer,
-    .n_layer = sizeof layer / sizeof layer[0],
+    WKV_ARCH_PARAMS(once, layer),
     .saved_once = sizeof(wkv_frame_saved),
     .saved_layer = sizeof(rwkv7_saved),
     .probe = probe,
