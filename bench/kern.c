@@ -125,6 +125,18 @@ BENCH(gate_bwd)
     return moved(5, ALL);
 }
 
+BENCH(to_bf16)
+{
+    k->to_bf16((uint16_t *)(void *)array[0], array[1], ALL);
+    return (work){.bytes = ALL * (sizeof(real) + sizeof(uint16_t))};
+}
+
+BENCH(from_bf16)
+{
+    k->from_bf16(array[0], half_of_big, ALL);
+    return (work){.bytes = ALL * (sizeof(real) + sizeof(uint16_t))};
+}
+
 BENCH(layernorm)
 {
     k->layernorm(array[0], array[1], array[2], array[3], array[4], ROWS, C, (real)1e-5);

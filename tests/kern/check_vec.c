@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/half.h"
 #include "checkkern.h"
 
 typedef void (*unary)(real *y, const real *x, size_t n);
@@ -115,4 +116,38 @@ void check_gate_bwd(check *c)
     c->k->gate_bwd(in_r, in_x, dy, in_r, in_x, n);
     same("dr in place", in_r, dr, n);
     same("dx in place", in_x, dx, n);
+}
+
+/* ---- bf16 ----------------------------------------------------------------------------------- */
+
+/* Any number of bits' making; every fourth lies halfway between two bf16. */
+static real *any_numbers(check *c, size_t n)
+{
+    real *x = input(c, n);
+    for (size_t i = 0; i < n && c->kind == NORMAL; i++) {
+        uint32_t bits = (uint32_t)wkv_rng_u64(&c->rng);
+        x[i] = wkv_f32_from_bits(pick(c, 0, 3) == 0 ? (bits & 0xffff0000u) | 0x8000u : bits);
+    }
+    return x;
+}
+
+void check_to_bf16(check *c)
+{
+    const real *x = any_numbers(c, c->n);
+    const size_t size = c->n * sizeof(uint16_t);
+    uint16_t *want = bytes(c, size), *got = bytes(c, size);
+    wkv_to_bf16_ref(want, x, c->n);
+    c->k->to_bf16(got, x, c->n);
+    assert_memory_equal(got, want, size);
+}
+
+void check_from_bf16(check *c)
+{
+    uint16_t *x = halves(c, c->n);
+    real *want = output(c, c->n), *got = output(c, c->n);
+    for (size_t i = 0; i < c->n; i++)
+        x[i] = (uint16_t)wkv_rng_u64(&c->rng);
+    wkv_from_bf16_ref(want, x, c->n);
+    c->k->from_bf16(got, x, c->n);
+    same("y", got, want, c->n);
 }

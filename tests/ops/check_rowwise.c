@@ -93,6 +93,14 @@ static void act_backward(wkv_exec *x, op_case *c)
     x->dev->add(x, c->in[0].d, c->out[2].d, n);
 }
 
+/* To bf16 and back. */
+static void bf16_forward(wkv_exec *x, op_case *c)
+{
+    uint16_t *h = (uint16_t *)(void *)c->keep;
+    x->dev->to_bf16(x, h, c->in[0].v, size_of(c));
+    x->dev->from_bf16(x, c->out[0].v, h, size_of(c));
+}
+
 static void gate_forward(wkv_exec *x, op_case *c)
 {
     x->dev->gate(x, c->out[0].v, c->in[0].v, c->in[1].v, size_of(c));
@@ -118,6 +126,12 @@ void check_elementwise(void **state)
             c.backward = act_backward;
             case_run(&c);
         }
+        case_init(&c, "bf16", 9, sizes[i], 1);
+        case_in(&c, "x", size_of(&c), 2.0);
+        case_out(&c, "y", size_of(&c));
+        case_keep(&c, size_of(&c));
+        c.forward = bf16_forward;
+        case_run(&c);
         case_init(&c, "gate", 9, sizes[i], 1);
         case_in(&c, "r", size_of(&c), 2.0);
         case_in(&c, "x", size_of(&c), 2.0);

@@ -164,6 +164,16 @@ void wkv_cpu_gate_bwd(wkv_exec *x, real *dr, real *din, const real *dy, const re
     ELEMENTWISE(x, n, 4, x->dev->kern->gate_bwd(dr + o, din + o, dy + o, r + o, in + o, s.n));
 }
 
+void wkv_cpu_to_bf16(wkv_exec *x, uint16_t *y, const real *in, size_t n)
+{
+    ELEMENTWISE(x, n, 1, x->dev->kern->to_bf16(y + o, in + o, s.n));
+}
+
+void wkv_cpu_from_bf16(wkv_exec *x, real *y, const uint16_t *in, size_t n)
+{
+    ELEMENTWISE(x, n, 1, x->dev->kern->from_bf16(y + o, in + o, s.n));
+}
+
 void wkv_cpu_adamw(wkv_exec *x, real *p, real *m, real *v, const real *g, size_t n,
                    const wkv_adamw *h)
 {

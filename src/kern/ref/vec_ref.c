@@ -5,6 +5,7 @@
  * comparisons are written so that a NaN takes the branch that keeps it. */
 #include <tgmath.h>
 
+#include "base/half.h"
 #include "kern/kern.h"
 
 static real sigmoid(real x)
@@ -78,4 +79,16 @@ void wkv_gate_bwd_ref(real *dr, real *dx, const real *dy, const real *r, const r
         dr[i] = g * x[i] * (s * (1 - s));
         dx[i] = g * s;
     }
+}
+
+void wkv_to_bf16_ref(uint16_t *y, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = wkv_f32_to_bf16((float)x[i]);
+}
+
+void wkv_from_bf16_ref(real *y, const uint16_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = wkv_bf16_to_f32(x[i]);
 }

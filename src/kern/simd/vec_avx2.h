@@ -83,6 +83,29 @@ WKV_INLINE vf vf_load_bf16_n(const uint16_t *p, size_t n)
     return widen_bf16(load_halves(p, n));
 }
 
+WKV_INLINE __m128i narrow_bf16(vf v)
+{
+    __m256i bits = _mm256_castps_si256(v);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    up = _mm256_srli_epi32(_mm256_blendv_epi8(up, quiet, nan), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(up), _mm256_extracti128_si256(up, 1));
+}
+
+WKV_INLINE void vf_store_bf16(uint16_t *p, vf v)
+{
+    _mm_storeu_si128((__m128i *)p, narrow_bf16(v));
+}
+
+WKV_INLINE void vf_store_bf16_n(uint16_t *p, vf v, size_t n)
+{
+    uint16_t h[8];
+    vf_store_bf16(h, v);
+    memcpy(p, h, n * sizeof *h);
+}
+
 /* ---- arithmetic --------------------------------------------------------------------- */
 
 WKV_INLINE vf vf_add(vf a, vf b)

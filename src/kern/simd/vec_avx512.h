@@ -81,6 +81,28 @@ WKV_INLINE vf vf_load_bf16_n(const uint16_t *p, size_t n)
     return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
 
+/* To nearest, ties to even; NaN stays NaN.  The processor's own conversion, where it has one,
+ * makes zeros of denormal numbers. */
+WKV_INLINE __m256i narrow_bf16(vf v)
+{
+    __m512i bits = _mm512_castps_si512(v);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    up = _mm512_mask_or_epi32(up, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
+}
+
+WKV_INLINE void vf_store_bf16(uint16_t *p, vf v)
+{
+    _mm256_storeu_si256((__m256i *)p, narrow_bf16(v));
+}
+
+WKV_INLINE void vf_store_bf16_n(uint16_t *p, vf v, size_t n)
+{
+    _mm256_mask_storeu_epi16(p, first_lanes(n), narrow_bf16(v));
+}
+
 /* ---- arithmetic --------------------------------------------------------------------- */
 
 WKV_INLINE vf vf_add(vf a, vf b)

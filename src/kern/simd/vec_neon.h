@@ -134,6 +134,26 @@ WKV_INLINE vf vf_load_bf16_n(const uint16_t *p, size_t n)
     return widen_bf16(load_halves(p, n));
 }
 
+WKV_INLINE uint32x4_t rounded_bf16(float32x4_t v)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(v);
+    uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    uint32x4_t up = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+    return vbslq_u32(vceqq_f32(v, v), up, vorrq_u32(bits, vdupq_n_u32(0x400000)));
+}
+
+WKV_INLINE void vf_store_bf16(uint16_t *p, vf v)
+{
+    vst1q_u16(p, vshrn_high_n_u32(vshrn_n_u32(rounded_bf16(v.lo), 16), rounded_bf16(v.hi), 16));
+}
+
+WKV_INLINE void vf_store_bf16_n(uint16_t *p, vf v, size_t n)
+{
+    uint16_t h[VF_N];
+    vf_store_bf16(h, v);
+    memcpy(p, h, n * sizeof *h);
+}
+
 /* ---- arithmetic --------------------------------------------------------------------- */
 
 WKV_INLINE vf vf_add(vf a, vf b)

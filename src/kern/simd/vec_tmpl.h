@@ -122,6 +122,24 @@ static void gate_bwd(real *dr, real *dx, const real *dy, const real *r, const re
     }
 }
 
+static void to_bf16(uint16_t *y, const real *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + VF_N <= n; i += VF_N)
+        vf_store_bf16(y + i, vf_load(x + i));
+    if (i < n)
+        vf_store_bf16_n(y + i, vf_load_n(x + i, n - i), n - i);
+}
+
+static void from_bf16(real *y, const uint16_t *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + VF_N <= n; i += VF_N)
+        vf_store(y + i, vf_load_bf16(x + i));
+    if (i < n)
+        vf_store_n(y + i, vf_load_bf16_n(x + i, n - i), n - i);
+}
+
 static void set_vec(wkv_kern *k)
 {
     k->add = add;
@@ -134,4 +152,6 @@ static void set_vec(wkv_kern *k)
     k->relu2_bwd = relu2_bwd;
     k->gate = gate;
     k->gate_bwd = gate_bwd;
+    k->to_bf16 = to_bf16;
+    k->from_bf16 = from_bf16;
 }
