@@ -8,16 +8,17 @@
 static const real L2WRAP = REAL_C(1e-4);
 
 /* No slice is shorter, unless all rows are fewer: products of fewer rows may sum in another
- * order, and a token's loss is not to depend on its place. */
-enum { SLICE_LEAST = 48 };
+ * order, and a token's loss is not to depend on its place.  Slices are multiples of it, since
+ * products take rows by so many. */
+enum { SLICE_LEAST = 48, SLICE_MOST = 21 * SLICE_LEAST };
 
-/* Rows per slice: up to 16 million logits (64 MB) and 1024 rows.  Every slice reads the head
+/* Rows per slice: up to 32 million logits (128 MB) and SLICE_MOST rows.  Every slice reads the head
  * twice and writes its gradient, so that short ones of a large vocabulary cost more in
  * memory than in arithmetic. */
 static int slice_rows(int V)
 {
-    int rows = (1 << 24) / V;
-    return rows < SLICE_LEAST ? SLICE_LEAST : rows > 1024 ? 1024 : rows;
+    int rows = (1 << 25) / V / SLICE_LEAST * SLICE_LEAST;
+    return rows < SLICE_LEAST ? SLICE_LEAST : rows > SLICE_MOST ? SLICE_MOST : rows;
 }
 
 /* The rows of the next slice when `left` are left: the last takes a short rest along. */

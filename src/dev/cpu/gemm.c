@@ -137,12 +137,18 @@ typedef struct cut {
     size_t tiles;
 } cut;
 
-/* A product of few columns has tiles of fewer rows, or a thread would have most of it. */
+/* A product of few columns has tiles of fewer rows, or a thread would have most of it; one of
+ * few tokens is cut by columns alone, and none is left with fewer, which might be summed in
+ * another order. */
 static cut cut_of(const wkv_gemm_args *g)
 {
     const int grain = g->trans_a ? 64 : ROW_BLOCK;
     cut c = {.m = tile_side(g->m, grain, g->n <= TILE_LEAST ? THIN_LEAST : TILE_LEAST)};
     c.n = g->m > c.m && g->n > TILE_LEAST ? 512 : tile_side(g->n, 64, TILE_LEAST);
+    if (!g->trans_a && g->m <= TILE_MOST && g->n > TILE_LEAST && g->n % THIN_LEAST == 0) {
+        c.m = TILE_MOST;
+        c.n = tile_side(g->n, THIN_LEAST, THIN_LEAST);
+    }
     c.across = (g->n + c.n - 1) / c.n;
     c.tiles = (size_t)((g->m + c.m - 1) / c.m) * (size_t)c.across;
     return c;
