@@ -1,9 +1,10 @@
 /* dev/cpu/rowwise.c - operations on whole arrays and on rows: embedding, norms,
- * activations, biases, the loss.  Split by rows or elements; gradients of parameters,
- * which sum over rows, are split by columns instead, each summed in row order. */
+ * activations, biases, the loss.  Split by rows or elements; gradients of parameters sum
+ * over rows, by blocks of rows (sums.h) or by columns, each in row order. */
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/sums.h"
 
 /* ---- embedding ------------------------------------------------------------------ */
 
@@ -63,42 +64,43 @@ void wkv_cpu_layernorm(wkv_exec *x, real *y, real *stat, const real *in, const w
     }
 }
 
-/* The parameters' gradients, by columns.  A frozen one is summed into scratch. */
-static void layernorm_bwd_param(wkv_exec *x, const real *dy, const real *in, const real *stat,
-                                const wkv_weight *w, const wkv_weight *b, int rows)
+enum { NORM_W, NORM_B, NORM_SUMS };
+
+/* A block of rows; s NULL: the norm is frozen. */
+static void layernorm_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *din,
+                                const real *dy, const real *in, const real *stat,
+                                const wkv_weight *w, int rows)
 {
-    size_t C = (size_t)w->cols;
-    size_t mark = wkv_arena_mark(x->scratch);
-    real *unused = wkv_arena_reals(x->scratch, C);
-    if (!wkv_exec_measuring(x) && (w->grad != NULL || b->grad != NULL)) {
-        memset(unused, 0, C * sizeof *unused);
-        real *dw = w->grad != NULL ? w->grad : unused;
-        real *db = b->grad != NULL ? b->grad : unused;
-        int parts = wkv_cpu_parts(x, C / WKV_COLUMN_GRAIN, 2 * (size_t)rows * C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(C, parts, i, WKV_COLUMN_GRAIN);
-            x->dev->kern->layernorm_bwd_param(dw + s.begin, db + s.begin, dy + s.begin,
-                                              in + s.begin, stat, rows, (int)C, (int)s.n);
-        }
-    }
-    wkv_arena_reset(x->scratch, mark);
+    const size_t C = (size_t)w->cols, row = block * WKV_SUM_ROWS, at = row * C;
+    const int n = wkv_sums_rows(block, rows);
+    if (s != NULL)
+        kern->layernorm_bwd_param(wkv_sums_begin(s, NORM_W, block),
+                                  wkv_sums_begin(s, NORM_B, block), dy + at, in + at,
+                                  stat + 2 * row, n, (int)C, (int)C);
+    kern->layernorm_bwd(din + at, dy + at, in + at, stat + 2 * row, wkv_vec(w), n, (int)C);
 }
 
 void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const real *stat,
                            const wkv_weight *w, const wkv_weight *b, int rows)
 {
-    layernorm_bwd_param(x, dy, in, stat, w, b, rows);
-    if (wkv_exec_measuring(x))
-        return;
-    size_t C = (size_t)w->cols;
-    int parts = wkv_cpu_parts(x, (size_t)rows, 2 * (size_t)rows * C);
+    const size_t mark = wkv_arena_mark(x->scratch), C = (size_t)w->cols;
+    const bool live = w->grad != NULL || b->grad != NULL;
+    wkv_sums sums = wkv_sums_alloc(x, NORM_SUMS, rows, C);
+    if (!wkv_exec_measuring(x)) {
+        int parts = wkv_cpu_parts(x, sums.blocks, 4 * (size_t)rows * C);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        x->dev->kern->layernorm_bwd(din + s.begin * C, dy + s.begin * C, in + s.begin * C,
-                                    stat + 2 * s.begin, wkv_vec(w), (int)s.n, (int)C);
+        for (int i = 0; i < parts; i++) {
+            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
+            for (size_t j = s.begin; j < s.begin + s.n; j++)
+                layernorm_bwd_block(x->dev->kern, live ? &sums : NULL, j, din, dy, in, stat, w,
+                                    rows);
+        }
+        if (live) {
+            wkv_sums_finish(x, &sums, NORM_W, w);
+            wkv_sums_finish(x, &sums, NORM_B, b);
+        }
     }
+    wkv_arena_reset(x->scratch, mark);
 }
 
 /* ---- elementwise ------------------------------------------------------------------------ */

@@ -1,8 +1,9 @@
 /* dev/cpu/rwkv6.c - the row-wise parts around the recurrence of RWKV-5 and 6, split by rows;
- * the gradients of their parameters are column sums. */
+ * the gradients of their parameters are sums over rows. */
 #include <tgmath.h>
 
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/sums.h"
 
 /* ---- parameters of each head ---------------------------------------------------------- */
 
@@ -99,26 +100,40 @@ void wkv_cpu_gn_gate(wkv_exec *x, const wkv_gn_gate *o, const wkv_weight *ln_w,
     }
 }
 
+enum { GATE_W, GATE_B, GATE_SUMS };
+
+/* A block of rows.  beside: room for (GATE_SUMS, WKV_SUM_ROWS, C) */
+static void gate_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *beside,
+                           const wkv_gn_gate_grad *g, const wkv_gn_gate *o, const wkv_weight *ln_w,
+                           const wkv_weight *ln_b, int rows, int N)
+{
+    const size_t C = s->C, at = block * WKV_SUM_ROWS * C;
+    const int n = wkv_sums_rows(block, rows);
+    wkv_gn_gate inputs = gate_at(o, ln_w, ln_b, block * WKV_SUM_ROWS, (int)C, N);
+    wkv_gn_gate_grad mine = {g->dz + at, g->dy + at, g->dg != NULL ? g->dg + at : NULL, beside,
+                             beside + WKV_SUM_ROWS * C};
+    kern->gn_gate_bwd(&mine, &inputs, n, (int)C, N);
+    wkv_sums_set(kern, s, GATE_W, block, mine.ln_w_row, n);
+    wkv_sums_set(kern, s, GATE_B, block, mine.ln_b_row, n);
+}
+
 void wkv_cpu_gn_gate_bwd(wkv_exec *x, const wkv_gn_gate_grad *g, const wkv_gn_gate *o,
                          const wkv_weight *ln_w, const wkv_weight *ln_b, int rows, int C, int N)
 {
-    size_t mark = wkv_arena_mark(x->scratch), size = (size_t)rows * (size_t)C;
-    real *w_row = wkv_arena_reals(x->scratch, size), *b_row = wkv_arena_reals(x->scratch, size);
+    const size_t mark = wkv_arena_mark(x->scratch), each = GATE_SUMS * WKV_SUM_ROWS * (size_t)C;
+    wkv_sums sums = wkv_sums_alloc(x, GATE_SUMS, rows, (size_t)C);
+    real *beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, (size_t)rows, 16 * size);
+        int parts = wkv_cpu_parts(x, sums.blocks, 16 * (size_t)rows * (size_t)C);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-            size_t at = s.begin * (size_t)C;
-            wkv_gn_gate inputs = gate_at(o, ln_w, ln_b, s.begin, C, N);
-            wkv_gn_gate_grad mine = {g->dz + at, g->dy + at, g->dg != NULL ? g->dg + at : NULL,
-                                     w_row + at, b_row + at};
-            x->dev->kern->gn_gate_bwd(&mine, &inputs, (int)s.n, C, N);
+            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
+            for (size_t b = s.begin; b < s.begin + s.n; b++)
+                gate_bwd_block(x->dev->kern, &sums, b, beside + (size_t)i * each, g, o, ln_w, ln_b,
+                               rows, N);
         }
-        if (ln_w->grad != NULL)
-            wkv_cpu_colsum(x, ln_w->grad, w_row, rows, (size_t)C);
-        if (ln_b->grad != NULL)
-            wkv_cpu_colsum(x, ln_b->grad, b_row, rows, (size_t)C);
+        wkv_sums_finish(x, &sums, GATE_W, ln_w);
+        wkv_sums_finish(x, &sums, GATE_B, ln_b);
     }
     wkv_arena_reset(x->scratch, mark);
 }

@@ -1,6 +1,7 @@
 /* dev/cpu/rwkv7.c - RWKV-7's fused row-wise parts, split by rows; the gradients of their
- * parameters are column sums of rows that the kernels write beside. */
+ * parameters are sums over rows that the kernels write beside. */
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/sums.h"
 
 /* p, offset by `row` rows of C values.  NULL stays NULL. */
 #define AT(p) ((p) != NULL ? (p) + row * (size_t)C : NULL)
@@ -42,7 +43,12 @@ void wkv_cpu_rwkv7_prep(wkv_exec *x, const wkv_rwkv7_prep *p, const wkv_rwkv7_pr
     }
 }
 
-static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row, int C)
+/* Sums of prep's backward pass, and how many of them have terms that a kernel writes beside. */
+enum { PREP_K_K, PREP_K_A, PREP_BESIDE, PREP_W0 = PREP_BESIDE, PREP_A0, PREP_V0, PREP_SUMS };
+
+/* beside: room for (PREP_BESIDE, WKV_SUM_ROWS, C) */
+static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row, int C,
+                                        real *beside)
 {
     return (wkv_rwkv7_prep_grad){
         .dw = AT(g->dw),
@@ -56,39 +62,49 @@ static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row
         .da_raw = AT(g->da_raw),
         .dv_raw = AT(g->dv_raw),
         .dv_first = AT(g->dv_first),
-        .k_k_row = AT(g->k_k_row),
-        .k_a_row = AT(g->k_a_row),
+        .k_k_row = beside,
+        .k_a_row = beside + WKV_SUM_ROWS * (size_t)C,
     };
 }
 
-/* w.grad += column sums of rows, when there are rows and w is not frozen. */
-static void sum_into(wkv_exec *x, const wkv_weight *w, const real *in, int rows, int C)
+/* A block of rows. */
+static void prep_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *beside,
+                           const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *p,
+                           const wkv_rwkv7_prep_weights *w, int rows, int N)
 {
-    if (in != NULL && w->grad != NULL)
-        wkv_cpu_colsum(x, w->grad, in, rows, (size_t)C);
+    const size_t row = block * WKV_SUM_ROWS;
+    const int n = wkv_sums_rows(block, rows), C = (int)s->C;
+    wkv_rwkv7_prep_grad mine = prep_grad_at(g, row, C, beside);
+    wkv_rwkv7_prep inputs = prep_at(p, w, row, C);
+    kern->rwkv7_prep_bwd(&mine, &inputs, n, C, N);
+    wkv_sums_set(kern, s, PREP_K_K, block, mine.k_k_row, n);
+    wkv_sums_set(kern, s, PREP_K_A, block, mine.k_a_row, n);
+    wkv_sums_set(kern, s, PREP_W0, block, mine.dw_raw, n);
+    wkv_sums_set(kern, s, PREP_A0, block, mine.da_raw, n);
+    if (mine.dv_raw != NULL)
+        wkv_sums_set(kern, s, PREP_V0, block, mine.dv_raw, n);
 }
 
 void wkv_cpu_rwkv7_prep_bwd(wkv_exec *x, const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *p,
                             const wkv_rwkv7_prep_weights *w, int rows, int C, int N)
 {
-    size_t mark = wkv_arena_mark(x->scratch);
-    wkv_rwkv7_prep_grad all = *g;
-    all.k_k_row = wkv_arena_reals(x->scratch, (size_t)rows * (size_t)C);
-    all.k_a_row = wkv_arena_reals(x->scratch, (size_t)rows * (size_t)C);
+    const size_t mark = wkv_arena_mark(x->scratch), each = PREP_BESIDE * WKV_SUM_ROWS * (size_t)C;
+    wkv_sums sums = wkv_sums_alloc(x, PREP_SUMS, rows, (size_t)C);
+    real *beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, (size_t)rows, 32 * (size_t)rows * (size_t)C);
+        int parts = wkv_cpu_parts(x, sums.blocks, 32 * (size_t)rows * (size_t)C);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-            wkv_rwkv7_prep_grad mine = prep_grad_at(&all, s.begin, C);
-            wkv_rwkv7_prep inputs = prep_at(p, w, s.begin, C);
-            x->dev->kern->rwkv7_prep_bwd(&mine, &inputs, (int)s.n, C, N);
+            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
+            for (size_t b = s.begin; b < s.begin + s.n; b++)
+                prep_bwd_block(x->dev->kern, &sums, b, beside + (size_t)i * each, g, p, w, rows, N);
         }
-        sum_into(x, w->k_k, all.k_k_row, rows, C);
-        sum_into(x, w->k_a, all.k_a_row, rows, C);
-        sum_into(x, w->w0, g->dw_raw, rows, C);
-        sum_into(x, w->a0, g->da_raw, rows, C);
-        sum_into(x, w->v0, g->dv_raw, rows, C);
+        wkv_sums_finish(x, &sums, PREP_K_K, w->k_k);
+        wkv_sums_finish(x, &sums, PREP_K_A, w->k_a);
+        wkv_sums_finish(x, &sums, PREP_W0, w->w0);
+        wkv_sums_finish(x, &sums, PREP_A0, w->a0);
+        if (g->dv_raw != NULL)
+            wkv_sums_finish(x, &sums, PREP_V0, w->v0);
     }
     wkv_arena_reset(x->scratch, mark);
 }
@@ -125,8 +141,12 @@ void wkv_cpu_rwkv7_out(wkv_exec *x, const wkv_rwkv7_out *o, const wkv_rwkv7_out_
     }
 }
 
-static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, int C)
+enum { OUT_LN_W, OUT_LN_B, OUT_R_K, OUT_SUMS };
+
+/* beside: room for (OUT_SUMS, WKV_SUM_ROWS, C) */
+static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, int C, real *beside)
 {
+    const size_t size = WKV_SUM_ROWS * (size_t)C;
     return (wkv_rwkv7_out_grad){
         .dz = AT(g->dz),
         .dy = AT(g->dy),
@@ -134,32 +154,44 @@ static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, i
         .dk = AT(g->dk),
         .dv = AT(g->dv),
         .dg = AT(g->dg),
-        .ln_w_row = AT(g->ln_w_row),
-        .ln_b_row = AT(g->ln_b_row),
-        .r_k_row = AT(g->r_k_row),
+        .ln_w_row = beside + OUT_LN_W * size,
+        .ln_b_row = beside + OUT_LN_B * size,
+        .r_k_row = beside + OUT_R_K * size,
     };
+}
+
+/* A block of rows. */
+static void out_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *beside,
+                          const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o,
+                          const wkv_rwkv7_out_weights *w, int rows, int N)
+{
+    const size_t row = block * WKV_SUM_ROWS;
+    const int n = wkv_sums_rows(block, rows), C = (int)s->C;
+    wkv_rwkv7_out_grad mine = out_grad_at(g, row, C, beside);
+    wkv_rwkv7_out inputs = out_at(o, w, row, C, N);
+    kern->rwkv7_out_bwd(&mine, &inputs, n, C, N);
+    wkv_sums_set(kern, s, OUT_LN_W, block, mine.ln_w_row, n);
+    wkv_sums_set(kern, s, OUT_LN_B, block, mine.ln_b_row, n);
+    wkv_sums_set(kern, s, OUT_R_K, block, mine.r_k_row, n);
 }
 
 void wkv_cpu_rwkv7_out_bwd(wkv_exec *x, const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o,
                            const wkv_rwkv7_out_weights *w, int rows, int C, int N)
 {
-    size_t mark = wkv_arena_mark(x->scratch), size = (size_t)rows * (size_t)C;
-    wkv_rwkv7_out_grad all = *g;
-    all.ln_w_row = wkv_arena_reals(x->scratch, size);
-    all.ln_b_row = wkv_arena_reals(x->scratch, size);
-    all.r_k_row = wkv_arena_reals(x->scratch, size);
+    const size_t mark = wkv_arena_mark(x->scratch), each = OUT_SUMS * WKV_SUM_ROWS * (size_t)C;
+    wkv_sums sums = wkv_sums_alloc(x, OUT_SUMS, rows, (size_t)C);
+    real *beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, (size_t)rows, 16 * size);
+        int parts = wkv_cpu_parts(x, sums.blocks, 16 * (size_t)rows * (size_t)C);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-            wkv_rwkv7_out_grad mine = out_grad_at(&all, s.begin, C);
-            wkv_rwkv7_out inputs = out_at(o, w, s.begin, C, N);
-            x->dev->kern->rwkv7_out_bwd(&mine, &inputs, (int)s.n, C, N);
+            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
+            for (size_t b = s.begin; b < s.begin + s.n; b++)
+                out_bwd_block(x->dev->kern, &sums, b, beside + (size_t)i * each, g, o, w, rows, N);
         }
-        sum_into(x, w->ln_w, all.ln_w_row, rows, C);
-        sum_into(x, w->ln_b, all.ln_b_row, rows, C);
-        sum_into(x, w->r_k, all.r_k_row, rows, C);
+        wkv_sums_finish(x, &sums, OUT_LN_W, w->ln_w);
+        wkv_sums_finish(x, &sums, OUT_LN_B, w->ln_b);
+        wkv_sums_finish(x, &sums, OUT_R_K, w->r_k);
     }
     wkv_arena_reset(x->scratch, mark);
 }

@@ -1,11 +1,11 @@
 /* dev/cpu/shift.c - token shift: each row is mixed with the row before it, which for a
- * sequence's first row is what the state carried.  Forward and input gradient go by
- * blocks of rows; the mixes' gradients by columns. */
+ * sequence's first row is what the state carried.  All goes by blocks of rows. */
 #include <assert.h>
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/stretch.h"
+#include "dev/cpu/sums.h"
 
 /* ---- the state ------------------------------------------------------------------------ */
 
@@ -80,14 +80,33 @@ typedef struct backward {
     const real *const *dy;
     const real *m[WKV_MAX_MIX];
     int n_mix;
+    int live[WKV_MAX_MIX], n_live; /* the mixes that are not frozen */
+    const real *in, *prev;
     const wkv_seqs *q;
     size_t C;
     wkv_shift_mode mode;
+    wkv_sums sums; /* of the live mixes */
 } backward;
 
-static void bwd_rows(const wkv_kern *k, real *din, const backward *g, const real *zeros, int begin,
-                     int end)
+/* Of stretch t, which starts at row r, the terms of the mixes' gradients. */
+static void bwd_mixes(const wkv_kern *k, const backward *g, real *const *dmu, const wkv_stretch *t,
+                      int r)
 {
+    const real *d[WKV_MAX_MIX], *row = g->in + (size_t)r * g->C;
+    const real *before = t->first ? g->prev + (size_t)t->seq * g->C : row - g->C;
+    for (int j = 0; j < g->n_live; j++)
+        d[j] = g->dy[g->live[j]] + (size_t)r * g->C;
+    k->shift_mix_bwd_mu(dmu, d, row, before, g->n_live, t->end - r, (int)g->C, (int)g->C, g->mode);
+}
+
+static void bwd_block(const wkv_kern *k, real *din, const backward *g, const real *zeros,
+                      size_t block)
+{
+    const int begin = (int)block * WKV_SUM_ROWS;
+    const int end = begin + wkv_sums_rows(block, wkv_seqs_rows(g->q));
+    real *dmu[WKV_MAX_MIX];
+    for (int j = 0; j < g->n_live; j++)
+        dmu[j] = wkv_sums_begin(&g->sums, j, block);
     for (int r = begin; r < end;) {
         wkv_stretch t = wkv_stretch_at(g->q, r, end);
         const real *d[WKV_MAX_MIX];
@@ -95,6 +114,7 @@ static void bwd_rows(const wkv_kern *k, real *din, const backward *g, const real
             d[j] = g->dy[j] + (size_t)r * g->C;
         k->shift_mix_bwd(din + (size_t)r * g->C, d, g->m, t.last ? zeros : NULL, g->n_mix,
                          t.end - r, (int)g->C, g->mode);
+        bwd_mixes(k, g, dmu, &t, r);
         r = t.end;
     }
 }
@@ -116,56 +136,33 @@ static void bwd_previous(real *dprev, const backward *g)
     }
 }
 
-static void bwd_mixes(wkv_exec *x, const backward *g, const real *prev, const real *in,
-                      const wkv_weight *const *mu)
-{
-    int live[WKV_MAX_MIX], n_live = 0; /* the mixes that are not frozen */
-    for (int j = 0; j < g->n_mix; j++)
-        if (mu[j]->grad != NULL)
-            live[n_live++] = j;
-    size_t steps = (size_t)wkv_seqs_rows(g->q) * g->C * (size_t)g->n_mix;
-    int parts = wkv_cpu_parts(x, g->C / WKV_COLUMN_GRAIN, steps);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(g->C, parts, i, WKV_COLUMN_GRAIN);
-        for (int b = 0; b < g->q->n && n_live > 0 && s.n > 0; b++) {
-            size_t o = (size_t)g->q->start[b] * g->C + s.begin;
-            real *dmu[WKV_MAX_MIX];
-            const real *d[WKV_MAX_MIX];
-            for (int j = 0; j < n_live; j++) {
-                dmu[j] = mu[live[j]]->grad + s.begin;
-                d[j] = g->dy[live[j]] + o;
-            }
-            x->dev->kern->shift_mix_bwd_mu(dmu, d, in + o, prev + (size_t)b * g->C + s.begin,
-                                           n_live, g->q->start[b + 1] - g->q->start[b], (int)g->C,
-                                           (int)s.n, g->mode);
-        }
-    }
-}
-
 void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, real *dprev, const real *const *dy,
                            const real *prev, const real *in, const wkv_weight *const *mu, int n_mix,
                            const wkv_seqs *q, wkv_shift_mode mode)
 {
     assert(n_mix <= WKV_MAX_MIX);
-    backward g = {.dy = dy, .n_mix = n_mix, .q = q, .mode = mode};
+    backward g = {.dy = dy, .n_mix = n_mix, .in = in, .prev = prev, .q = q, .mode = mode};
     g.C = (size_t)mu[0]->cols;
-    for (int j = 0; j < n_mix; j++)
+    for (int j = 0; j < n_mix; j++) {
         g.m[j] = wkv_vec(mu[j]);
-    size_t rows = (size_t)wkv_seqs_rows(q);
-    size_t mark = wkv_arena_mark(x->scratch);
+        if (mu[j]->grad != NULL)
+            g.live[g.n_live++] = j;
+    }
+    const size_t rows = (size_t)wkv_seqs_rows(q), mark = wkv_arena_mark(x->scratch);
     real *zeros = wkv_arena_reals(x->scratch, g.C);
+    g.sums = wkv_sums_alloc(x, g.n_live, (int)rows, g.C);
     if (!wkv_exec_measuring(x)) {
         memset(zeros, 0, g.C * sizeof *zeros);
-        int parts =
-            wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * g.C * (size_t)n_mix);
+        int parts = wkv_cpu_parts(x, g.sums.blocks, 2 * rows * g.C * (size_t)n_mix);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
         for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
-            bwd_rows(x->dev->kern, din, &g, zeros, (int)s.begin, (int)(s.begin + s.n));
+            wkv_span s = wkv_span_of(g.sums.blocks, parts, i, 1);
+            for (size_t b = s.begin; b < s.begin + s.n; b++)
+                bwd_block(x->dev->kern, din, &g, zeros, b);
         }
         bwd_previous(dprev, &g);
-        bwd_mixes(x, &g, prev, in, mu);
+        for (int j = 0; j < g.n_live; j++)
+            wkv_sums_finish(x, &g.sums, j, mu[g.live[j]]);
     }
     wkv_arena_reset(x->scratch, mark);
 }
