@@ -17,7 +17,7 @@ static bool is_conv(const wkv_config *cfg)
     return cfg->arch == &wkv_arch_aft_conv;
 }
 
-/* n whole numbers that live as long as wkv_pass_keep's. */
+/* n whole numbers that live as long as wkv_pass_keep_exact's. */
 static int32_t *keep_ints(wkv_pass *p, size_t n)
 {
     return wkv_arena_alloc(p->tape != NULL ? p->tape : p->exec.scratch, n * sizeof(int32_t));
@@ -27,13 +27,13 @@ static int32_t *keep_ints(wkv_pass *p, size_t n)
 
 static void local_bias(wkv_pass *p, aft_saved *s, const aft_local *w)
 {
-    s->bias = wkv_keep(p, WKV_DIM_S);
+    s->bias = wkv_pass_keep_exact(p, wkv_pass_size(p, WKV_DIM_S));
     p->exec.dev->embed(&p->exec, s->bias, &w->bias, s->place, wkv_pass_rows(p));
 }
 
 static void conv_bias(wkv_pass *p, aft_saved *s, const aft_conv *w)
 {
-    s->bias = wkv_pass_keep(p, (size_t)w->kernel.cols);
+    s->bias = wkv_pass_keep_exact(p, (size_t)w->kernel.cols);
     p->exec.dev->aft_kernel(&p->exec, s->bias, &w->kernel, &w->gain, &w->offset);
 }
 
@@ -42,7 +42,8 @@ static void full_bias(wkv_pass *p, aft_saved *s, const aft_full *w)
 {
     s->u = wkv_keep(p, WKV_DIM_RP);
     p->exec.dev->embed(&p->exec, s->u, &w->u, s->place, wkv_pass_rows(p));
-    s->bias = wkv_project(p, s->u, &w->z);
+    wkv_product bias = wkv_kept_exact(p, &s->bias, s->u, &w->z);
+    wkv_products(p, &bias, 1);
 }
 
 void wkv_aft_bias(wkv_pass *p, aft_saved *s, int l)

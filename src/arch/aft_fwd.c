@@ -23,7 +23,7 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product products[] = {
         wkv_kept(p, &s->q, s->x[AFT_Q], &w->query),
-        wkv_kept(p, &s->k, s->x[AFT_K], &w->key),
+        wkv_kept_exact(p, &s->k, s->x[AFT_K], &w->key),
         wkv_kept(p, &s->v, s->x[AFT_V], &w->value),
     };
     wkv_products(p, products, 3);
@@ -34,8 +34,8 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
     wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_MEMORY);
     s->y = wkv_keep(p, WKV_DIM_A);
     s->z = wkv_cheap(p, WKV_DIM_A);
-    s->keep = p->tape != NULL ? wkv_pass_keep(p, 2 * size) : NULL;
-    s->state0 = p->tape != NULL ? wkv_pass_keep(p, B * aft_memory(p->cfg)) : NULL;
+    s->keep = p->tape != NULL ? wkv_pass_keep_exact(p, 2 * size) : NULL;
+    s->state0 = p->tape != NULL ? wkv_pass_keep_exact(p, B * aft_memory(p->cfg)) : NULL;
     d->aft(&p->exec, s->y, s->keep, s->state0, &in, &p->seqs, &slot);
     d->gate(&p->exec, s->z, s->q, s->y, size);
 

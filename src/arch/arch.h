@@ -151,6 +151,8 @@ typedef struct wkv_pass {
 
     /* Training only; tape NULL otherwise. */
     wkv_arena *tape;     /* what the backward pass needs */
+    wkv_arena *wide;     /* NULL, or where a layer's activations are reals while it runs; until it
+                            runs backward the tape has them as bf16.  NULL with recompute FULL */
     void *saved;         /* arch->saved_once + layers * arch->saved_layer bytes, zeroed */
     const real *dhidden; /* in: gradient of hidden */
     real *const *dstate; /* [B], gradient of the final states, becomes that of the first
@@ -175,16 +177,29 @@ void wkv_forward(wkv_pass *p);
 void wkv_backward(wkv_pass *p);
 
 /* n reals that live until the backward pass when there is one, else until the layer ends. */
-static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
+static inline real *wkv_pass_keep_exact(wkv_pass *p, size_t n)
 {
     return wkv_arena_reals(p->tape != NULL ? p->tape : p->exec.scratch, n);
 }
 
-/* As wkv_pass_keep, for what is made again where cheap activations are. */
+/* The same for what a backward pass may also read rounded to bf16.  Not exponents, nor decays, whose
+ * errors add up over the steps. */
+static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
+{
+    return p->wide != NULL ? wkv_arena_reals(p->wide, n) : wkv_pass_keep_exact(p, n);
+}
+
+/* As these two, for what is made again where cheap activations are. */
+static inline real *wkv_pass_cheap_exact(wkv_pass *p, size_t n)
+{
+    return p->recompute == WKV_RECOMPUTE_LIGHT ? wkv_arena_reals(p->exec.scratch, n)
+                                               : wkv_pass_keep_exact(p, n);
+}
+
 static inline real *wkv_pass_cheap(wkv_pass *p, size_t n)
 {
-    bool kept = p->tape != NULL && p->recompute != WKV_RECOMPUTE_LIGHT;
-    return wkv_arena_reals(kept ? p->tape : p->exec.scratch, n);
+    return p->recompute == WKV_RECOMPUTE_LIGHT ? wkv_arena_reals(p->exec.scratch, n)
+                                               : wkv_pass_keep(p, n);
 }
 
 /* n reals that live until the layer ends. */

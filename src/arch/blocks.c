@@ -4,7 +4,7 @@
 /* The statistics that a norm keeps for its backward pass, NULL when there is none. */
 static real *keep_stat(wkv_pass *p)
 {
-    return p->tape != NULL ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p)) : NULL;
+    return p->tape != NULL ? wkv_pass_keep_exact(p, 2 * (size_t)wkv_pass_rows(p)) : NULL;
 }
 
 /* ---- the frame --------------------------------------------------------------------- */
@@ -14,11 +14,11 @@ real *wkv_frame_in(wkv_pass *p)
     const wkv_frame *w = wkv_frame_of(p->weights);
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_pass_rows(p);
-    real *x = wkv_keep(p, WKV_DIM_C);
+    real *x = wkv_pass_keep_exact(p, wkv_pass_size(p, WKV_DIM_C));
     d->embed(&p->exec, x, &w->emb, p->ids, rows);
     if (w->ln0_w.data == NULL)
         return x;
-    real *y = wkv_keep(p, WKV_DIM_C);
+    real *y = wkv_pass_keep_exact(p, wkv_pass_size(p, WKV_DIM_C));
     real *stat = keep_stat(p);
     d->layernorm(&p->exec, y, stat, x, &w->ln0_w, &w->ln0_b, rows, (real)p->cfg->ln_eps);
     if (p->tape != NULL) {
@@ -77,9 +77,20 @@ real *wkv_residual(wkv_pass *p, real *x)
     return copy;
 }
 
+static size_t product_size(const wkv_pass *p, const wkv_weight *W)
+{
+    return (size_t)wkv_pass_rows(p) * (size_t)wkv_weight_outputs(W);
+}
+
 wkv_product wkv_kept(wkv_pass *p, real **y, const real *in, const wkv_weight *W)
 {
-    *y = wkv_pass_keep(p, (size_t)wkv_pass_rows(p) * (size_t)wkv_weight_outputs(W));
+    *y = wkv_pass_keep(p, product_size(p, W));
+    return (wkv_product){*y, in, W, false};
+}
+
+wkv_product wkv_kept_exact(wkv_pass *p, real **y, const real *in, const wkv_weight *W)
+{
+    *y = wkv_pass_keep_exact(p, product_size(p, W));
     return (wkv_product){*y, in, W, false};
 }
 
@@ -124,7 +135,7 @@ static size_t prev_size(const wkv_pass *p)
 
 real *wkv_shift(wkv_pass *p, const real *in, const wkv_slot *slot)
 {
-    real *prev = wkv_pass_keep(p, prev_size(p));
+    real *prev = wkv_pass_keep_exact(p, prev_size(p));
     p->exec.dev->shift(&p->exec, prev, in, p->cfg->dim[WKV_DIM_C], &p->seqs, slot);
     return prev;
 }

@@ -98,6 +98,8 @@ typedef struct wkv_layer_saved {
     real *x;     /* the residual stream before the layer */
     size_t mark; /* of the tape, before it */
     real *state; /* (B, a layer's part): the states before it, when it is to run again */
+    uint16_t *rounded; /* what p->wide held after it, n numbers as bf16; or NULL */
+    size_t n;
 } wkv_layer_saved;
 
 /* ---- the frame around the layers ------------------------------------------------------ */
@@ -123,6 +125,7 @@ real *wkv_residual(wkv_pass *p, real *x);
 
 /* *y = in W^T, kept: one for a list that goes to dev->products. */
 wkv_product wkv_kept(wkv_pass *p, real **y, const real *in, const wkv_weight *W);
+wkv_product wkv_kept_exact(wkv_pass *p, real **y, const real *in, const wkv_weight *W);
 void wkv_products(wkv_pass *p, const wkv_product *list, int n);
 /* One alone. */
 real *wkv_project(wkv_pass *p, const real *in, const wkv_weight *W);

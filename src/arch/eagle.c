@@ -31,7 +31,7 @@ void wkv_eagle_fwd(wkv_pass *p, wkv_eagle_saved *s, const wkv_eagle_in *in, int 
     s->y = wkv_keep(p, WKV_DIM_A);
     s->z = wkv_cheap(p, WKV_DIM_A);
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
-    s->stat = training ? wkv_pass_keep(p, 2 * (size_t)rows * (size_t)(A / N)) : NULL;
+    s->stat = training ? wkv_pass_keep_exact(p, 2 * (size_t)rows * (size_t)(A / N)) : NULL;
     wkv_wkv6_in recurrence = recurrence_of(p, in);
     wkv_gn_gate gate = gate_of(p, s, in);
     wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_MEMORY);

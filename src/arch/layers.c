@@ -3,7 +3,12 @@
  * A backward pass needs what forward made, layer by layer from the last.  All of it may lie on
  * the tape; or what is costly alone, where the cheap rest is made again in scratch; or the
  * layers' inputs alone, where each layer runs forward once more just before it runs backward.
- * It is the same code on the same numbers, so that all three give the same bits. */
+ * It is the same code on the same numbers, so that all three give the same bits.
+ *
+ * Or what is kept waits as bf16, which changes gradients a little.  Then a layer runs in p->wide, from
+ * the start of that on: first its input, then what it keeps.  Afterwards all of it is rounded, and
+ * before the layer runs backward it is widened to where it was; so a version's record points at
+ * reals whenever it is looked at. */
 #include "arch/blocks.h"
 
 static wkv_layer_saved *saved_at(const wkv_pass *p, int l)
@@ -36,6 +41,12 @@ static void restore_states(wkv_pass *p, int l, const real *kept)
         p->exec.dev->copy(&p->exec, p->state[b] + (size_t)l * part, kept + (size_t)b * part, part);
 }
 
+/* The last layer goes backward next: making it smaller would gain nothing. */
+static bool waits(const wkv_pass *p, int l)
+{
+    return l < p->cfg->layers - 1;
+}
+
 /* Forward through layer l, which leaves no more on the tape than its output. */
 static real *forward_briefly(wkv_pass *p, int l, real *x)
 {
@@ -47,26 +58,65 @@ static real *forward_briefly(wkv_pass *p, int l, real *x)
     return out;
 }
 
-/* The last layer goes backward next: forgetting it would gain nothing. */
-static bool is_brief(const wkv_pass *p, int l)
+/* The place of every layer's input, with nothing behind it. */
+static real *wide_input(wkv_pass *p)
 {
-    return p->recompute == WKV_RECOMPUTE_FULL && l < p->cfg->layers - 1;
+    wkv_arena_reset(p->wide, 0);
+    return wkv_keep(p, WKV_DIM_C);
+}
+
+/* Forward through layer l, all of which is then on the tape as bf16, its input included. */
+static real *forward_rounded(wkv_pass *p, int l, real *x)
+{
+    const wkv_dev *d = p->exec.dev;
+    wkv_layer_saved *s = saved_at(p, l);
+    const real *out = p->cfg->arch->forward(p, l, x);
+    s->n = wkv_arena_mark(p->wide) / sizeof *x;
+    s->rounded = wkv_arena_alloc(p->tape, s->n * sizeof *s->rounded);
+    d->to_bf16(&p->exec, s->rounded, wkv_arena_whole(p->wide), s->n);
+    d->copy(&p->exec, x, out, wkv_pass_size(p, WKV_DIM_C));
+    return wide_input(p);
+}
+
+/* Forward through layer l, of which everything is left that it needs to go backward. */
+static real *forward_kept(wkv_pass *p, int l, real *x)
+{
+    *saved_at(p, l) = (wkv_layer_saved){.x = x, .mark = wkv_arena_mark(p->tape)};
+    if (!waits(p, l))
+        return p->cfg->arch->forward(p, l, x);
+    if (p->recompute == WKV_RECOMPUTE_FULL)
+        return forward_briefly(p, l, x);
+    return p->wide != NULL ? forward_rounded(p, l, x) : p->cfg->arch->forward(p, l, x);
+}
+
+/* What the frame made, as the first layer's input. */
+static real *begin_wide(wkv_pass *p, const real *x)
+{
+    real *in = wide_input(p);
+    p->exec.dev->copy(&p->exec, in, x, wkv_pass_size(p, WKV_DIM_C));
+    return in;
 }
 
 void wkv_forward(wkv_pass *p)
 {
     const wkv_arch *a = p->cfg->arch;
     if (a->first != WKV_DIM_1)
-        p->first = wkv_keep(p, a->first);
+        p->first = wkv_pass_keep_exact(p, wkv_pass_size(p, a->first));
     real *x = wkv_frame_in(p);
+    if (p->wide != NULL)
+        x = begin_wide(p, x);
     for (int l = 0; l < p->cfg->layers; l++) {
         size_t mark = wkv_arena_mark(p->exec.scratch);
-        if (p->tape != NULL)
-            *saved_at(p, l) = (wkv_layer_saved){.x = x, .mark = wkv_arena_mark(p->tape)};
-        x = p->tape != NULL && is_brief(p, l) ? forward_briefly(p, l, x) : a->forward(p, l, x);
+        x = p->tape != NULL ? forward_kept(p, l, x) : a->forward(p, l, x);
         wkv_arena_reset(p->exec.scratch, mark);
     }
     wkv_frame_out(p, x);
+}
+
+static void widen(wkv_pass *p, const wkv_layer_saved *s)
+{
+    wkv_arena_reset(p->wide, 0);
+    p->exec.dev->from_bf16(&p->exec, wkv_arena_reals(p->wide, s->n), s->rounded, s->n);
 }
 
 /* Makes what layer l did not keep.  Forward allocates in one order, so that what it did keep
@@ -74,13 +124,17 @@ void wkv_forward(wkv_pass *p)
 static void forward_again(wkv_pass *p, int l)
 {
     const wkv_layer_saved *s = saved_at(p, l);
-    if (is_brief(p, l)) {
+    if (s->rounded != NULL)
+        widen(p, s);
+    if (p->recompute == WKV_RECOMPUTE_FULL && waits(p, l)) {
         restore_states(p, l, s->state);
         p->cfg->arch->forward(p, l, s->x);
     } else if (p->recompute == WKV_RECOMPUTE_LIGHT) {
         const wkv_dev *d = p->exec.dev;
         const wkv_dev again = wkv_dev_again(d);
         wkv_arena_reset(p->tape, s->mark);
+        if (p->wide != NULL)
+            wide_input(p);
         p->exec.dev = &again;
         p->again = true;
         p->cfg->arch->forward(p, l, s->x);

@@ -17,7 +17,7 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     const wkv_dev *d = p->exec.dev;
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product in[] = {
-        wkv_kept(p, &s->k, s->x[MIX_K], &w->key),
+        wkv_kept_exact(p, &s->k, s->x[MIX_K], &w->key),
         wkv_kept(p, &s->v, s->x[MIX_V], &w->value),
         wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
     };
@@ -27,7 +27,7 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_MEMORY);
     s->y = wkv_keep(p, WKV_DIM_A);
     s->z = wkv_cheap(p, WKV_DIM_A);
-    s->state0 = p->tape != NULL ? wkv_pass_keep(p, state0) : NULL;
+    s->state0 = p->tape != NULL ? wkv_pass_keep_exact(p, state0) : NULL;
     d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &w->decay, &w->first, &p->seqs, &slot);
     d->gate(&p->exec, s->z, s->r, s->y, wkv_pass_size(p, WKV_DIM_A));
 

@@ -8,8 +8,8 @@ static void expand(wkv_pass *p, const rwkv5_layer *w, rwkv5_saved *s)
     int H = p->cfg->dim[WKV_DIM_H], N = p->cfg->dim[WKV_DIM_N];
     wkv_head_fn f;
     const wkv_weight *bonus = rwkv5_bonus(w, &f);
-    s->w = wkv_pass_keep(p, (size_t)p->cfg->dim[WKV_DIM_A]);
-    s->u = wkv_pass_keep(p, (size_t)p->cfg->dim[WKV_DIM_A]);
+    s->w = wkv_pass_keep_exact(p, (size_t)p->cfg->dim[WKV_DIM_A]);
+    s->u = wkv_pass_keep_exact(p, (size_t)p->cfg->dim[WKV_DIM_A]);
     p->exec.dev->head_vec(&p->exec, s->w, &w->decay, H, N, WKV_HEAD_DECAY);
     p->exec.dev->head_vec(&p->exec, s->u, bonus, H, N, f);
 }

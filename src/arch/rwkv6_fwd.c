@@ -33,8 +33,8 @@ static void make_decay(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s)
     wkv_low low = rwkv6_low_decay(w);
     wkv_low_act(p, &low, s->w_low);
     s->w_raw = wkv_project(p, s->w_low, low.B);
-    s->w = wkv_cheap(p, WKV_DIM_A);
-    s->u = wkv_pass_keep(p, (size_t)p->cfg->dim[WKV_DIM_A]);
+    s->w = wkv_pass_cheap_exact(p, wkv_pass_size(p, WKV_DIM_A));
+    s->u = wkv_pass_keep_exact(p, (size_t)p->cfg->dim[WKV_DIM_A]);
     p->exec.dev->decay(&p->exec, s->w, s->w_raw, &w->decay, wkv_pass_rows(p));
     p->exec.dev->head_vec(&p->exec, s->u, &w->faaaa, p->cfg->dim[WKV_DIM_H], p->cfg->dim[WKV_DIM_N],
                           WKV_HEAD_RAW);

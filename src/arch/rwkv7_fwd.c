@@ -43,7 +43,7 @@ static void project(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool firs
 /* w, k, v, a = -kappa, b = kappa a: what the recurrence takes. */
 static void prepare(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, bool first)
 {
-    s->w = wkv_cheap(p, WKV_DIM_A);
+    s->w = wkv_pass_cheap_exact(p, wkv_pass_size(p, WKV_DIM_A));
     s->k = wkv_cheap(p, WKV_DIM_A);
     s->v = wkv_cheap(p, WKV_DIM_A);
     s->a = wkv_cheap(p, WKV_DIM_A);
@@ -64,7 +64,7 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
     s->y = wkv_keep(p, WKV_DIM_A);
     s->z = wkv_cheap(p, WKV_DIM_A);
     s->keep = training ? wkv_pass_keep(p, wkv_wkv7_keep_size(&p->seqs, A / N, N)) : NULL;
-    s->stat = training ? wkv_pass_keep(p, 2 * (size_t)wkv_pass_rows(p) * (size_t)(A / N)) : NULL;
+    s->stat = training ? wkv_pass_keep_exact(p, 2 * wkv_pass_size(p, WKV_DIM_H)) : NULL;
     p->exec.dev->wkv7(&p->exec, s->y, s->keep, &in, &p->seqs, &slot);
     wkv_rwkv7_out out = rwkv7_out_of(p, s);
     wkv_rwkv7_out_weights ow = rwkv7_out_weights(w);

@@ -66,6 +66,13 @@ real *wkv_arena_reals(wkv_arena *a, size_t n)
     return wkv_arena_alloc(a, n * sizeof(real));
 }
 
+void *wkv_arena_whole(wkv_arena *a)
+{
+    if (a->base != NULL)
+        UNPOISON(a->base, a->used);
+    return a->base;
+}
+
 size_t wkv_arena_mark(const wkv_arena *a)
 {
     return a->used;

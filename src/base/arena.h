@@ -31,6 +31,9 @@ void wkv_arena_deinit(wkv_arena *a);
 real *wkv_arena_reals(wkv_arena *a, size_t n);
 void *wkv_arena_alloc(wkv_arena *a, size_t bytes);
 
+/* All that is handed out, as one block: what lies between the pieces may be read and written too. */
+void *wkv_arena_whole(wkv_arena *a);
+
 /* Everything handed out after mark is given back. */
 size_t wkv_arena_mark(const wkv_arena *a);
 void wkv_arena_reset(wkv_arena *a, size_t mark);

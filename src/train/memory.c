@@ -33,7 +33,7 @@ static wkv_train_memory predict(const wkv_trainer *t, const wkv_work *w)
         .parameters = array + frozen_bytes(t),
         .gradients = array,
         .moments = 2 * array,
-        .activations = w->tape_bytes,
+        .activations = w->tape_bytes + w->wide_bytes,
         .workspace = w->scratch_bytes + w->other_bytes + t->optim.scratch.size,
         .data = data_bytes(t),
         .peak = wkv_memory_peak(),

@@ -148,6 +148,7 @@ static void both(wkv_work *w, const wkv_window *win, int64_t learnt, real *leave
     p.hidden = wkv_arena_reals(&w->tape, hidden_size(w, win));
     p.dhidden = dhidden;
     p.tape = &w->tape;
+    p.wide = w->o.bf16 && w->o.recompute != WKV_RECOMPUTE_FULL ? &w->wide : NULL;
     p.saved = memset(w->saved, 0, w->saved_bytes);
     p.dstate = w->dstate;
     wkv_forward(&p);
@@ -168,24 +169,31 @@ static bool allocate_arena(wkv_arena *a, size_t bytes)
     return true;
 }
 
+static void raise(uint64_t *bytes, const wkv_arena *a)
+{
+    if (a->peak > *bytes)
+        *bytes = a->peak;
+}
+
 /* Raises the arenas' sizes to what passes over a piece need: forward and backward, or forward
  * without a tape. */
 static void measure(wkv_work *w, const wkv_window *win, bool backward)
 {
     double sum = 0;
-    wkv_arena held_scratch = w->scratch, held_tape = w->tape;
+    wkv_arena held_scratch = w->scratch, held_tape = w->tape, held_wide = w->wide;
     wkv_arena_measure(&w->scratch);
     wkv_arena_measure(&w->tape);
+    wkv_arena_measure(&w->wide);
     if (backward)
         both(w, win, 1, NULL, &sum);
     else
         forward(w, win, &sum);
-    if (w->scratch.peak > w->scratch_bytes)
-        w->scratch_bytes = w->scratch.peak;
-    if (w->tape.peak > w->tape_bytes)
-        w->tape_bytes = w->tape.peak;
+    raise(&w->scratch_bytes, &w->scratch);
+    raise(&w->tape_bytes, &w->tape);
+    raise(&w->wide_bytes, &w->wide);
     w->scratch = held_scratch;
     w->tape = held_tape;
+    w->wide = held_wide;
 }
 
 static bool grow(wkv_arena *a, uint64_t size)
@@ -198,7 +206,7 @@ static bool grow(wkv_arena *a, uint64_t size)
 
 static wkv_status out_of_memory(const wkv_work *w, wkv_error *err)
 {
-    uint64_t bytes = w->scratch_bytes + w->tape_bytes + w->other_bytes;
+    uint64_t bytes = w->scratch_bytes + w->tape_bytes + w->wide_bytes + w->other_bytes;
     WKV_FAIL(err, WKV_E_MEMORY,
              "out of memory for activations of %d rows of %d tokens (%llu bytes); try recompute "
              "full, a smaller micro-batch, or a smaller batch or ctx",
@@ -213,7 +221,8 @@ static wkv_status fit(wkv_work *w, const wkv_window *win, bool backward, wkv_err
     measure(w, win, backward);
     if (w->o.windows > 1)
         measure(w, win, false);
-    if (!grow(&w->scratch, w->scratch_bytes) || !grow(&w->tape, w->tape_bytes))
+    if (!grow(&w->scratch, w->scratch_bytes) || !grow(&w->tape, w->tape_bytes) ||
+        !grow(&w->wide, w->wide_bytes))
         return out_of_memory(w, err);
     return WKV_OK;
 }
@@ -316,7 +325,8 @@ wkv_status wkv_work_plan(wkv_work *w, const wkv_dev *dev, const wkv_config *cfg,
 
 wkv_status wkv_work_allocate(wkv_work *w, wkv_error *err)
 {
-    if (!allocate_arena(&w->scratch, w->scratch_bytes) || !allocate_arena(&w->tape, w->tape_bytes))
+    if (!allocate_arena(&w->scratch, w->scratch_bytes) ||
+        !allocate_arena(&w->tape, w->tape_bytes) || !allocate_arena(&w->wide, w->wide_bytes))
         return out_of_memory(w, err);
     return WKV_OK;
 }
@@ -325,6 +335,7 @@ void wkv_work_deinit(wkv_work *w)
 {
     wkv_arena_deinit(&w->scratch);
     wkv_arena_deinit(&w->tape);
+    wkv_arena_deinit(&w->wide);
     for (int j = 0; w->window != NULL && j < w->o.windows; j++)
         wkv_window_deinit(&w->window[j]);
     wkv_free(w->window);

@@ -24,6 +24,8 @@ typedef struct wkv_work_opts {
     int windows;    /* of a step; 1 unless carry */
     bool validates; /* there will be passes without gradients, too */
     wkv_recompute recompute;
+    bool bf16; /* activations wait for their backward pass as bf16; nothing with recompute FULL,
+                  where only the inputs of layers do */
 } wkv_work_opts;
 
 typedef struct wkv_work {
@@ -31,7 +33,7 @@ typedef struct wkv_work {
     const wkv_config *cfg;
     const wkv_weights *weights;
     wkv_work_opts o;
-    wkv_arena scratch, tape;
+    wkv_arena scratch, tape, wide; /* as in wkv_pass */
     wkv_window *window; /* [windows]: what the next step is about; validation uses the first */
     int32_t *start;     /* wkv_window.start of the piece that passes */
     int first;          /* its first row */
@@ -44,8 +46,8 @@ typedef struct wkv_work {
     real *dkept;        /* (B) gradients of the states between two windows; windows > 1 */
     void *saved;        /* the architecture's records for its backward pass */
     size_t saved_bytes;
-    uint64_t scratch_bytes, tape_bytes; /* what the arenas take */
-    uint64_t other_bytes;               /* and all else here */
+    uint64_t scratch_bytes, tape_bytes, wide_bytes; /* what the arenas take */
+    uint64_t other_bytes;                           /* and all else here */
 } wkv_work;
 
 /* Finds what is needed, and allocates all but the arenas, which are most of it.  dev, cfg and

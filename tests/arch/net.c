@@ -64,6 +64,7 @@ static wkv_pass pass_of(net *n, bool train)
         .ids = n->ids,
         .state = n->state,
         .tape = train ? &n->tape : NULL,
+        .wide = train && n->bf16 ? &n->wide : NULL,
         .saved = train ? n->saved : NULL,
         .recompute = n->recompute,
     };
@@ -93,11 +94,14 @@ static void run(net *n, bool train, bool backward)
 static void run_measured(net *n, bool train, bool backward)
 {
     wkv_arena_measure(&n->tape);
+    wkv_arena_measure(&n->wide);
     wkv_arena_measure(&n->scratch);
     run(n, train, backward);
     n->tape_size = n->tape.peak;
+    n->wide_size = n->wide.peak;
     n->scratch_size = n->scratch.peak;
-    if (!wkv_arena_init(&n->tape, n->tape_size) || !wkv_arena_init(&n->scratch, n->scratch_size))
+    if (!wkv_arena_init(&n->tape, n->tape_size) || !wkv_arena_init(&n->wide, n->wide_size) ||
+        !wkv_arena_init(&n->scratch, n->scratch_size))
         abort();
     for (int b = 0; b < n->seqs.n; b++)
         if (n->fresh)
@@ -106,6 +110,7 @@ static void run_measured(net *n, bool train, bool backward)
             memcpy(n->state[b], n->state0[b], n->state_size * sizeof(real));
     run(n, train, backward);
     wkv_arena_deinit(&n->tape);
+    wkv_arena_deinit(&n->wide);
     wkv_arena_deinit(&n->scratch);
 }
 

@@ -29,8 +29,9 @@ typedef struct net {
     real *state_weight[NET_MAX_SEQS];
     void *saved;
     wkv_recompute recompute; /* of net_backward */
-    wkv_arena tape, scratch;
-    size_t tape_size, scratch_size; /* of the last run */
+    bool bf16;               /* its activations wait as bf16 */
+    wkv_arena tape, wide, scratch;
+    size_t tape_size, wide_size, scratch_size; /* of the last run */
 } net;
 
 /* lengths: n sequence lengths.  optional: head.bias present, ln0 absent, token shift where that is

@@ -90,7 +90,7 @@ static real *forward(wkv_pass *p, int l, real *x)
     s->v = product(p, normed, &w->v);
     s->y = wkv_pass_keep(p, size_of(p));
     s->z = wkv_pass_cheap(p, size_of(p));
-    s->state0 = wkv_pass_keep(p, 3 * (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
+    s->state0 = wkv_pass_keep_exact(p, 3 * (size_t)p->seqs.n * (size_t)p->cfg->dim[WKV_DIM_C]);
     wkv_slot slot = slot_of(p, p->state, l);
     d->wkv4(&p->exec, s->y, s->state0, s->k, s->v, &decay, &bonus, &p->seqs, &slot);
     d->gate(&p->exec, s->z, s->q, s->y, size_of(p));
