@@ -19,6 +19,8 @@ const char *wkv_metric_name(wkv_metric m)
     return names[m];
 }
 
+/* ---- reading ----------------------------------------------------------------------------- */
+
 static void add_line(wkv_metrics *m, const json_t *line)
 {
     bool skipped = json_object_get(line, "skipped") != NULL;

@@ -73,7 +73,7 @@ static void close_crowd(crowd *c)
 static void feed_round(wkv_batch *b, crowd *c, int n, int round, int32_t V)
 {
     static int32_t ids[SEQUENCES][LONGEST];
-    wkv_batch_item items[SEQUENCES];
+    wkv_batch_item items[SEQUENCES] = {{0}};
     for (int i = 0; i < n; i++) {
         items[i] = (wkv_batch_item){c->in_batch[i], ids[i], length_of(i, round)};
         fill_ids(ids[i], items[i].n, V, (uint32_t)(100 * round + i));
