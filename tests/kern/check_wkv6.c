@@ -5,7 +5,7 @@
 
 static wkv_wkv6_in draw(check *c)
 {
-    int N = head_size(c), T = draw_steps(c), stride = N + pick(c, 0, 2);
+    int N = head_size(c), T = draw_steps(c), stride = draw_stride(c, N);
     int w_stride = pick(c, 0, 1) == 0 ? 0 : N + pick(c, 0, 2);
     size_t all = (size_t)T * (size_t)stride, cols = (size_t)N;
     size_t decays = w_stride == 0 ? cols : (size_t)T * (size_t)w_stride;

@@ -23,7 +23,7 @@ static real *unit_rows(check *c, int T, int N, int stride)
 
 static wkv_wkv7_in draw(check *c, int T)
 {
-    int N = head_size(c), stride = N + pick(c, 0, 2);
+    int N = head_size(c), stride = draw_stride(c, N);
     size_t all = (size_t)T * (size_t)stride;
     real *a = unit_rows(c, T, N, stride), *b = inout(c, a, all);
     for (size_t i = 0; i < all; i++) {

@@ -9,19 +9,20 @@
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-enum { GUARD = 64, CANARY = 0xa5 };
+enum { LINE = 64, GUARD = LINE, CANARY = 0xa5 };
 
-/* bytes of memory, sizeof(unit) past an aligned address. */
+/* bytes of memory, sizeof(unit) past an address where a line begins, or at such a one. */
 static void *allocate(check *c, size_t bytes, size_t unit, bool guarded)
 {
     assert_true(c->n_arrays < MAX_ARRAYS);
-    unsigned char *p = malloc(unit + bytes + (guarded ? GUARD : 0));
+    const size_t past = c->lines ? 0 : unit, all = past + bytes + (guarded ? GUARD : 0);
+    unsigned char *p = aligned_alloc(LINE, (all / LINE + 1) * LINE);
     assert_non_null(p);
-    memset(p, CANARY, unit + bytes + (guarded ? GUARD : 0));
+    memset(p, CANARY, all);
     c->arrays[c->n_arrays].block = p;
-    c->arrays[c->n_arrays].bytes = unit + bytes;
+    c->arrays[c->n_arrays].bytes = past + bytes;
     c->arrays[c->n_arrays++].guarded = guarded;
-    return p + unit;
+    return p + past;
 }
 
 void end_call(check *c)
@@ -33,6 +34,7 @@ void end_call(check *c)
                 fail_msg("wrote %zu bytes past the end of an output", i + 1);
         free(p);
     }
+    c->lines = false;
 }
 
 /* ---- inputs -------------------------------------------------------------------------------- */
@@ -192,6 +194,13 @@ void close_to(const char *what, double got, double want, double tolerance)
 int head_size(const check *c)
 {
     return (int)(c->n % 70) + 1;
+}
+
+int draw_stride(check *c, int N)
+{
+    const int line = LINE / (int)sizeof(real);
+    c->lines = N % line == 0 && pick(c, 0, 1) == 1;
+    return N + pick(c, 0, 2) * (c->lines ? line : 1);
 }
 
 shape draw_shape(check *c)

@@ -33,6 +33,7 @@ typedef struct check {
     input_kind kind;   /* of the inputs that input() makes */
     size_t n;          /* the size of this call */
     wkv_rng rng;
+    bool lines; /* the arrays to come begin where lines of memory do */
     struct {
         void *block;
         size_t bytes;
@@ -93,6 +94,9 @@ typedef struct shape {
 /* N for a call: 1 to 70, by its size. */
 int head_size(const check *c);
 shape draw_shape(check *c);
+/* Between rows of N.  Where these can be whole lines of memory, all arrays of half the calls are.
+ */
+int draw_stride(check *c, int N);
 /* within_scale, head by head, so that a NaN or an outlier in one hides nothing in another. */
 void within_heads(const char *what, const real *got, const real *want, shape s, double tolerance);
 

@@ -20,13 +20,43 @@ WKV_INLINE void by_blocks(size_t N, void (*f)(void *ctx, size_t col, size_t J, s
         f(ctx, col, 1, N - col);
 }
 
+/* ---- lines of memory ------------------------------------------------------------------- */
+
+enum { STEPS_AHEAD = 8, LINE = 16 }; /* reals of a line */
+
+/* The rows of a head lie a whole row of activations apart, where the processor does not look for
+ * what comes next: it is asked for, some steps early. */
+WKV_INLINE void fetch_row(const real *p, size_t N)
+{
+    for (size_t i = 0; i < N; i += LINE)
+        WKV_PREFETCH_FAR(p + i);
+}
+
+/* Whether rows of N from p on are whole lines.  These are stored past the caches where nobody reads
+ * them soon: the caches need not ask for them first. */
+WKV_INLINE bool is_lines(const real *p, size_t N)
+{
+    return N % LINE == 0 && (uintptr_t)p % (LINE * sizeof *p) == 0;
+}
+
+WKV_INLINE void stream_some(real *p, vf v, size_t lanes, bool past)
+{
+    if (past)
+        vf_stream(p, v);
+    else
+        store_some(p, v, lanes);
+}
+
 /* A block of J vectors; both arrays have rows of N. */
-WKV_INLINE void copy_block(real *to, const real *from, size_t N, size_t J, size_t lanes)
+WKV_INLINE void keep_block(real *to, const real *from, size_t N, size_t J, size_t lanes, bool past)
 {
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < J; j++)
-            store_some(to + i * N + j * VF_N, load_some(from + i * N + j * VF_N, lanes), lanes);
+            stream_some(to + i * N + j * VF_N, load_some(from + i * N + j * VF_N, lanes), lanes,
+                        past);
 }
+
+/* ---- chunks ----------------------------------------------------------------------------- */
 
 /* The states of one chunk, computed anew: step i of the chunk starts from state_of(q, i),
  * of which the first is the one that was kept. */
@@ -52,14 +82,4 @@ static chunk chunk_of(const real *keep, real *states, int n, int T, size_t N)
 static int count_chunks(int T)
 {
     return (T + WKV_WKV7_CHUNK - 1) / WKV_WKV7_CHUNK;
-}
-
-/* The rows of a head lie a whole row of activations apart, where the processor does not look for
- * what comes next: it is asked for, some steps early. */
-enum { STEPS_AHEAD = 8, LINE_REALS = 16 };
-
-WKV_INLINE void fetch_row(const real *p, size_t N)
-{
-    for (size_t i = 0; i < N; i += LINE_REALS)
-        WKV_PREFETCH_FAR(p + i);
 }

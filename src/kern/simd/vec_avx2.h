@@ -50,6 +50,16 @@ WKV_INLINE void vf_store_n(float *p, vf v, size_t n)
     _mm256_maskstore_ps(p, first_lanes(n), v);
 }
 
+WKV_INLINE void vf_stream(float *p, vf v)
+{
+    _mm256_stream_ps(p, v);
+}
+
+WKV_INLINE void vf_stream_end(void)
+{
+    _mm_sfence();
+}
+
 /* n < 8 halves, the others zero. */
 WKV_INLINE __m128i load_halves(const uint16_t *p, size_t n)
 {

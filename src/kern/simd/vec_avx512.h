@@ -5,6 +5,8 @@
  *   vf            VF_N floats             VF_GEMM_ROWS  rows of gemm's register block
  *                                         VF_BLOCK      vectors of a block of blocks.h
  *   vf_load_n     the first n < VF_N lanes, the others zero (memory beyond is not read)
+ *   vf_stream(p, v)       stores past the caches, p being a multiple of the vector's size
+ *   vf_stream_end()       comes behind them, before another thread looks
  *   vf_max(a, b), vf_min(a, b)            b where either is NaN
  *   vf_sums(v)    lane l is the sum of v[l]'s lanes
  *   vd            VF_N doubles, to add floats up in */
@@ -54,6 +56,16 @@ WKV_INLINE void vf_store(float *p, vf v)
 WKV_INLINE void vf_store_n(float *p, vf v, size_t n)
 {
     _mm512_mask_storeu_ps(p, first_lanes(n), v);
+}
+
+WKV_INLINE void vf_stream(float *p, vf v)
+{
+    _mm512_stream_ps(p, v);
+}
+
+WKV_INLINE void vf_stream_end(void)
+{
+    _mm_sfence();
 }
 
 WKV_INLINE vf vf_load_f16(const uint16_t *p)

@@ -81,6 +81,16 @@ WKV_INLINE void vf_store_n(float *p, vf v, size_t n)
     store_lanes(n >= 4 ? p + 4 : p, n >= 4 ? v.hi : v.lo, n % 4);
 }
 
+/* C has no such store for ARM. */
+WKV_INLINE void vf_stream(float *p, vf v)
+{
+    vf_store(p, v);
+}
+
+WKV_INLINE void vf_stream_end(void)
+{
+}
+
 /* n < 4 halves, the others zero. */
 WKV_INLINE uint16x4_t few_halves(const uint16_t *p, size_t n)
 {

@@ -68,6 +68,7 @@ WKV_INLINE void step_block(vf *y, real *out, const real *S, const wkv_wkv6_in *i
 typedef struct forward {
     real *y, *S, *keep;
     wkv_wkv6_in in;
+    bool past; /* whether what is for later goes past the caches */
 } forward;
 
 /* All steps of the columns from `col` on. */
@@ -81,20 +82,23 @@ WKV_INLINE void forward_block(void *ctx, size_t col, size_t J, size_t lanes)
         if (t + STEPS_AHEAD < f.in.T)
             fetch_inputs(&f.in, t + STEPS_AHEAD);
         if (f.keep != NULL && t % WKV_WKV7_CHUNK == 0)
-            copy_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
+            keep_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes, f.past);
         vf y[BLOCK], bonus = vf_set1(bonus_at(&f.in, at - col));
         for (size_t j = 0; j < J; j++)
             y[j] = vf_mul(bonus, load_some(f.in.v + at + j * VF_N, lanes));
         step_block(y, S, S, &f.in, t, col, J, lanes, true);
         for (size_t j = 0; j < J; j++)
-            store_some(f.y + at + j * VF_N, y[j], lanes);
+            stream_some(f.y + at + j * VF_N, y[j], lanes, f.past);
     }
 }
 
 static void wkv6(real *y, real *S, real *keep, const wkv_wkv6_in *in)
 {
-    forward f = {y, S, keep, *in};
-    by_blocks((size_t)in->N, forward_block, &f);
+    const size_t N = (size_t)in->N;
+    forward f = {y, S, keep, *in, false};
+    f.past = keep != NULL && is_lines(keep, N) && is_lines(y, N) && in->stride % LINE == 0;
+    by_blocks(N, forward_block, &f);
+    vf_stream_end();
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */

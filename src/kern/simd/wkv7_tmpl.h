@@ -85,6 +85,7 @@ WKV_INLINE void step_block(block *c, real *out, const real *S, const wkv_wkv7_in
 typedef struct forward {
     real *y, *S, *keep;
     wkv_wkv7_in in;
+    bool past; /* whether what is for later goes past the caches */
 } forward;
 
 /* All steps of the columns from `col` on. */
@@ -100,21 +101,24 @@ WKV_INLINE void forward_block(void *ctx, size_t col, size_t J, size_t lanes)
         if (t + STEPS_AHEAD < in->T)
             fetch_inputs(in, t + STEPS_AHEAD);
         if (f.keep != NULL && t % WKV_WKV7_CHUNK == 0)
-            copy_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes);
+            keep_block(f.keep + (size_t)(t / WKV_WKV7_CHUNK) * N * N + col, S, N, J, lanes, f.past);
         if (t + 1 < in->T)
             step_block(&c, S, S, in, t, col, J, lanes, true);
         else
             step_block(&c, S, S, in, t, col, J, lanes, false);
         for (size_t j = 0; j < J; j++)
-            store_some(f.y + row_of(in, t) + col + j * VF_N, c.y[j], lanes);
+            stream_some(f.y + row_of(in, t) + col + j * VF_N, c.y[j], lanes, f.past);
     }
 }
 
 static void wkv7(real *y, real *S, real *keep, const wkv_wkv7_in *in)
 {
-    forward f = {y, S, keep, *in};
+    const size_t N = (size_t)in->N;
+    forward f = {y, S, keep, *in, false};
+    f.past = keep != NULL && is_lines(keep, N) && is_lines(y, N) && in->stride % LINE == 0;
     if (in->T > 0)
-        by_blocks((size_t)in->N, forward_block, &f);
+        by_blocks(N, forward_block, &f);
+    vf_stream_end();
 }
 
 /* ---- the states of one chunk, computed anew ------------------------------------------------- */
@@ -240,6 +244,7 @@ WKV_INLINE void sweep_rows(const sweep *p, folds *f, size_t i, size_t f0, size_t
 /* Where a sweep's sums over values go; rows of t, and of t - 1 for dr. */
 typedef struct row_sums {
     real *dk, *db, *dw, *da, *dr;
+    bool past;
 } row_sums;
 
 /* The sweep comes as a copy: to the compiler a store of vectors may change whatever is
@@ -257,12 +262,12 @@ WKV_INLINE void sweep_all(sweep q, row_sums out, bool now, bool before)
         for (; l < rows; l++)
             sweep_rows(p, &f, i + l, l, 1, now, before);
         if (before)
-            store_some(out.dr + i, vf_sums(f.dr), rows);
+            stream_some(out.dr + i, vf_sums(f.dr), rows, out.past);
         if (now) {
-            store_some(out.dk + i, vf_sums(f.dk), rows);
-            store_some(out.db + i, vf_sums(f.db), rows);
-            store_some(out.dw + i, vf_sums(f.dw), rows);
-            store_some(out.da + i, vf_sums(f.da), rows);
+            stream_some(out.dk + i, vf_sums(f.dk), rows, out.past);
+            stream_some(out.db + i, vf_sums(f.db), rows, out.past);
+            stream_some(out.dw + i, vf_sums(f.dw), rows, out.past);
+            stream_some(out.da + i, vf_sums(f.da), rows, out.past);
         }
     }
 }
@@ -292,7 +297,6 @@ static void aim_before(sweep *p, row_sums *out, const wkv_wkv7_grad *grad, const
     p->r = in->r + at;
     p->k = in->k + at;
     p->b = in->b + at;
-    p->dv = grad->dv + at;
     p->ds_before = ds;
     out->dr = grad->dr + at;
     for (size_t j = 0; j < p->N; j++)
@@ -308,20 +312,29 @@ static void aim_now(sweep *p, row_sums *out, const wkv_wkv7_grad *grad, const wk
     p->a = in->a + at;
     p->s = s;
     p->ds = p->ds_before;
-    *out = (row_sums){grad->dk + at, grad->db + at, grad->dw + at, grad->da + at, NULL};
+    out->dk = grad->dk + at;
+    out->db = grad->db + at;
+    out->dw = grad->dw + at;
+    out->da = grad->da + at;
 }
 
-static void fetch_step(const wkv_wkv7_grad *grad, const real *dy, const wkv_wkv7_in *in, int t)
+static void fetch_step(const real *dy, const wkv_wkv7_in *in, int t)
 {
-    size_t N = (size_t)in->N, at = row_of(in, t);
     fetch_inputs(in, t);
-    fetch_row(dy + at, N);
-    fetch_row(grad->dr + at, N);
-    fetch_row(grad->dw + at, N);
-    fetch_row(grad->dk + at, N);
-    fetch_row(grad->dv + at, N);
-    fetch_row(grad->da + at, N);
-    fetch_row(grad->db + at, N);
+    fetch_row(dy + row_of(in, t), (size_t)in->N);
+}
+
+static bool grads_are_lines(const wkv_wkv7_grad *g, const wkv_wkv7_in *in)
+{
+    const size_t N = (size_t)in->N;
+    return is_lines(g->dr, N) && is_lines(g->dw, N) && is_lines(g->dk, N) && is_lines(g->dv, N) &&
+           is_lines(g->da, N) && is_lines(g->db, N) && in->stride % LINE == 0;
+}
+
+static void put_row(real *to, const real *from, size_t N, bool past)
+{
+    for (size_t i = 0; i < N; i += VF_N)
+        stream_some(to + i, load_some(from + i, N - i), N - i, past);
 }
 
 static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const real *keep,
@@ -330,8 +343,8 @@ static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const 
     size_t N = (size_t)in->N, NN = N * N;
     real *s = scratch + (WKV_WKV7_CHUNK + 1) * NN, *ds[2] = {s + WKV_WKV7_CHUNK * N};
     ds[1] = ds[0] + N;
-    sweep p = {.N = N, .D = dS};
-    row_sums out = {0};
+    sweep p = {.N = N, .D = dS, .dv = ds[1] + N};
+    row_sums out = {.past = grads_are_lines(grad, in)};
     for (int n = count_chunks(in->T), last = n - 1; n-- > 0;) {
         replay c = {chunk_of(keep, scratch, n, in->T, N), s, n == last, *in};
         by_blocks(N, replay_block, &c);
@@ -339,21 +352,24 @@ static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const 
             aim_before(&p, &out, grad, dy, in, in->T - 1, ds[(in->T - 1) % 2]);
             p.S = state_of(&c.q, c.q.len, N);
             sweep_last(&p, &out);
+            put_row(grad->dv + row_of(in, in->T - 1), p.dv, N, out.past);
         }
         for (int i = c.q.len - 1; i >= 0; i--) {
             int t = c.q.start + i;
             if (t >= WKV_WKV7_CHUNK) /* the chunk before is next */
-                fetch_step(grad, dy, in, t - WKV_WKV7_CHUNK);
+                fetch_step(dy, in, t - WKV_WKV7_CHUNK);
             aim_now(&p, &out, grad, in, t, s + (size_t)i * N);
             p.S = state_of(&c.q, i, N);
             if (t > 0) {
                 aim_before(&p, &out, grad, dy, in, t - 1, ds[(t - 1) % 2]);
                 sweep_middle(&p, &out);
+                put_row(grad->dv + row_of(in, t - 1), p.dv, N, out.past);
             } else {
                 sweep_first(&p, &out);
             }
         }
     }
+    vf_stream_end();
 }
 
 static void set_wkv7(wkv_kern *k)
