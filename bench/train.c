@@ -2,7 +2,8 @@
  * arithmetic peak that this machine reaches in the same run.
  *
  *   bench_train [NAME=VALUE]...     arch layers width head ctx batch vocab threads steps
- *                                   recompute (0 none, 1 light, 2 full) micro profile json
+ *                                   recompute (0 none, 1 light, 2 full) bf16 (activations)
+ *                                   micro profile json
  *
  * The peak is that of large float32 products, the library's own or, where that is quicker,
  * oneDNN's of 2048 x 2048 matrices, measured between the steps, so that whatever else the
@@ -30,15 +31,14 @@
 
 typedef struct options {
     wkv_train_opts t;
-    int profile, json, recompute; /* wkv_train_recompute */
+    int profile, json, recompute, bf16; /* wkv_train_recompute, wkv_train_activations */
 } options;
 
 static void usage(void)
 {
-    fprintf(stderr,
-            "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
-            "[batch=8] [vocab=256] [threads=0] [steps=8] [recompute=0] [micro=0] [profile=0] "
-            "[json=0]\n");
+    fprintf(stderr, "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
+                    "[batch=8] [vocab=256] [threads=0] [steps=8] [recompute=0] [bf16=0] [micro=0] "
+                    "[profile=0] [json=0]\n");
     exit(2);
 }
 
@@ -51,7 +51,7 @@ static void parse(options *o, int argc, char **argv)
         {"layers", &o->t.layers},     {"width", &o->t.width},       {"head", &o->t.head_size},
         {"ctx", &o->t.ctx},           {"batch", &o->t.batch},       {"vocab", &o->t.vocab_size},
         {"threads", &o->t.threads},   {"profile", &o->profile},     {"json", &o->json},
-        {"micro", &o->t.micro_batch}, {"recompute", &o->recompute},
+        {"micro", &o->t.micro_batch}, {"recompute", &o->recompute}, {"bf16", &o->bf16},
     };
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
@@ -206,6 +206,7 @@ int main(int argc, char **argv)
     o.t.lr = 1e-4;
     parse(&o, argc, argv);
     o.t.recompute = (wkv_train_recompute)o.recompute;
+    o.t.activations = (wkv_train_activations)o.bf16;
 
     char path[] = "/tmp/bench_train.XXXXXX";
     int fd = mkstemp(path);

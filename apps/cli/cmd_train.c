@@ -57,6 +57,9 @@ static const wkv_arg_option table[] = {
                     "what the backward pass computes again instead of keeping it, for less memory: "
                     "light, what costs little; full, all but the inputs of layers; the result is "
                     "the same, bit for bit")},
+    {WKV_OPT_CHOICE("activations", activations, "f32|bf16",
+                    "as what activations wait for the backward pass; bf16 takes about half the "
+                    "memory, and changes gradients a little; nothing with --recompute full")},
     {WKV_OPT_TEXT("memory-limit", memory_limit, "SIZE",
                   "do not begin a run that is going to take more memory: 8GB, 500MB, 2GiB")},
     {WKV_OPT_LONG("steps", t.steps, "N", 1, 1e12, "steps in all")},
@@ -155,6 +158,7 @@ static void init(void *opts)
     o->t.progress = go_on;
     o->order = o->t.order == WKV_ORDER_RANDOM ? "random" : "sequential";
     o->recompute = "none";
+    o->activations = "f32";
     o->out = "wkv-out";
     o->save_every = 500;
     o->val_every = 500;
@@ -202,6 +206,9 @@ static bool settle_memory(options *o)
     o->t.recompute = strcmp(recompute, "full") == 0    ? WKV_TRAIN_RECOMPUTE_FULL
                      : strcmp(recompute, "light") == 0 ? WKV_TRAIN_RECOMPUTE_LIGHT
                                                        : WKV_TRAIN_RECOMPUTE_NONE;
+    o->t.activations = o->activations != NULL && strcmp(o->activations, "bf16") == 0
+                           ? WKV_TRAIN_ACTIVATIONS_BF16
+                           : WKV_TRAIN_ACTIVATIONS_F32;
     return o->memory_limit == NULL || wkv_cli_parse_bytes(o->memory_limit, &o->t.memory_limit) ||
            wrong("--memory-limit: expected a size such as 8GB, 500MB or 2GiB");
 }

@@ -11,7 +11,7 @@
 /* What the command line, or the folder of the run that is resumed, says. */
 typedef struct wkv_train_options {
     wkv_train_opts t;
-    const char *preset, *order, *out, *recompute, *memory_limit;
+    const char *preset, *order, *out, *recompute, *activations, *memory_limit;
     int64_t save_every, val_every, sample_every, keep, keep_every;
     bool resume, plot, pack, carry;
     int32_t watch; /* port, or 0 */

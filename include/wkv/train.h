@@ -44,6 +44,13 @@ typedef enum wkv_train_recompute {
     WKV_TRAIN_RECOMPUTE_FULL   /* everything but the inputs of layers */
 } wkv_train_recompute;
 
+/* As what activations wait for the backward pass: as they are, or as bf16 in half the memory, which
+ * changes the gradients a little.  Without effect where RECOMPUTE_FULL keeps none. */
+typedef enum wkv_train_activations {
+    WKV_TRAIN_ACTIVATIONS_F32 = 0,
+    WKV_TRAIN_ACTIVATIONS_BF16
+} wkv_train_activations;
+
 /* One of several sources. */
 enum { WKV_TRAIN_SOURCES = 16 };
 typedef struct wkv_train_source {
@@ -100,7 +107,7 @@ typedef struct wkv_train_opts {
     /* Memory. */
     int32_t micro_batch; /* rows that pass at a time, their gradients added up; 0: all */
     wkv_train_recompute recompute;
-    int32_t reserved32;
+    wkv_train_activations activations;
     uint64_t memory_limit; /* bytes: opening fails when the run is to take more; 0: none */
 
     /* Called during a validation with the tokens done, of how many; false ends it.  Or NULL. */
@@ -209,8 +216,8 @@ WKV_API void wkv_trainer_memory(const wkv_trainer *t, wkv_train_memory *m);
 /* Saves weights, moments, step, seed and position to one file, atomically; restores
  * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options
  * or data fails with E_SHAPE, naming the option and both values, and leaves it unchanged; only
- * threads, held-out data, recompute and memory_limit may differ.  E_FORMAT when the file's
- * checksum does not match. */
+ * threads, held-out data, memory_limit and, with activations in f32, recompute may differ.
+ * E_FORMAT when the file's checksum does not match. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
 

@@ -182,8 +182,8 @@ static inline real *wkv_pass_keep_exact(wkv_pass *p, size_t n)
     return wkv_arena_reals(p->tape != NULL ? p->tape : p->exec.scratch, n);
 }
 
-/* The same for what a backward pass may also read rounded to bf16.  Not exponents, nor decays, whose
- * errors add up over the steps. */
+/* The same for what a backward pass may also read rounded to bf16: not for exponents, nor for
+ * decays, whose errors add up over the steps. */
 static inline real *wkv_pass_keep(wkv_pass *p, size_t n)
 {
     return p->wide != NULL ? wkv_arena_reals(p->wide, n) : wkv_pass_keep_exact(p, n);

@@ -5,10 +5,10 @@
  * layers' inputs alone, where each layer runs forward once more just before it runs backward.
  * It is the same code on the same numbers, so that all three give the same bits.
  *
- * Or what is kept waits as bf16, which changes gradients a little.  Then a layer runs in p->wide, from
- * the start of that on: first its input, then what it keeps.  Afterwards all of it is rounded, and
- * before the layer runs backward it is widened to where it was; so a version's record points at
- * reals whenever it is looked at. */
+ * Or what is kept waits as bf16, which changes gradients a little.  Then a layer runs in p->wide,
+ * from the start of that on: first its input, then what it keeps.  Afterwards all of it is
+ * rounded, and before the layer runs backward it is widened to where it was; so a version's record
+ * points at reals whenever it is looked at. */
 #include "arch/blocks.h"
 
 static wkv_layer_saved *saved_at(const wkv_pass *p, int l)

@@ -61,6 +61,14 @@ static void add_tuning(wkv_ckpt_meta *m, const wkv_trainer *t)
         add_real(m, "train.lora_alpha", o->lora_alpha);
 }
 
+/* What is computed again from rounded numbers differs from what was rounded. */
+static const char *rounding(const wkv_work_opts *o)
+{
+    if (!o->bf16 || o->recompute == WKV_RECOMPUTE_FULL)
+        return "";
+    return o->recompute == WKV_RECOMPUTE_LIGHT ? ", activations bf16, light" : ", activations bf16";
+}
+
 /* What a resumed run must have in common with the one that saved. */
 static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
 {
@@ -92,7 +100,7 @@ static void add_shape(wkv_ckpt_meta *m, const wkv_trainer *t)
     add_real(m, "train.adam_eps", o->adam_eps);
     add_real(m, "train.clip", o->clip);
     add(m, "train.seed", "%" PRIu64, o->seed);
-    add(m, "train.arithmetic", "%s", wkv_dtype_of(WKV_DTYPE_REAL)->name);
+    add(m, "train.arithmetic", "%s%s", wkv_dtype_of(WKV_DTYPE_REAL)->name, rounding(&t->work.o));
     m->n_shape = m->n;
 }
 

@@ -115,6 +115,8 @@ static wkv_status check_rows(const wkv_train_opts *o, wkv_error *err)
         WKV_FAIL(err, WKV_E_ARGUMENT, "rows: %d is not known", (int)o->rows);
     if (o->recompute < WKV_TRAIN_RECOMPUTE_NONE || o->recompute > WKV_TRAIN_RECOMPUTE_FULL)
         WKV_FAIL(err, WKV_E_ARGUMENT, "recompute: %d is not known", (int)o->recompute);
+    if (o->activations != WKV_TRAIN_ACTIVATIONS_F32 && o->activations != WKV_TRAIN_ACTIVATIONS_BF16)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "activations: %d is not known", (int)o->activations);
     if (o->bptt > 1 && o->rows != WKV_ROWS_CARRY)
         WKV_FAIL(err, WKV_E_ARGUMENT,
                  "bptt: gradients through %d windows need states that are carried", o->bptt);

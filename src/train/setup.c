@@ -214,6 +214,7 @@ static wkv_status plan_work(wkv_trainer *t, const wkv_train_opts *o, wkv_error *
         .windows = o->bptt,
         .validates = t->val.n > 0,
         .recompute = recompute[o->recompute],
+        .bf16 = o->activations == WKV_TRAIN_ACTIVATIONS_BF16,
     };
     WKV_TRY(wkv_work_plan(&t->work, t->dev, &t->cfg, &t->weights, &work, err));
     return wkv_trainer_check_memory(t, o->memory_limit, err);

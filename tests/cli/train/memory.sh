@@ -1,10 +1,12 @@
 # The memory that is foreseen is told, kept to and met; what is recomputed changes no bit.
 big='--layers 2 --width 128 --head-size 64 --ctx 256 --batch 8 --steps 1'
-for how in none light full; do
+for how in none light full bf16; do
+    option="--recompute $how"
+    [ $how != bf16 ] || option='--activations bf16'
     # shellcheck disable=SC2086
-    train $big --recompute $how --out $how >summary.$how 2>progress
+    train $big $option --out $how >summary.$how 2>progress
     grep -q '^memory: [0-9.]*MB: parameters [0-9.]*MB, gradients ' progress
-    cmp none/model.safetensors $how/model.safetensors
+    [ $how = bf16 ] || cmp none/model.safetensors $how/model.safetensors
     # "memory  310MB at most, 300MB foreseen"; sanitizers hold memory of their own.
     ! grep -q __asan_init "$WKV" || continue
     sed -n 's/^memory *\([0-9.]*\)MB at most, \([0-9.]*\)MB foreseen$/\1 \2/p' summary.$how |
@@ -27,3 +29,14 @@ train --micro-batch 1 --memory-limit 2GiB --out pieces >/dev/null 2>&1
 expect 1 train --micro-batch 2 --resume --out pieces
 says 'micro-batch 2 contradicts the run that is resumed, which has 1'
 train --recompute light --resume --out pieces >/dev/null 2>&1
+
+# bf16: whatever is trained, on any number of threads, and to the end of the run.
+train --activations bf16 --threads 1 --out rounded >/dev/null 2>&1
+train --activations bf16 --threads 2 --out again >/dev/null 2>&1
+cmp rounded/model.safetensors again/model.safetensors
+expect 1 train --activations f32 --resume --out rounded
+says 'activations f32 contradicts the run that is resumed, which has bf16'
+for what in '--lora 2' --state-tuning; do
+    # shellcheck disable=SC2086
+    train --init rounded/model.safetensors $what --activations bf16 --out tuned >/dev/null 2>&1
+done
