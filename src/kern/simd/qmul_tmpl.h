@@ -17,6 +17,13 @@
 /* How far ahead of a single row of activations weights are asked for. */
 enum { QMUL_AHEAD = 4096 };
 
+/* Asks for what lies so far behind the bytes at `from`. */
+WKV_INLINE void ask_ahead(const unsigned char *from, size_t bytes)
+{
+    for (size_t line = 0; line < bytes; line += 64)
+        WKV_PREFETCH(from + line + QMUL_AHEAD);
+}
+
 WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
 {
     return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
@@ -143,9 +150,12 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     for (int r = 0; r < R; r++)
         acc[r] = vf_zero();
     const size_t blocks = p->n / WKV_QBLOCK, bytes = (size_t)wkv_layout_of(l).block;
+    const bool ahead = R == 1 && p->lane == 0; /* other lanes of a panel find it in the cache */
+    if (ahead) /* step by step, or each panel would begin with a gap as long as its scales */
+        ask_ahead(p->scales, (size_t)(p->blocks - p->scales));
     for (size_t b = 0; b < blocks; b++) {
-        for (size_t line = 0; R == 1 && line < bytes; line += 64)
-            WKV_PREFETCH(p->blocks + b * bytes + line + QMUL_AHEAD);
+        if (ahead)
+            ask_ahead(p->blocks + b * bytes, bytes);
         add_block(acc, p, b, R, l);
     }
     for (int r = 0; r < R; r++) {
