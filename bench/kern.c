@@ -32,6 +32,7 @@ static uint16_t *half_of_big; /* the same in 16 bits: normal numbers as f16 and 
 static real *scratch;
 static unsigned char *panels; /* GEMV_ROWS x GEMV_COLS in any layout: scales of one */
 static wkv_qrows qrows;       /* QROWS of GEMV_COLS */
+static wkv_quads quads;       /* of the first */
 
 static real *filled(size_t n, double lo, double hi)
 {
@@ -63,6 +64,9 @@ static void make_qrows(void)
     int32_t *sums = (int32_t *)filled(2 * all / WKV_QBLOCK, 0, 0);
     wkv_kern_for(WKV_CPU_REF)->quant_rows(q, scale, sums, big, all);
     qrows = (wkv_qrows){q, scale, sums};
+    quads = (wkv_quads){malloc(wkv_quads_most(GEMV_COLS) * sizeof(wkv_quad)),
+                        malloc(GEMV_COLS / 16 * sizeof(uint32_t))};
+    wkv_quads_find(&quads, q, GEMV_COLS, WKV_LAYOUT_Q8);
 }
 
 static void make_arrays(void)
@@ -526,9 +530,9 @@ BENCH(quant_rows)
 WKV_PANEL_LAYOUTS(QMUL)
 #undef QMUL
 
-BENCH(qmul_q8t)
+BENCH(qmul_at)
 {
-    k->qmul_q8t(array[0], &qrows, panels, GEMM, GEMV_COLS, false);
+    k->qmul_at(array[0], &qrows, &quads, panels, WKV_LAYOUT_Q8, GEMM, GEMV_COLS, false);
     return (work){(double)GEMM * GEMV_COLS, 0};
 }
 
@@ -560,9 +564,15 @@ BENCH(tile_mul)
     return computed(2.0 * TILE_ROWS * GEMM * GEMM);
 }
 
-BENCH(q8t_panels)
+BENCH(group_to_panels)
 {
-    k->q8t_panels((unsigned char *)half_of_big, panels, GEMV_COLS);
+    k->group_to_panels((unsigned char *)half_of_big, panels, WKV_LAYOUT_Q8, GEMV_COLS);
+    return (work){2.0 * WKV_GROUP * GEMV_COLS, 0};
+}
+
+BENCH(panels_to_group)
+{
+    k->panels_to_group((unsigned char *)half_of_big, panels, WKV_LAYOUT_Q8, GEMV_COLS);
     return (work){2.0 * WKV_GROUP * GEMV_COLS, 0};
 }
 

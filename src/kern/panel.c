@@ -295,30 +295,34 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     }
 }
 
-/* ---- a group ------------------------------------------------------------------------------ */
+/* ---- what is not zero ----------------------------------------------------------------------- */
 
-void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n)
+static wkv_quad quad_of(const int8_t *q, const uint32_t *at, size_t n)
 {
-    const size_t blocks = n / WKV_QBLOCK;
-    const unsigned char *file = rows;
-    unsigned char *lines = group + wkv_group_scales(n);
-    assert(n_rows <= WKV_GROUP);
-    if (n_rows < WKV_GROUP)
-        memset(group, 0, wkv_group_bytes(n));
-    for (size_t b = 0; b < blocks; b++, group += WKV_GROUP_SCALES)
-        for (int o = 0; o < n_rows; o += 4) {
-            const int k = o % 64 / 16, l = o % 16 / 4, left = n_rows - o < 4 ? n_rows - o : 4;
-            unsigned char *to = lines + b * WKV_QBLOCK * WKV_GROUP + o / 64 * 64 + 16 * l + 4 * k;
-            uint32_t four[WKV_QBLOCK] = {0}; /* a byte of each of four outputs */
-            for (int j = 0; j < left; j++) {
-                const unsigned char *block = file + ((size_t)(o + j) * blocks + b) * 34;
-                put_half(group, o + j, block);
-                for (int i = 0; i < WKV_QBLOCK; i++)
-                    four[i] |= (uint32_t)block[2 + i] << (8 * j);
-            }
-            for (int i = 0; i < WKV_QBLOCK; i++)
-                memcpy(to + i * WKV_GROUP, &four[i], sizeof four[i]);
+    wkv_quad quad = {0};
+    for (size_t i = 0; i < 4; i++) {
+        quad.at[i] = at[i < n ? i : 0];
+        quad.q[i] = i < n ? q[at[i]] : 0;
+    }
+    return quad;
+}
+
+void wkv_quads_find(const wkv_quads *z, const int8_t *q, size_t n, wkv_layout l)
+{
+    const size_t half = WKV_QBLOCK / 2, run = l == WKV_LAYOUT_Q6K ? half : WKV_QBLOCK;
+    size_t quads = 0;
+    for (size_t i = 0; i < n; i += run) {
+        uint32_t at[WKV_QBLOCK];
+        size_t count = 0;
+        for (size_t j = i; j < i + run; j++) { /* no branch: nobody foresees it */
+            at[count] = (uint32_t)j;
+            count += q[j] != 0;
         }
+        z->end[i / half] = (uint32_t)quads;
+        for (size_t j = 0; j < count; j += 4)
+            z->quad[quads++] = quad_of(q, at + j, count - j);
+        z->end[(i + run) / half - 1] = (uint32_t)quads;
+    }
 }
 
 /* ---- plain weights by inputs ---------------------------------------------------------------- */

@@ -28,12 +28,14 @@
  * Where most activations are exactly zero (channel mixing's value, after relu^2), the
  * weights of one input lie together, so that those that meet a zero are never read:
  *
- *   Q8T   a group has 128 outputs: for each block 128 f16 scales, then for each input 128
- *         signed bytes.  In each half of these, output 16 k + 4 l + j is byte 16 l + 4 k + j:
- *         interleaving the bytes of four inputs, 16 at a time, makes lines of panels.
+ *   a group    of any layout above, 128 outputs: the scales of eight panels, panel by panel,
+ *              then for each input 128 numbers (Q6K: h and nibble together).  In each half of
+ *              these, output 16 k + 4 l + j is number 16 l + 4 k + j: interleaving the numbers of
+ *              four inputs, 16 at a time, makes lines of panels.  Numbers of 4 bits have the
+ *              first half in the low nibbles of 64 bytes.
  *
- *   T     weights as the file has them, reals, f16 or bf16: a group has 64 outputs, and for each
- *         input the weights of these side by side.
+ *   T     plain weights as the file has them, reals, f16 or bf16: a group has 64 outputs, and for
+ * each input the weights of these side by side.
  *
  * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows).
  *
@@ -57,8 +59,8 @@ enum {
     WKV_QGROUP_LINE = 64, /* bytes of 4 inputs of a panel, 8 bits each */
     WKV_TILE_ROWS = 16,   /* rows of a tile of activations */
     WKV_TILE = 512,       /* numbers of a tile */
-    WKV_GROUP = 128,      /* outputs of a group of Q8T, in two halves */
-    WKV_GROUP_SCALES = 256,
+    WKV_GROUP = 128,      /* outputs of a group, in two halves */
+    WKV_GROUP_PANELS = WKV_GROUP / WKV_PANEL,
     WKV_COLUMNS = 64, /* outputs of a group of T */
 };
 
@@ -77,8 +79,7 @@ typedef enum wkv_layout {
 #define LAYOUT(id, name, span, scales, block) WKV_LAYOUT_##id,
     WKV_PANEL_LAYOUTS(LAYOUT)
 #undef LAYOUT
-    WKV_LAYOUT_Q8T,
-    WKV_LAYOUT_T,
+        WKV_LAYOUT_T,
     WKV_LAYOUTS
 } wkv_layout;
 
@@ -117,19 +118,44 @@ static inline size_t wkv_panel_bytes(wkv_layout l, size_t n)
     return wkv_panel_scales(l, n) + n / WKV_QBLOCK * (size_t)wkv_layout_of(l).block;
 }
 
-/* Bytes of the scales of a group of Q8T; of a whole one. */
-static inline size_t wkv_group_scales(size_t n)
+/* Bytes of the scales of a group; of the numbers of an input of it; of the whole group. */
+static inline size_t wkv_group_scales(wkv_layout l, size_t n)
 {
-    return n / WKV_QBLOCK * WKV_GROUP_SCALES;
+    return WKV_GROUP_PANELS * wkv_panel_scales(l, n);
 }
 
-static inline size_t wkv_group_bytes(size_t n)
+static inline size_t wkv_group_line(wkv_layout l)
 {
-    return wkv_group_scales(n) + n * WKV_GROUP;
+    return l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K ? WKV_GROUP / 2 : WKV_GROUP;
 }
 
-/* Packs rows (at most 128) of n weights of type Q8_0 into one group. */
-void wkv_pack_group(unsigned char *group, const void *rows, int n_rows, size_t n);
+static inline size_t wkv_group_bytes(wkv_layout l, size_t n)
+{
+    return wkv_group_scales(l, n) + n * wkv_group_line(l);
+}
+
+/* Four inputs of a row that are not zero and go together: their places and numbers.  Where there
+ * are fewer, the first stands in for the others, with 0. */
+typedef struct wkv_quad {
+    uint32_t at[4];
+    int8_t q[4];
+} wkv_quad;
+
+/* Those of a row.  Half a block h has [end[h - 1], end[h]); where a block has one scale, all of its
+ * own are in the second half. */
+typedef struct wkv_quads {
+    wkv_quad *quad;
+    uint32_t *end;
+} wkv_quads;
+
+/* Quads that a row of n inputs may have. */
+static inline size_t wkv_quads_most(size_t n)
+{
+    return n / 4;
+}
+
+/* Finds those of a row of n activations, for weights of the layout. */
+void wkv_quads_find(const wkv_quads *z, const int8_t *q, size_t n, wkv_layout l);
 
 /* Packs rows (at most 64) of n numbers of `size` bytes, 2, 4 or 8, into one group of T. */
 void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t n, size_t size);

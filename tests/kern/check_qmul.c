@@ -203,58 +203,90 @@ static real *sparse_row(check *c, int n)
     return x;
 }
 
-/* Groups of Q8T and panels of Q8 of the same weights. */
+/* Any type with a layout. */
+static wkv_dtype draw_type(check *c)
+{
+    return all_stored[pick(c, 0, ALL_STORED - 1)].t;
+}
+
+/* The same weights as panels and as groups, which the reference has made. */
 typedef struct both {
-    unsigned char *groups, *panels;
+    wkv_layout l;
+    unsigned char *panels, *groups;
+    size_t panel, group; /* bytes of a group's panels, and of a group */
+    int n, n_groups;
 } both;
 
-static both draw_both(check *c, int n_out, int n)
+static both draw_both(check *c, int n_out)
 {
-    const size_t row = (size_t)n / WKV_QBLOCK * 34, size = wkv_group_bytes((size_t)n);
-    const size_t panel = wkv_panel_bytes(WKV_LAYOUT_Q8, (size_t)n);
-    const size_t groups = ((size_t)n_out + WKV_GROUP - 1) / WKV_GROUP;
-    const unsigned char *file = blocks_of(c, WKV_DTYPE_Q8_0, (size_t)n_out * (size_t)n);
-    both w = {bytes(c, groups * size), bytes(c, groups * (WKV_GROUP / WKV_PANEL) * panel)};
-    memset(w.panels, 0, groups * (WKV_GROUP / WKV_PANEL) * panel);
-    for (int o = 0; o < n_out; o += WKV_GROUP)
-        wkv_pack_group(w.groups + (size_t)(o / WKV_GROUP) * size, file + (size_t)o * row,
-                       n_out - o < WKV_GROUP ? n_out - o : WKV_GROUP, (size_t)n);
-    for (int o = 0; o < n_out; o += WKV_PANEL)
-        wkv_pack_panel(w.panels + (size_t)(o / WKV_PANEL) * panel, WKV_LAYOUT_Q8,
-                       file + (size_t)o * row, WKV_DTYPE_Q8_0,
-                       n_out - o < WKV_PANEL ? n_out - o : WKV_PANEL, (size_t)n, NULL);
-    return w;
+    const wkv_dtype t = draw_type(c);
+    const int n = wkv_dtype_of(t)->block * pick(c, 1, 3);
+    const int n_groups = (n_out + WKV_GROUP - 1) / WKV_GROUP;
+    weights w = draw_weights(c, t, n_groups * WKV_GROUP, n);
+    both b = {.l = wkv_layout_for(t, (size_t)n), .panels = w.panels, .n = n, .n_groups = n_groups};
+    b.panel = WKV_GROUP_PANELS * wkv_panel_bytes(b.l, (size_t)n);
+    b.group = wkv_group_bytes(b.l, (size_t)n);
+    b.groups = bytes(c, (size_t)n_groups * b.group);
+    for (int i = 0; i < n_groups; i++)
+        wkv_panels_to_group_ref(b.groups + (size_t)i * b.group, b.panels + (size_t)i * b.panel, b.l,
+                                n);
+    return b;
+}
+
+static qmul product_of(wkv_layout l)
+{
+    static const qmul of[WKV_LAYOUTS] = {
+#define PRODUCT(id, name, span, scales, block) [WKV_LAYOUT_##id] = wkv_qmul_##name##_ref,
+        WKV_PANEL_LAYOUTS(PRODUCT)
+#undef PRODUCT
+    };
+    return of[l];
+}
+
+static wkv_quads quads_of(check *c, const wkv_qrows *q, int n, wkv_layout l)
+{
+    const size_t inputs = (size_t)n;
+    wkv_quads z = {bytes(c, wkv_quads_most(inputs) * sizeof(wkv_quad)),
+                   bytes(c, 2 * inputs / WKV_QBLOCK * sizeof(uint32_t))};
+    wkv_quads_find(&z, q->q, inputs, l);
+    return z;
 }
 
 /* The bits of the dense product. */
-void check_qmul_q8t(check *c)
+void check_qmul_at(check *c)
 {
-    const int n = WKV_QBLOCK * pick(c, 1, 9), n_out = pick(c, 1, 300);
+    const int n_out = pick(c, 1, 300);
     const size_t out = (size_t)n_out;
-    const real *x = sparse_row(c, n), *before = input_of(c, out, NORMAL);
-    both w = draw_both(c, n_out, n);
-    wkv_qrows q = quantised(c, c->k, x, 1, n);
+    const both w = draw_both(c, n_out);
+    const real *x = sparse_row(c, w.n), *before = input_of(c, out, NORMAL);
+    wkv_qrows q = quantised(c, c->k, x, 1, w.n);
+    const wkv_quads z = quads_of(c, &q, w.n, w.l);
     real *got = output(c, out), *want = output(c, out), *ref = output(c, out);
-    wkv_qmul_q8_ref(want, n_out, &q, 1, w.panels, n_out, n, false);
-    wkv_qmul_q8t_ref(ref, &q, w.groups, n_out, n, false);
-    c->k->qmul_q8t(got, &q, w.groups, n_out, n, false);
+    product_of(w.l)(want, n_out, &q, 1, w.panels, n_out, w.n, false);
+    wkv_qmul_at_ref(ref, &q, &z, w.groups, w.l, n_out, w.n, false);
+    c->k->qmul_at(got, &q, &z, w.groups, w.l, n_out, w.n, false);
     same("y", got, ref, out);
     same("y, and the dense product", got, want, out);
     real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
-    wkv_qmul_q8_ref(want_sum, n_out, &q, 1, w.panels, n_out, n, true);
-    c->k->qmul_q8t(sum, &q, w.groups, n_out, n, true);
+    product_of(w.l)(want_sum, n_out, &q, 1, w.panels, n_out, w.n, true);
+    c->k->qmul_at(sum, &q, &z, w.groups, w.l, n_out, w.n, true);
     same("y +=", sum, want_sum, out);
 }
 
-void check_q8t_panels(check *c)
+void check_panels_to_group(check *c)
 {
-    const int n = WKV_QBLOCK * pick(c, 1, 9);
-    const size_t size = WKV_GROUP / WKV_PANEL * wkv_panel_bytes(WKV_LAYOUT_Q8, (size_t)n);
-    both w = draw_both(c, WKV_GROUP, n);
-    unsigned char *got = bytes(c, size);
-    memset(got, 0, size);
-    c->k->q8t_panels(got, w.groups, n);
-    assert_memory_equal(got, w.panels, size);
+    const both w = draw_both(c, WKV_GROUP);
+    unsigned char *got = bytes(c, w.group);
+    c->k->panels_to_group(got, w.panels, w.l, w.n);
+    assert_memory_equal(got, w.groups, w.group);
+}
+
+void check_group_to_panels(check *c)
+{
+    const both w = draw_both(c, WKV_GROUP);
+    unsigned char *got = bytes(c, w.panel);
+    c->k->group_to_panels(got, w.groups, w.l, w.n);
+    assert_memory_equal(got, w.panels, w.panel);
 }
 
 void check_byte_products(check *c)

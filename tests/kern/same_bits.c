@@ -132,21 +132,34 @@ static void check_by_inputs(const wkv_kern *k, uint32_t want)
 {
     static const int scales[2] = {0, 0};
     wkv_rng_seed(&rng, 8);
-    const size_t group = wkv_group_bytes(INPUTS), row = INPUTS / 32 * 34;
+    const wkv_layout l = WKV_LAYOUT_Q8;
+    const size_t group = wkv_group_bytes(l, INPUTS), row = INPUTS / 32 * 34;
+    const size_t panel = wkv_panel_bytes(l, INPUTS);
     unsigned char *file = draw_file(WKV_DTYPE_Q8_0, scales);
     unsigned char *groups = room((OUTPUTS + WKV_GROUP - 1) / WKV_GROUP * group);
-    for (int o = 0; o < OUTPUTS; o += WKV_GROUP)
-        wkv_pack_group(groups + (size_t)(o / WKV_GROUP) * group, file + (size_t)o * row,
-                       OUTPUTS - o < WKV_GROUP ? OUTPUTS - o : WKV_GROUP, INPUTS);
+    unsigned char *panels = room(WKV_GROUP_PANELS * panel);
+    for (int o = 0; o < OUTPUTS; o += WKV_PANEL) {
+        wkv_pack_panel(panels + (size_t)(o % WKV_GROUP / WKV_PANEL) * panel, l,
+                       file + (size_t)o * row, WKV_DTYPE_Q8_0,
+                       OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, NULL);
+        if (o % WKV_GROUP + WKV_PANEL == WKV_GROUP || OUTPUTS - o <= WKV_PANEL)
+            k->panels_to_group(groups + (size_t)(o / WKV_GROUP) * group, panels, l, INPUTS);
+    }
     static activations a;
     wkv_qrows all = quantise(&a, k);
     static real y[ROWS * OUTPUTS];
+    wkv_quads quads = {room(wkv_quads_most(INPUTS) * sizeof(wkv_quad)),
+                       room(2 * BLOCKS * sizeof(uint32_t))};
     for (int r = 0; r < ROWS; r++) {
         wkv_qrows x = {all.q + r * INPUTS, all.scale + r * BLOCKS, all.sums + 2 * r * BLOCKS};
-        k->qmul_q8t(y + r * OUTPUTS, &x, groups, OUTPUTS, INPUTS, false);
+        wkv_quads_find(&quads, x.q, INPUTS, l);
+        k->qmul_at(y + r * OUTPUTS, &x, &quads, groups, l, OUTPUTS, INPUTS, false);
     }
-    compare("q8t of Q8_0", y, ROWS * OUTPUTS, want);
+    compare("Q8_0 by inputs", y, ROWS * OUTPUTS, want);
+    free(quads.quad);
+    free(quads.end);
     free(file);
+    free(panels);
     free(groups);
 }
 

@@ -55,7 +55,7 @@ void wkv_cpu_pack(wkv_weight *W, unsigned char *to, atomic_uchar *marks);
 size_t wkv_cpu_pack_room(const wkv_weight *W);
 /* From `begin` on, at most *n of the outputs of a packed matrix, *n becoming how many lie
  * together where it says: in their place, or a unit of them packed into room. */
-const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n,
+const unsigned char *wkv_cpu_packed(const wkv_kern *k, const wkv_weight *W, size_t begin, size_t *n,
                                     unsigned char *room);
 
 #endif

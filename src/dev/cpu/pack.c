@@ -16,19 +16,17 @@ static wkv_layout layout_of(const wkv_weight *W)
     if (W->in_out)
         return WKV_LAYOUT_NONE;
     const wkv_layout l = wkv_layout_for(W->dtype, (size_t)W->cols);
-    if (!W->sparse_in)
+    if (!W->sparse_in || l != WKV_LAYOUT_NONE)
         return l;
-    if (l != WKV_LAYOUT_NONE)
-        return W->dtype == WKV_DTYPE_Q8_0 ? WKV_LAYOUT_Q8T : l;
     const bool known =
         W->dtype == WKV_DTYPE_REAL || W->dtype == WKV_DTYPE_F16 || W->dtype == WKV_DTYPE_BF16;
     return known && (size_t)W->rows * (size_t)W->cols >= LEAST_COLUMNS ? WKV_LAYOUT_T : l;
 }
 
 /* Outputs that are packed together, and the bytes of these. */
-static size_t unit_of(wkv_layout l)
+static size_t unit_of(const wkv_weight *W, wkv_layout l)
 {
-    return l == WKV_LAYOUT_T ? WKV_COLUMNS : l == WKV_LAYOUT_Q8T ? WKV_GROUP : WKV_PANEL;
+    return l == WKV_LAYOUT_T ? WKV_COLUMNS : W->sparse_in ? WKV_GROUP : WKV_PANEL;
 }
 
 static size_t unit_bytes(const wkv_weight *W, wkv_layout l)
@@ -36,7 +34,7 @@ static size_t unit_bytes(const wkv_weight *W, wkv_layout l)
     const size_t n = (size_t)W->cols;
     if (l == WKV_LAYOUT_T)
         return n * WKV_COLUMNS * (size_t)wkv_dtype_of(W->dtype)->bytes;
-    return l == WKV_LAYOUT_Q8T ? wkv_group_bytes(n) : wkv_panel_bytes(l, n);
+    return W->sparse_in ? wkv_group_bytes(l, n) : wkv_panel_bytes(l, n);
 }
 
 size_t wkv_cpu_packed_size(const wkv_weight *W)
@@ -44,12 +42,12 @@ size_t wkv_cpu_packed_size(const wkv_weight *W)
     const wkv_layout l = layout_of(W);
     if (l == WKV_LAYOUT_NONE)
         return 0;
-    return ((size_t)W->rows + unit_of(l) - 1) / unit_of(l) * unit_bytes(W, l);
+    return wkv_cpu_packed_units(W) * unit_bytes(W, l);
 }
 
 size_t wkv_cpu_packed_units(const wkv_weight *W)
 {
-    const size_t unit = unit_of(layout_of(W));
+    const size_t unit = unit_of(W, layout_of(W));
     return ((size_t)W->rows + unit - 1) / unit;
 }
 
@@ -64,38 +62,62 @@ void wkv_cpu_pack(wkv_weight *W, unsigned char *to, atomic_uchar *marks)
 
 enum { UNMET = 0, MET, BUSY, READY };
 
-size_t wkv_cpu_pack_room(const wkv_weight *W)
+/* Of the panels that become a group. */
+static size_t group_room(const wkv_weight *W)
 {
-    return unit_bytes(W, W->layout) + (size_t)W->cols * sizeof(float);
+    const bool group = W->sparse_in && W->layout != WKV_LAYOUT_T;
+    return group ? WKV_GROUP_PANELS * wkv_panel_bytes(W->layout, (size_t)W->cols) : 0;
 }
 
-/* The float that wkv_pack_panel works with come after the unit in room. */
-static void pack_unit(unsigned char *to, const wkv_weight *W, size_t u, unsigned char *room)
+size_t wkv_cpu_pack_room(const wkv_weight *W)
+{
+    return unit_bytes(W, W->layout) + group_room(W) + (size_t)W->cols * sizeof(float);
+}
+
+/* `here` rows (at most 128) by way of panels. */
+static void pack_group(const wkv_kern *k, unsigned char *to, const wkv_weight *W,
+                       const unsigned char *from, size_t row_bytes, int here, unsigned char *panels)
+{
+    const size_t n = (size_t)W->cols;
+    float *wide = (float *)(void *)(panels + group_room(W));
+    for (int p = 0; p < WKV_GROUP_PANELS; p++) {
+        const int first = p * WKV_PANEL, left = here > first ? here - first : 0;
+        wkv_pack_panel(panels + (size_t)p * wkv_panel_bytes(W->layout, n), W->layout,
+                       from + (size_t)(left > 0 ? first : 0) * row_bytes, W->dtype,
+                       left < WKV_PANEL ? left : WKV_PANEL, n, wide);
+    }
+    k->panels_to_group(to, panels, W->layout, W->cols);
+}
+
+/* Behind the unit in room: what packing it takes. */
+static void pack_unit(const wkv_kern *k, unsigned char *to, const wkv_weight *W, size_t u,
+                      unsigned char *room)
 {
     const wkv_layout l = W->layout;
     const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
     const size_t n = (size_t)W->cols, row_bytes = n / (size_t)t->block * (size_t)t->bytes;
-    const size_t unit = unit_of(l), left = (size_t)W->rows - u * unit;
+    const size_t unit = unit_of(W, l), left = (size_t)W->rows - u * unit;
     const int here = (int)(left < unit ? left : unit);
     const unsigned char *from = (const unsigned char *)W->data + u * unit * row_bytes;
     if (l == WKV_LAYOUT_T)
         wkv_pack_columns(to, from, here, n, (size_t)t->bytes);
-    else if (l == WKV_LAYOUT_Q8T)
-        wkv_pack_group(to, from, here, n);
+    else if (W->sparse_in)
+        pack_group(k, to, W, from, row_bytes, here, room + unit_bytes(W, l));
     else
         wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(W, l)));
 }
 
 /* Where unit u lies.  Who meets it first, or while another thread puts it into its place, packs
  * it for himself. */
-static const unsigned char *meet(const wkv_weight *W, size_t u, unsigned char *room)
+static const unsigned char *meet(const wkv_kern *k, const wkv_weight *W, size_t u,
+                                 unsigned char *room)
 {
     atomic_uchar *mark = &W->marks[u];
     unsigned char *place = W->packed + u * unit_bytes(W, W->layout), was = MET;
     if (atomic_load_explicit(mark, memory_order_acquire) == READY)
         return place;
     if (atomic_compare_exchange_strong(mark, &was, BUSY)) {
-        pack_unit(place, W, u, room);
+        pack_unit(k, place, W, u, room);
         atomic_store_explicit(mark, READY, memory_order_release);
         return place;
     }
@@ -103,14 +125,14 @@ static const unsigned char *meet(const wkv_weight *W, size_t u, unsigned char *r
         return place;
     if (was == UNMET)
         atomic_compare_exchange_strong(mark, &was, MET);
-    pack_unit(room, W, u, room);
+    pack_unit(k, room, W, u, room);
     return room;
 }
 
-const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n,
+const unsigned char *wkv_cpu_packed(const wkv_kern *k, const wkv_weight *W, size_t begin, size_t *n,
                                     unsigned char *room)
 {
-    const size_t unit = unit_of(W->layout), first = begin / unit, all = (*n + unit - 1) / unit;
+    const size_t unit = unit_of(W, W->layout), first = begin / unit, all = (*n + unit - 1) / unit;
     size_t ready = 0;
     while (ready < all &&
            atomic_load_explicit(&W->marks[first + ready], memory_order_acquire) == READY)
@@ -119,5 +141,5 @@ const unsigned char *wkv_cpu_packed(const wkv_weight *W, size_t begin, size_t *n
         return W->packed + first * unit_bytes(W, W->layout);
     ready = ready > 0 ? ready : 1;
     *n = *n < ready * unit ? *n : ready * unit;
-    return meet(W, first, room);
+    return meet(k, W, first, room);
 }

@@ -48,10 +48,16 @@ static bool is_plain(const wkv_weight *W)
     return W->layout == WKV_LAYOUT_NONE || W->layout == WKV_LAYOUT_T;
 }
 
+/* Packed, and by inputs. */
+static bool is_grouped(const wkv_weight *W)
+{
+    return !is_plain(W) && W->sparse_in;
+}
+
 /* What meets a zero is not read. */
 static bool is_sparse(const wkv_weight *W)
 {
-    return W->layout == WKV_LAYOUT_Q8T || W->layout == WKV_LAYOUT_T;
+    return is_grouped(W) || W->layout == WKV_LAYOUT_T;
 }
 
 static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
@@ -66,6 +72,7 @@ typedef struct job {
     real *sum;              /* where a plain product that is added goes first */
     unsigned char *panels;  /* room for the panels of a group, one a thread */
     wkv_qrows x;            /* the activations of a packed one */
+    wkv_quads quads;        /* which of these count, if it is one row and W lies by inputs */
     wkv_nonzeros nonzeros;  /* or, of one of plain weights by inputs, which count */
     uint16_t *tiles;        /* or these as bf16, ... */
     uint16_t *room;         /* ... and room for tiles of weights, one a thread */
@@ -76,7 +83,7 @@ typedef struct job {
  * shreds. */
 static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
 {
-    if (W->layout == WKV_LAYOUT_Q8T)
+    if (is_grouped(W))
         return WKV_GROUP;
     if (W->layout == WKV_LAYOUT_T)
         return WKV_COLUMNS;
@@ -85,7 +92,7 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
     size_t n = inputs_of(W);
     const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
-                   : W->in_out ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
+                   : W->in_out                  ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
                                                 : row_bytes(W);
     size_t piece = TASK_BYTES / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
     return piece > least ? piece : least;
@@ -122,6 +129,12 @@ static void quantise(wkv_exec *x, const job *jobs, int n, int rows)
     }
 }
 
+static wkv_quads quads_alloc(wkv_exec *x, size_t n)
+{
+    return (wkv_quads){wkv_arena_alloc(x->scratch, wkv_quads_most(n) * sizeof(wkv_quad)),
+                       wkv_arena_alloc(x->scratch, 2 * n / WKV_QBLOCK * sizeof(uint32_t))};
+}
+
 /* The same as tiles of bf16. */
 static uint16_t *tiles_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int rows)
 {
@@ -140,23 +153,23 @@ static void fill_tiles(wkv_exec *x, const job *jobs, int n, int rows)
 }
 
 /* Bytes of the panels of a group. */
-static size_t group_panels(size_t n)
+static size_t group_panels(const wkv_weight *W)
 {
-    return WKV_GROUP / WKV_PANEL * wkv_panel_bytes(WKV_LAYOUT_Q8, n);
+    return WKV_GROUP_PANELS * wkv_panel_bytes(W->layout, (size_t)W->cols);
 }
 
 /* ---- tasks ------------------------------------------------------------------------------ */
 
 /* Panels of outputs as tiles. */
-static void tile_part(const wkv_kern *k, const job *j, wkv_layout l, const unsigned char *panels,
-                      size_t begin, size_t n, int rows, int part)
+static void tile_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
+                      size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
     wkv_tiles_task t = {
         .y = j->p->y + begin,
         .x = j->tiles,
         .panels = panels,
-        .layout = l,
+        .layout = W->layout,
         .ldy = W->rows,
         .rows = rows,
         .n_out = (int)n,
@@ -166,30 +179,12 @@ static void tile_part(const wkv_kern *k, const job *j, wkv_layout l, const unsig
     wkv_tiles_multiply(k, &t, j->room + (size_t)part * wkv_tiles_room(j->piece));
 }
 
-/* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
-static void sparse_part(const wkv_kern *k, const job *j, const unsigned char *group, size_t begin,
-                        size_t n, int rows, int part)
-{
-    const wkv_weight *W = j->p->W;
-    if (rows == 1) {
-        k->qmul_q8t(j->p->y + begin, &j->x, group, (int)n, W->cols, j->p->accumulate);
-        return;
-    }
-    unsigned char *panels = j->panels + (size_t)part * group_panels((size_t)W->cols);
-    k->q8t_panels(panels, group, W->cols);
-    if (j->tiles != NULL)
-        tile_part(k, j, WKV_LAYOUT_Q8, panels, begin, n, rows, part);
-    else
-        k->qmul_q8(j->p->y + begin, W->rows, &j->x, rows, panels, (int)n, W->cols,
-                   j->p->accumulate);
-}
-
 static void packed_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
                         size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
     if (j->tiles != NULL) {
-        tile_part(k, j, W->layout, panels, begin, n, rows, part);
+        tile_part(k, j, panels, begin, n, rows, part);
         return;
     }
     void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
@@ -202,6 +197,21 @@ static void packed_part(const wkv_kern *k, const job *j, const unsigned char *pa
                         j->p->accumulate);
 }
 
+/* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
+static void grouped_part(const wkv_kern *k, const job *j, const unsigned char *group, size_t begin,
+                         size_t n, int rows, int part)
+{
+    const wkv_weight *W = j->p->W;
+    if (rows == 1) {
+        k->qmul_at(j->p->y + begin, &j->x, &j->quads, group, W->layout, (int)n, W->cols,
+                   j->p->accumulate);
+        return;
+    }
+    unsigned char *panels = j->panels + (size_t)part * group_panels(W);
+    k->group_to_panels(panels, group, W->layout, W->cols);
+    packed_part(k, j, panels, begin, n, rows, part);
+}
+
 /* n outputs from `begin` on, as many at a time as lie together; room as wkv_cpu_packed wants it. */
 static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n, int rows, int part,
                         unsigned char *room)
@@ -209,11 +219,11 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     const wkv_weight *W = j->p->W;
     for (size_t here; n > 0; begin += here, n -= here) {
         here = n;
-        const unsigned char *at = wkv_cpu_packed(W, begin, &here, room);
+        const unsigned char *at = wkv_cpu_packed(k, W, begin, &here, room);
         if (W->layout == WKV_LAYOUT_T)
             wkv_columns_multiply(k, j->p, &j->nonzeros, j->p->y + begin, at, here, rows);
-        else if (W->layout == WKV_LAYOUT_Q8T)
-            sparse_part(k, j, at, begin, here, rows, part);
+        else if (W->sparse_in)
+            grouped_part(k, j, at, begin, here, rows, part);
         else
             packed_part(k, j, at, begin, here, rows, part);
     }
@@ -295,7 +305,7 @@ static uint64_t unread_by(const job *j)
                (size_t)wkv_dtype_of(W->dtype)->bytes;
     for (size_t i = 0; i < all; i++)
         zeros += j->x.q[i] == 0;
-    return zeros * (uint64_t)W->rows;
+    return zeros * wkv_group_line(W->layout) * (uint64_t)W->rows / WKV_GROUP;
 }
 
 /* A widened row, or what packing takes. */
@@ -322,8 +332,10 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
     } else if (packed) {
         j.x = rows_of(x, p, jobs, n, rows);
     }
-    if (W->layout == WKV_LAYOUT_Q8T && rows > 1)
-        j.panels = wkv_arena_alloc(x->scratch, threads * group_panels(inputs_of(W)));
+    if (is_grouped(W) && rows > 1)
+        j.panels = wkv_arena_alloc(x->scratch, threads * group_panels(W));
+    if (is_grouped(W) && rows == 1)
+        j.quads = quads_alloc(x, inputs_of(W));
     if (!packed && p->accumulate)
         j.sum = wkv_arena_reals(x->scratch, (size_t)rows * outputs_of(W));
     return j;
@@ -349,6 +361,8 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
         for (int i = 0; i < n; i++) {
             if (jobs[i].x.q != NULL)
                 quantise(x, jobs, i, rows);
+            if (jobs[i].quads.quad != NULL)
+                wkv_quads_find(&jobs[i].quads, jobs[i].x.q, inputs_of(p[i]->W), p[i]->W->layout);
             if (jobs[i].tiles != NULL)
                 fill_tiles(x, jobs, i, rows);
             if (jobs[i].nonzeros.row != NULL)

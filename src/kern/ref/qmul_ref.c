@@ -2,6 +2,7 @@
  * by element.  Integers are exact and the order of the rest is fixed, so that every faster
  * version gives these very bits. */
 #include <math.h>
+#include <string.h>
 
 #include "base/half.h"
 #include "kern/kern.h"
@@ -98,6 +99,18 @@ static const unsigned char *block_at(wkv_layout l, const unsigned char *panel, s
     return panel + wkv_panel_scales(l, n) + b * (size_t)wkv_layout_of(l).block;
 }
 
+/* acc plus a block whose halves have the integers first and second; at: the activations' block. */
+static float add_sums(float acc, wkv_layout l, const block_scales *s, const wkv_qrows *x, size_t at,
+                      int32_t first, int32_t second)
+{
+    const int32_t sum =
+        l == WKV_LAYOUT_Q6K ? s->half[0] * first + s->half[1] * second : first + second;
+    acc = fmaf((float)sum, s->d * x->scale[at], acc);
+    if (!has_offsets(l))
+        return acc;
+    return fmaf(s->m, x->scale[at] * (float)(x->sums[2 * at] + x->sums[2 * at + 1]), acc);
+}
+
 /* acc plus block b of output o of a panel. */
 static float add_block(float acc, wkv_layout l, const unsigned char *panel, size_t n, size_t b,
                        int o, const wkv_qrows *x, size_t row)
@@ -106,14 +119,8 @@ static float add_block(float acc, wkv_layout l, const unsigned char *panel, size
     const int8_t *q = x->q + at * WKV_QBLOCK;
     const unsigned char *block = block_at(l, panel, n, b);
     const block_scales s = scales_of(l, panel, b, o);
-    const int32_t first = block_sum(l, block, o, q, 0, 16);
-    const int32_t second = block_sum(l, block, o, q, 16, 32);
-    const int32_t sum =
-        l == WKV_LAYOUT_Q6K ? s.half[0] * first + s.half[1] * second : first + second;
-    acc = fmaf((float)sum, s.d * x->scale[at], acc);
-    if (!has_offsets(l))
-        return acc;
-    return fmaf(s.m, x->scale[at] * (float)(x->sums[2 * at] + x->sums[2 * at + 1]), acc);
+    return add_sums(acc, l, &s, x, at, block_sum(l, block, o, q, 0, 16),
+                    block_sum(l, block, o, q, 16, 32));
 }
 
 static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int rows,
@@ -141,46 +148,129 @@ static void multiply(wkv_layout l, real *y, int ldy, const wkv_qrows *x, int row
 WKV_PANEL_LAYOUTS(QMUL)
 #undef QMUL
 
-/* Where output o of a group of Q8T lies in the bytes of an input. */
-static size_t place(int o)
+/* ---- by inputs --------------------------------------------------------------------------- */
+
+/* Where the number of output o of a group lies among those of an input: byte and shift. */
+typedef struct place {
+    size_t byte;
+    int shift;
+} place;
+
+static place place_of(wkv_layout l, int o)
 {
-    return (size_t)(o / 64 * 64 + o % 16 / 4 * 16 + o % 64 / 16 * 4 + o % 4);
+    const size_t at = (size_t)(o % 16 / 4 * 16 + o % 64 / 16 * 4 + o % 4);
+    if (wkv_group_line(l) < WKV_GROUP)
+        return (place){at, o / 64 * 4};
+    return (place){(size_t)(o / 64 * 64) + at, 0};
 }
 
-void wkv_qmul_q8t_ref(real *y, const wkv_qrows *x, const unsigned char *groups, int n_out, int n,
-                      bool add)
+/* As number(), of input i of the row. */
+static int group_number(wkv_layout l, const unsigned char *lines, int o, size_t i)
 {
+    const place p = place_of(l, o);
+    const unsigned char byte = lines[i * wkv_group_line(l) + p.byte];
+    if (l == WKV_LAYOUT_Q8)
+        return (int8_t)byte;
+    if (wkv_group_line(l) < WKV_GROUP)
+        return (byte >> p.shift & 15) - (l == WKV_LAYOUT_Q4 ? 8 : 0);
+    return byte - (l == WKV_LAYOUT_Q6K ? 32 : 0);
+}
+
+/* The sum over quads [t, end). */
+static int32_t sum_quads(wkv_layout l, const unsigned char *lines, int o, const wkv_quads *quads,
+                         uint32_t t, uint32_t end)
+{
+    int32_t sum = 0;
+    for (; t < end; t++)
+        for (int i = 0; i < 4; i++)
+            sum += group_number(l, lines, o, quads->quad[t].at[i]) * quads->quad[t].q[i];
+    return sum;
+}
+
+/* Output o of a group. */
+static float group_output(wkv_layout l, const unsigned char *group, int o, const wkv_qrows *x,
+                          const wkv_quads *quads, size_t n)
+{
+    const unsigned char *scales = group + (size_t)(o / WKV_PANEL) * wkv_panel_scales(l, n);
+    const unsigned char *lines = group + wkv_group_scales(l, n);
+    float acc = 0;
+    uint32_t t = 0;
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++) {
+        const uint32_t middle = quads->end[2 * b], end = quads->end[2 * b + 1];
+        const block_scales s = scales_of(l, scales, b, o % WKV_PANEL);
+        if (t < end)
+            acc = add_sums(acc, l, &s, x, b, sum_quads(l, lines, o, quads, t, middle),
+                           sum_quads(l, lines, o, quads, middle, end));
+        t = end;
+    }
+    return acc;
+}
+
+void wkv_qmul_at_ref(real *y, const wkv_qrows *x, const wkv_quads *quads,
+                     const unsigned char *groups, wkv_layout l, int n_out, int n, bool add)
+{
+    const size_t inputs = (size_t)n;
     for (int o = 0; o < n_out; o++) {
-        const unsigned char *group = groups + (size_t)(o / WKV_GROUP) * wkv_group_bytes((size_t)n);
-        const unsigned char *bytes = group + wkv_group_scales((size_t)n) + place(o % WKV_GROUP);
-        float acc = 0;
-        for (int b = 0; b < n / WKV_QBLOCK; b++, group += WKV_GROUP_SCALES) {
-            int32_t sum = 0;
-            bool any = false;
-            for (int i = b * WKV_QBLOCK; i < (b + 1) * WKV_QBLOCK; i++) {
-                sum += x->q[i] * (int8_t)bytes[(size_t)i * WKV_GROUP];
-                any = any || x->q[i] != 0;
-            }
-            if (any)
-                acc = fmaf((float)sum, half_at(group + 2 * (o % WKV_GROUP)) * x->scale[b], acc);
-        }
-        y[o] = add ? y[o] + (real)acc : (real)acc;
+        const unsigned char *group = groups + (size_t)(o / WKV_GROUP) * wkv_group_bytes(l, inputs);
+        const float sum = group_output(l, group, o % WKV_GROUP, x, quads, inputs);
+        y[o] = add ? y[o] + (real)sum : (real)sum;
     }
 }
 
-void wkv_q8t_panels_ref(unsigned char *panels, const unsigned char *group, int n)
+/* Puts a number (number(), and what that took off it) into the lines of a panel's block, which were
+ * zeros. */
+static void put_number(wkv_layout l, unsigned char *block, int o, int i, unsigned value)
 {
-    const size_t inputs = (size_t)n, bytes = wkv_panel_bytes(WKV_LAYOUT_Q8, inputs);
-    const unsigned char *from = group + wkv_group_scales(inputs);
-    for (int o = 0; o < WKV_GROUP; o++) {
-        unsigned char *scales = panels + (size_t)(o / WKV_PANEL) * bytes;
-        unsigned char *lines = scales + wkv_panel_scales(WKV_LAYOUT_Q8, inputs);
-        const size_t lane = (size_t)(o % WKV_PANEL);
-        for (size_t b = 0; b < inputs / WKV_QBLOCK; b++)
-            for (size_t i = 0; i < 2; i++)
-                scales[32 * b + 2 * lane + i] = group[b * WKV_GROUP_SCALES + 2 * (size_t)o + i];
+    const int group = i / 4, at = 4 * o + i % 4;
+    const int bytes = wkv_layout_of(l).block;
+    if (bytes == WKV_QBLOCK * WKV_PANEL) {
+        block[group * WKV_QGROUP_LINE + at] = (unsigned char)value;
+        return;
+    }
+    block[group % 4 * WKV_QGROUP_LINE + at] |= (unsigned char)((value & 15) << (group / 4 * 4));
+    if (l == WKV_LAYOUT_Q6K)
+        block[256 + group / 4 * WKV_QGROUP_LINE + at] |=
+            (unsigned char)(value >> 4 << (group % 4 * 2));
+}
+
+static unsigned taken_off(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q4 ? 8 : l == WKV_LAYOUT_Q6K ? 32 : 0;
+}
+
+void wkv_group_to_panels_ref(unsigned char *panels, const unsigned char *group, wkv_layout l, int n)
+{
+    const size_t inputs = (size_t)n, bytes = wkv_panel_bytes(l, inputs);
+    const size_t scales = wkv_panel_scales(l, inputs), block = (size_t)wkv_layout_of(l).block;
+    const unsigned char *lines = group + wkv_group_scales(l, inputs);
+    memset(panels, 0, WKV_GROUP_PANELS * bytes);
+    for (size_t p = 0; p < WKV_GROUP_PANELS; p++)
+        memcpy(panels + p * bytes, group + p * scales, scales);
+    for (int o = 0; o < WKV_GROUP; o++)
         for (size_t i = 0; i < inputs; i++)
-            lines[i / 4 * WKV_QGROUP_LINE + 4 * lane + i % 4] = from[i * WKV_GROUP + place(o)];
+            put_number(l,
+                       panels + (size_t)(o / WKV_PANEL) * bytes + scales + i / WKV_QBLOCK * block,
+                       o % WKV_PANEL, (int)(i % WKV_QBLOCK),
+                       (unsigned)group_number(l, lines, o, i) + taken_off(l));
+}
+
+void wkv_panels_to_group_ref(unsigned char *group, const unsigned char *panels, wkv_layout l, int n)
+{
+    const size_t inputs = (size_t)n, bytes = wkv_panel_bytes(l, inputs);
+    const size_t scales = wkv_panel_scales(l, inputs);
+    unsigned char *lines = group + wkv_group_scales(l, inputs);
+    memset(group, 0, wkv_group_bytes(l, inputs));
+    for (size_t p = 0; p < WKV_GROUP_PANELS; p++)
+        memcpy(group + p * scales, panels + p * bytes, scales);
+    for (int o = 0; o < WKV_GROUP; o++) {
+        const unsigned char *panel = panels + (size_t)(o / WKV_PANEL) * bytes;
+        const place p = place_of(l, o);
+        for (size_t i = 0; i < inputs; i++) {
+            const int value = number(l, block_at(l, panel, inputs, i / WKV_QBLOCK), o % WKV_PANEL,
+                                     (int)(i % WKV_QBLOCK));
+            lines[i * wkv_group_line(l) + p.byte] |=
+                (unsigned char)(((unsigned)value + taken_off(l)) << p.shift);
+        }
     }
 }
 

@@ -240,7 +240,7 @@ GEMV_ROWS_T_OF(_bf16, uint16_t, WEIGHT_BF16)
 /* ---- some inputs alone ------------------------------------------------------------------------
  */
 
-enum { AT_VECTORS = WKV_COLUMNS / VF_N, AT_AHEAD = 16 };
+enum { AT_VECTORS = WKV_COLUMNS / VF_N, AT_AHEAD = 32 };
 
 /* No prefetcher foresees which inputs come. */
 WKV_INLINE void ask_for_row(const void *W, size_t row, weight_type type)

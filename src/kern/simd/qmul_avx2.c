@@ -12,6 +12,5 @@ void wkv_kern_init_qmul_avx2(wkv_kern *k)
 {
     set_qmul(k);
     k->byte_products = byte_products;
-    k->qmul_q8t = qmul_q8t;
-    k->q8t_panels = q8t_panels;
+    set_qsparse(k);
 }

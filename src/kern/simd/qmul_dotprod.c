@@ -14,6 +14,5 @@ enum { QMUL_ROWS = 4 };
 void wkv_kern_init_qmul_dotprod(wkv_kern *k)
 {
     set_qmul(k);
-    k->qmul_q8t = qmul_q8t;
-    k->q8t_panels = q8t_panels;
+    set_qsparse(k);
 }

@@ -36,6 +36,5 @@ WKV_INLINE int32x4_t dot_one(int32x4_t s, int32x4_t w, vx x)
 void wkv_kern_init_qmul_neon(wkv_kern *k)
 {
     set_qmul(k);
-    k->qmul_q8t = qmul_q8t;
-    k->q8t_panels = q8t_panels;
+    set_qsparse(k);
 }

@@ -1,134 +1,305 @@
-/* kern/simd/qsparse_tmpl.h - products of weights that lie by inputs (Q8T of panel.h) with one
- * row of mostly zeros.
+/* kern/simd/qsparse_tmpl.h - products of weights that lie by inputs (groups of panel.h) with one
+ * row of mostly zeros, and such groups from panels and back.
  *
- * The inputs of a block that are not zero are taken four at a time; interleaving their bytes
- * gives what qmul_tmpl.h finds in a line.  What the next blocks will need is asked for
- * early, since no prefetcher foresees it. */
+ * The numbers of four inputs that are not zero are interleaved, which gives what qmul_tmpl.h finds
+ * in a line.  What comes is asked for early, since no prefetcher foresees it. */
 
-enum { SPARSE_AHEAD = 4 }; /* blocks */
+enum { SPARSE_AHEAD = 4096, SCALES_AHEAD = 256 }; /* bytes */
+enum { HALVES = WKV_GROUP / 64, STEPS = WKV_PANEL / VF_N };
 
-/* Bit i is set where activation i of a block is not zero. */
-WKV_INLINE uint32_t nonzeros(const int8_t *x)
+/* A vector for each VF_N outputs: [h][s][k] are 64 h + 16 k + VF_N s on. */
+typedef struct of_group_vi {
+    vi v[HALVES][STEPS][4];
+} of_group_vi;
+
+typedef struct of_group_vf {
+    vf v[HALVES][STEPS][4];
+} of_group_vf;
+
+#define EACH_OF_GROUP(h, s, k) \
+    for (int h = 0; h < HALVES; h++) \
+        for (int s = 0; s < STEPS; s++) \
+            for (int k = 0; k < 4; k++)
+
+WKV_INLINE bool in_nibbles(wkv_layout l)
 {
-    uint32_t bits = 0;
-    for (int i = 0; i < WKV_QBLOCK; i++)
-        bits |= (uint32_t)(x[i] != 0) << i;
-    return bits;
+    return l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K;
 }
 
-WKV_INLINE void ask_for(const unsigned char *lines, uint32_t bits)
+/* Numbers of half h of an input, as unsigned bytes. */
+WKV_INLINE vi numbers_of(const unsigned char *line, int h, int s, wkv_layout l)
 {
-    for (; bits != 0; bits &= bits - 1) {
-        const unsigned char *p = lines + (size_t)__builtin_ctz(bits) * WKV_GROUP;
-        WKV_PREFETCH(p);
-        WKV_PREFETCH(p + 64);
+    if (in_nibbles(l)) {
+        const vi both = vi_load(line + 4 * VF_N * s);
+        return vi_and(h == 0 ? both : vi_right(both, 4), vi_set1(0x0f0f0f0f));
     }
+    const vi bytes = vi_load(line + 64 * h + 4 * VF_N * s);
+    return l == WKV_LAYOUT_Q8 ? biased(bytes) : bytes;
 }
 
-enum { HALVES = WKV_GROUP / 64, STEPS = 64 / (4 * VF_N), SUMS_OF_GROUP = WKV_GROUP / VF_N };
-
-/* sum += up to four inputs of a block, the lowest of *bits, which are cleared.  Lanes of
- * sum[h][s][k]: outputs 64 h + 16 k + VF_N s on. */
-WKV_INLINE void add_four(vi sum[HALVES][STEPS][4], const unsigned char *lines, const int8_t *x,
-                         uint32_t *bits)
+WKV_INLINE void ask_for(const unsigned char *lines, const wkv_quad *quad, wkv_layout l)
 {
-    const unsigned char *from[4];
-    int8_t four[VX_BYTES] = {0};
     for (int i = 0; i < 4; i++) {
-        const int at = *bits != 0 ? __builtin_ctz(*bits) : 0;
-        four[i] = *bits != 0 ? x[at] : 0;
-        from[i] = lines + (size_t)at * WKV_GROUP;
-        *bits &= *bits - 1;
+        const unsigned char *p = lines + quad->at[i] * wkv_group_line(l);
+        WKV_PREFETCH(p);
+        if (!in_nibbles(l))
+            WKV_PREFETCH(p + 64);
     }
-    vx activations = vx_of(four, 0);
+}
+
+WKV_INLINE void add_quad(of_group_vi *sum, const unsigned char *lines, const wkv_quad *quad,
+                         wkv_layout l)
+{
+    int8_t four[VX_BYTES] = {0};
+    memcpy(four, quad->q, sizeof quad->q);
+    const vx activations = vx_of(four, 0);
     for (int h = 0; h < HALVES; h++)
         for (int s = 0; s < STEPS; s++) {
             vi v[4];
             for (int i = 0; i < 4; i++)
-                v[i] = biased(vi_load(from[i] + 64 * h + 4 * VF_N * s));
+                v[i] = numbers_of(lines + quad->at[i] * wkv_group_line(l), h, s, l);
             vi_interleave(v);
             for (int k = 0; k < 4; k++)
-                sum[h][s][k] = vi_dot(sum[h][s][k], v[k], activations);
+                sum->v[h][s][k] = dot(sum->v[h][s][k], v[k], activations, l);
         }
 }
 
-/* acc += one block. */
-WKV_INLINE void add_sparse(vf acc[HALVES][STEPS][4], const unsigned char *lines,
-                           const unsigned char *scales, const wkv_qrows *x, size_t b, uint32_t bits)
-{
-    vi sum[HALVES][STEPS][4];
-    for (int h = 0; h < HALVES; h++)
-        for (int s = 0; s < STEPS; s++)
-            for (int k = 0; k < 4; k++)
-                sum[h][s][k] = vi_set1(-BIAS * (x->sums[2 * b] + x->sums[2 * b + 1]));
-    while (bits != 0)
-        add_four(sum, lines, x->q + b * WKV_QBLOCK, &bits);
-    const uint16_t *d = (const uint16_t *)(const void *)scales;
-    vf dx = vf_set1(x->scale[b]);
-    for (int h = 0; h < HALVES; h++)
-        for (int s = 0; s < STEPS; s++)
-            for (int k = 0; k < 4; k++) {
-                vf scale = vf_mul(vf_load_f16(d + 64 * h + 16 * k + VF_N * s), dx);
-                acc[h][s][k] = vf_fma(vi_to_float(sum[h][s][k]), scale, acc[h][s][k]);
-            }
-}
+/* One group of a product. */
+typedef struct group_part {
+    const unsigned char *scales, *lines;
+    size_t scales_each; /* bytes from a panel's scales to the next one's */
+    const wkv_qrows *x;
+    const wkv_quads *quads;
+    uint32_t all; /* quads */
+} group_part;
 
-WKV_INLINE void multiply_group(real *y, const wkv_qrows *x, const unsigned char *group,
-                               size_t n_out, size_t n, bool add)
+/* The integers of half a block, h of the row. */
+WKV_INLINE of_group_vi sum_quads(const group_part *p, int32_t offset, uint32_t t, uint32_t end,
+                                 wkv_layout l)
 {
-    const unsigned char *lines = group + wkv_group_scales(n);
-    const size_t blocks = n / WKV_QBLOCK, block = WKV_QBLOCK * WKV_GROUP;
-    vf acc[HALVES][STEPS][4];
-    for (int h = 0; h < HALVES; h++)
-        for (int s = 0; s < STEPS; s++)
-            for (int k = 0; k < 4; k++)
-                acc[h][s][k] = vf_zero();
-    for (size_t b = 0; b < SPARSE_AHEAD && b < blocks; b++)
-        ask_for(lines + b * block, nonzeros(x->q + b * WKV_QBLOCK));
-    for (size_t b = 0; b < blocks; b++) {
-        const size_t next = b + SPARSE_AHEAD;
-        if (next < blocks)
-            ask_for(lines + next * block, nonzeros(x->q + next * WKV_QBLOCK));
-        uint32_t bits = nonzeros(x->q + b * WKV_QBLOCK);
-        if (bits != 0)
-            add_sparse(acc, lines + b * block, group + b * WKV_GROUP_SCALES, x, b, bits);
+    const uint32_t ahead = SPARSE_AHEAD / 4 / (uint32_t)wkv_group_line(l);
+    of_group_vi sum;
+    EACH_OF_GROUP(h, s, k)
+    sum.v[h][s][k] = vi_set1(-offset);
+    for (; t < end; t++) {
+        ask_for(p->lines, &p->quads->quad[t + ahead < p->all ? t + ahead : t], l);
+        add_quad(&sum, p->lines, &p->quads->quad[t], l);
     }
-    for (size_t h = 0; h < HALVES; h++)
-        for (size_t s = 0; s < STEPS; s++)
-            for (size_t k = 0; k < 4; k++) {
-                const size_t o = 64 * h + 16 * k + VF_N * s;
-                const size_t lanes = o >= n_out ? 0 : n_out - o < VF_N ? n_out - o : VF_N;
-                if (lanes == 0)
+    return sum;
+}
+
+/* acc += block b, whose quads start at t. */
+WKV_INLINE void add_some(of_group_vf *acc, const group_part *p, size_t b, uint32_t t, wkv_layout l)
+{
+    const int32_t *sums = p->x->sums + 2 * b;
+    const uint32_t middle = p->quads->end[2 * b], end = p->quads->end[2 * b + 1];
+    const float dx = p->x->scale[b];
+    const bool halves = l == WKV_LAYOUT_Q6K;
+    of_group_vi sum[2];
+    if (halves) {
+        sum[0] = sum_quads(p, offset_of(l) * sums[0], t, middle, l);
+        sum[1] = sum_quads(p, offset_of(l) * sums[1], middle, end, l);
+    } else {
+        sum[0] = sum_quads(p, offset_of(l) * (sums[0] + sums[1]), t, end, l);
+    }
+    EACH_OF_GROUP(h, s, k)
+    {
+        const unsigned char *scales = p->scales + (size_t)(4 * h + k) * p->scales_each;
+        const block_scales at = scales_of(scales, b, (size_t)(VF_N * s), l);
+        vi total = sum[0].v[h][s][k];
+        if (halves)
+            total = vi_add(vi_mul(at.half[0], total), vi_mul(at.half[1], sum[1].v[h][s][k]));
+        vf *to = &acc->v[h][s][k];
+        *to = vf_fma(vi_to_float(total), vf_mul(at.d, vf_set1(dx)), *to);
+        if (has_offsets(l))
+            *to = add_offset(*to, at.m, dx * (float)(sums[0] + sums[1]), l);
+    }
+}
+
+WKV_INLINE void multiply_group(real *y, const group_part *p, size_t n_out, size_t n, wkv_layout l,
+                               bool add)
+{
+    const size_t ahead = SPARSE_AHEAD / 4 / wkv_group_line(l);
+    const size_t a_block = p->scales_each / (n / WKV_QBLOCK);
+    of_group_vf acc;
+    EACH_OF_GROUP(h, s, k)
+    acc.v[h][s][k] = vf_zero();
+    for (size_t t = 0; t < ahead && t < p->all; t++)
+        ask_for(p->lines, &p->quads->quad[t], l);
+    for (size_t b = 0, t = 0; b < n / WKV_QBLOCK; b++) {
+        for (size_t i = 0; i < WKV_GROUP_PANELS; i++)
+            WKV_PREFETCH(p->scales + i * p->scales_each + b * a_block + SCALES_AHEAD);
+        const uint32_t end = p->quads->end[2 * b + 1];
+        if (t < end)
+            add_some(&acc, p, b, (uint32_t)t, l);
+        t = end;
+    }
+    EACH_OF_GROUP(h, s, k)
+    {
+        const size_t o = (size_t)(64 * h + 16 * k + VF_N * s);
+        const size_t lanes = o >= n_out ? 0 : n_out - o < VF_N ? n_out - o : VF_N;
+        const vf sum = acc.v[h][s][k];
+        if (lanes > 0)
+            store_some(y + o, add ? vf_add(load_some(y + o, lanes), sum) : sum, lanes);
+    }
+}
+
+WKV_INLINE void multiply_groups(real *y, const wkv_qrows *x, const wkv_quads *quads,
+                                const unsigned char *groups, size_t n_out, size_t n, wkv_layout l,
+                                bool add)
+{
+    for (size_t o = 0; o < n_out; o += WKV_GROUP, groups += wkv_group_bytes(l, n)) {
+        const group_part p = {.scales = groups,
+                              .lines = groups + wkv_group_scales(l, n),
+                              .scales_each = wkv_panel_scales(l, n),
+                              .x = x,
+                              .quads = quads,
+                              .all = quads->end[n / WKV_QBLOCK * 2 - 1]};
+        multiply_group(y + o, &p, n_out - o < WKV_GROUP ? n_out - o : WKV_GROUP, n, l, add);
+    }
+}
+
+/* Calls f with each layout as a constant. */
+#define CASE_OF_LAYOUT(id, name, span, scales, block) \
+    case WKV_LAYOUT_##id: \
+        DO(WKV_LAYOUT_##id); \
+        break;
+
+static void qmul_at(real *y, const wkv_qrows *x, const wkv_quads *quads,
+                    const unsigned char *groups, wkv_layout layout, int n_out, int n, bool add)
+{
+#define DO(l) multiply_groups(y, x, quads, groups, (size_t)n_out, (size_t)n, l, add)
+    switch (layout) {
+        WKV_PANEL_LAYOUTS(CASE_OF_LAYOUT)
+    default:
+        break;
+    }
+#undef DO
+}
+
+/* ---- groups and panels --------------------------------------------------------------------- */
+
+/* The eight lines of a block of a panel, as numbers, to its place. */
+WKV_INLINE void put_block(unsigned char *block, const vi line[8], wkv_layout l)
+{
+    if (!in_nibbles(l) && l != WKV_LAYOUT_Q6K) {
+        for (int g = 0; g < 8; g++)
+            vi_store(block + g * WKV_QGROUP_LINE, line[g]);
+        return;
+    }
+    const vi low = vi_set1(0x0f0f0f0f), high = vi_set1(0x03030303);
+    for (int g = 0; g < 4; g++)
+        vi_store(block + g * WKV_QGROUP_LINE,
+                 vi_or(vi_and(line[g], low), vi_left(vi_and(line[g + 4], low), 4)));
+    for (int g = 0; g < 8 && l == WKV_LAYOUT_Q6K; g += 4) {
+        vi h[4];
+        for (int i = 0; i < 4; i++)
+            h[i] = vi_and(vi_right(line[g + i], 4), high);
+        const vi first = vi_or(h[0], vi_left(h[1], 2));
+        vi_store(block + 256 + g / 4 * WKV_QGROUP_LINE,
+                 vi_or(first, vi_or(vi_left(h[2], 4), vi_left(h[3], 6))));
+    }
+}
+
+/* Lines as they are stored: not biased. */
+WKV_INLINE vi as_stored(vi line, wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8 ? biased(line) : line;
+}
+
+WKV_INLINE void split_group(unsigned char *panels, const unsigned char *group, size_t n,
+                            wkv_layout l)
+{
+    const size_t bytes = wkv_panel_bytes(l, n), scales = wkv_panel_scales(l, n);
+    const size_t a_block = (size_t)wkv_layout_of(l).block, a_line = wkv_group_line(l);
+    const unsigned char *lines = group + wkv_group_scales(l, n);
+    for (size_t p = 0; p < WKV_GROUP_PANELS; p++)
+        memcpy(panels + p * bytes, group + p * scales, scales);
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++)
+        for (int h = 0; h < HALVES; h++)
+            for (int s = 0; s < STEPS; s++) {
+                vi of_panel[4][8];
+                for (size_t g = 0; g < 8; g++) {
+                    vi v[4];
+                    for (size_t j = 0; j < 4; j++)
+                        v[j] = as_stored(
+                            numbers_of(lines + (b * WKV_QBLOCK + 4 * g + j) * a_line, h, s, l), l);
+                    vi_interleave(v);
+                    for (int k = 0; k < 4; k++)
+                        of_panel[k][g] = v[k];
+                }
+                for (int k = 0; k < 4; k++)
+                    put_block(panels + (size_t)(4 * h + k) * bytes + scales + b * a_block +
+                                  4 * VF_N * s,
+                              of_panel[k], l);
+            }
+}
+
+/* v: the lines of half h's panels, group i / 4 of inputs; becomes their numbers by inputs. */
+WKV_INLINE void half_by_inputs(vi v[4], const unsigned char *panels, size_t i, int h, int s,
+                               size_t n, wkv_layout l)
+{
+    for (int k = 0; k < 4; k++) {
+        const unsigned char *block = panels + (size_t)(4 * h + k) * wkv_panel_bytes(l, n) +
+                                     wkv_panel_scales(l, n) +
+                                     i / WKV_QBLOCK * (size_t)wkv_layout_of(l).block;
+        v[k] = as_stored(group_of(block + 4 * VF_N * s, (int)(i % WKV_QBLOCK / 4), l), l);
+    }
+    vi_interleave(v); /* three times change nothing, so that twice undoes once */
+    vi_interleave(v);
+}
+
+WKV_INLINE void join_panels(unsigned char *group, const unsigned char *panels, size_t n,
+                            wkv_layout l)
+{
+    const size_t scales = wkv_panel_scales(l, n), line = wkv_group_line(l);
+    for (size_t p = 0; p < WKV_GROUP_PANELS; p++)
+        memcpy(group + p * scales, panels + p * wkv_panel_bytes(l, n), scales);
+    unsigned char *to = group + wkv_group_scales(l, n);
+    for (size_t i = 0; i < n; i += 4, to += 4 * line)
+        for (int s = 0; s < STEPS; s++) {
+            vi v[HALVES][4];
+            for (int h = 0; h < HALVES; h++)
+                half_by_inputs(v[h], panels, i, h, s, n, l);
+            for (size_t j = 0; j < 4; j++) {
+                unsigned char *at = to + j * line + 4 * VF_N * s;
+                if (in_nibbles(l)) {
+                    vi_store(at, vi_or(v[0][j], vi_left(v[1][j], 4)));
                     continue;
-                vf before = add ? load_some(y + o, lanes) : vf_zero();
-                store_some(y + o, add ? vf_add(before, acc[h][s][k]) : acc[h][s][k], lanes);
+                }
+                for (int h = 0; h < HALVES; h++)
+                    vi_store(at + 64 * h, v[h][j]);
             }
+        }
 }
 
-static void qmul_q8t(real *y, const wkv_qrows *x, const unsigned char *groups, int n_out, int n,
-                     bool add)
+static void group_to_panels(unsigned char *panels, const unsigned char *group, wkv_layout layout,
+                            int n)
 {
-    const size_t all = (size_t)n_out;
-    for (size_t o = 0; o < all; o += WKV_GROUP, groups += wkv_group_bytes((size_t)n))
-        multiply_group(y + o, x, groups, all - o < WKV_GROUP ? all - o : WKV_GROUP, (size_t)n, add);
+#define DO(l) split_group(panels, group, (size_t)n, l)
+    switch (layout) {
+        WKV_PANEL_LAYOUTS(CASE_OF_LAYOUT)
+    default:
+        break;
+    }
+#undef DO
 }
 
-static void q8t_panels(unsigned char *panels, const unsigned char *group, int n)
+static void panels_to_group(unsigned char *group, const unsigned char *panels, wkv_layout layout,
+                            int n)
 {
-    const size_t inputs = (size_t)n, bytes = wkv_panel_bytes(WKV_LAYOUT_Q8, inputs);
-    const size_t scales = wkv_panel_scales(WKV_LAYOUT_Q8, inputs);
-    const unsigned char *lines = group + wkv_group_scales(inputs);
-    for (size_t p = 0; p < WKV_GROUP / WKV_PANEL; p++)
-        for (size_t b = 0; b < inputs / WKV_QBLOCK; b++)
-            memcpy(panels + p * bytes + 32 * b, group + b * WKV_GROUP_SCALES + 32 * p, 32);
-    for (size_t i = 0; i < inputs; i += 4)
-        for (size_t h = 0; h < HALVES; h++)
-            for (size_t s = 0; s < STEPS; s++) {
-                vi v[4];
-                for (size_t j = 0; j < 4; j++)
-                    v[j] = vi_load(lines + (i + j) * WKV_GROUP + 64 * h + 4 * VF_N * s);
-                vi_interleave(v);
-                for (size_t k = 0; k < 4; k++)
-                    vi_store(panels + (4 * h + k) * bytes + scales + 16 * i + 4 * VF_N * s, v[k]);
-            }
+#define DO(l) join_panels(group, panels, (size_t)n, l)
+    switch (layout) {
+        WKV_PANEL_LAYOUTS(CASE_OF_LAYOUT)
+    default:
+        break;
+    }
+#undef DO
+}
+
+WKV_INLINE void set_qsparse(wkv_kern *k)
+{
+    k->qmul_at = qmul_at;
+    k->group_to_panels = group_to_panels;
+    k->panels_to_group = panels_to_group;
 }
