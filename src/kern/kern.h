@@ -63,8 +63,9 @@ typedef struct wkv_wkv6_grad {
     real *dr, *dw, *dk, *dv, *du;
 } wkv_wkv6_grad;
 
-/* Reals of scratch that wkv6_bwd needs: the states of one chunk. */
-#define WKV_WKV6_SCRATCH(N) ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N))
+/* Reals of scratch that wkv6_bwd needs: the states of one chunk, and a row. */
+#define WKV_WKV6_SCRATCH(N) \
+    ((size_t)(WKV_WKV7_CHUNK + 1) * (size_t)(N) * (size_t)(N) + (size_t)(N))
 
 /* RWKV-5 and 6 between the recurrence and the output product:
  *   z = (GN(y) ln_w + ln_b) silu(g), or without the gate where g is NULL. */

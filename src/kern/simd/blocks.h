@@ -47,6 +47,12 @@ WKV_INLINE void stream_some(real *p, vf v, size_t lanes, bool past)
         store_some(p, v, lanes);
 }
 
+WKV_INLINE void put_row(real *to, const real *from, size_t N, bool past)
+{
+    for (size_t i = 0; i < N; i += VF_N)
+        stream_some(to + i, load_some(from + i, N - i), N - i, past);
+}
+
 /* A block of J vectors; both arrays have rows of N. */
 WKV_INLINE void keep_block(real *to, const real *from, size_t N, size_t J, size_t lanes, bool past)
 {

@@ -124,6 +124,7 @@ typedef struct sweep {
     real *D;
     const real *r, *w, *k, *v, *u, *dy;
     real *dr, *dw, *dk, *dv, *du;
+    bool past; /* whether dr, dw and dk go past the caches */
 } sweep;
 
 /* Sums over values, one vector of partial sums for each of VF_N rows. */
@@ -169,9 +170,9 @@ WKV_INLINE void finish_rows(const sweep *p, const folds *f, vf vg, size_t i)
     size_t lanes = p->N - i;
     vf r = load_some(p->r + i, lanes), k = load_some(p->k + i, lanes);
     vf u_vg = vf_mul(load_some(p->u + i, lanes), vg);
-    store_some(p->dr + i, vf_fma(u_vg, k, vf_sums(f->dr)), lanes);
-    store_some(p->dk + i, vf_fma(u_vg, r, vf_sums(f->dk)), lanes);
-    store_some(p->dw + i, vf_sums(f->dw), lanes);
+    stream_some(p->dr + i, vf_fma(u_vg, k, vf_sums(f->dr)), lanes, p->past);
+    stream_some(p->dk + i, vf_fma(u_vg, r, vf_sums(f->dk)), lanes, p->past);
+    stream_some(p->dw + i, vf_sums(f->dw), lanes, p->past);
     store_some(p->du + i, vf_fma(vf_mul(r, k), vg, load_some(p->du + i, lanes)), lanes);
 }
 
@@ -200,21 +201,25 @@ static void sweep_all(sweep q, float bonus)
     }
 }
 
-static void fetch_step(const wkv_wkv6_grad *grad, const real *dy, const wkv_wkv6_in *in, int t)
+static void fetch_step(const real *dy, const wkv_wkv6_in *in, int t)
 {
-    size_t N = (size_t)in->N, at = row_of(in, t);
     fetch_inputs(in, t);
-    fetch_row(dy + at, N);
-    fetch_row(grad->dr + at, N);
-    fetch_row(grad->dw + at, N);
-    fetch_row(grad->dk + at, N);
-    fetch_row(grad->dv + at, N);
+    fetch_row(dy + row_of(in, t), (size_t)in->N);
+}
+
+static bool grads_are_lines(const wkv_wkv6_grad *g, const wkv_wkv6_in *in)
+{
+    const size_t N = (size_t)in->N;
+    return is_lines(g->dr, N) && is_lines(g->dw, N) && is_lines(g->dk, N) && is_lines(g->dv, N) &&
+           in->stride % LINE == 0;
 }
 
 static void wkv6_bwd(const wkv_wkv6_grad *grad, real *dS, const real *dy, const real *keep,
                      const wkv_wkv6_in *in, real *scratch)
 {
     size_t N = (size_t)in->N;
+    real *dv = scratch + (WKV_WKV7_CHUNK + 1) * N * N;
+    const bool past = grads_are_lines(grad, in);
     for (size_t i = 0; i < N; i++)
         grad->du[i] = 0;
     for (int n = count_chunks(in->T); n-- > 0;) {
@@ -224,7 +229,7 @@ static void wkv6_bwd(const wkv_wkv6_grad *grad, real *dS, const real *dy, const 
             int t = p.q.start + i;
             size_t at = row_of(in, t);
             if (t >= WKV_WKV7_CHUNK) /* the chunk before is next */
-                fetch_step(grad, dy, in, t - WKV_WKV7_CHUNK);
+                fetch_step(dy, in, t - WKV_WKV7_CHUNK);
             sweep q = {N,
                        state_of(&p.q, i, N),
                        dS,
@@ -237,11 +242,14 @@ static void wkv6_bwd(const wkv_wkv6_grad *grad, real *dS, const real *dy, const 
                        grad->dr + at,
                        grad->dw + at,
                        grad->dk + at,
-                       grad->dv + at,
-                       grad->du};
+                       dv,
+                       grad->du,
+                       past};
             sweep_all(q, bonus_at(in, at));
+            put_row(grad->dv + at, dv, N, past);
         }
     }
+    vf_stream_end();
 }
 
 static void set_wkv6(wkv_kern *k)

@@ -331,12 +331,6 @@ static bool grads_are_lines(const wkv_wkv7_grad *g, const wkv_wkv7_in *in)
            is_lines(g->da, N) && is_lines(g->db, N) && in->stride % LINE == 0;
 }
 
-static void put_row(real *to, const real *from, size_t N, bool past)
-{
-    for (size_t i = 0; i < N; i += VF_N)
-        stream_some(to + i, load_some(from + i, N - i), N - i, past);
-}
-
 static void wkv7_bwd(const wkv_wkv7_grad *grad, real *dS, const real *dy, const real *keep,
                      const wkv_wkv7_in *in, real *scratch)
 {
