@@ -79,8 +79,8 @@ WKV_INLINE of_group_vi sum_quads(const group_part *p, int32_t offset, uint32_t t
 {
     const uint32_t ahead = SPARSE_AHEAD / 4 / (uint32_t)wkv_group_line(l);
     of_group_vi sum;
-    EACH_OF_GROUP(h, s, k)
-    sum.v[h][s][k] = vi_set1(-offset);
+    EACH_OF_GROUP (h, s, k)
+        sum.v[h][s][k] = vi_set1(-offset);
     for (; t < end; t++) {
         ask_for(p->lines, &p->quads->quad[t + ahead < p->all ? t + ahead : t], l);
         add_quad(&sum, p->lines, &p->quads->quad[t], l);
@@ -102,8 +102,7 @@ WKV_INLINE void add_some(of_group_vf *acc, const group_part *p, size_t b, uint32
     } else {
         sum[0] = sum_quads(p, offset_of(l) * (sums[0] + sums[1]), t, end, l);
     }
-    EACH_OF_GROUP(h, s, k)
-    {
+    EACH_OF_GROUP (h, s, k) {
         const unsigned char *scales = p->scales + (size_t)(4 * h + k) * p->scales_each;
         const block_scales at = scales_of(scales, b, (size_t)(VF_N * s), l);
         vi total = sum[0].v[h][s][k];
@@ -122,8 +121,8 @@ WKV_INLINE void multiply_group(real *y, const group_part *p, size_t n_out, size_
     const size_t ahead = SPARSE_AHEAD / 4 / wkv_group_line(l);
     const size_t a_block = p->scales_each / (n / WKV_QBLOCK);
     of_group_vf acc;
-    EACH_OF_GROUP(h, s, k)
-    acc.v[h][s][k] = vf_zero();
+    EACH_OF_GROUP (h, s, k)
+        acc.v[h][s][k] = vf_zero();
     for (size_t t = 0; t < ahead && t < p->all; t++)
         ask_for(p->lines, &p->quads->quad[t], l);
     for (size_t b = 0, t = 0; b < n / WKV_QBLOCK; b++) {
@@ -134,8 +133,7 @@ WKV_INLINE void multiply_group(real *y, const group_part *p, size_t n_out, size_
             add_some(&acc, p, b, (uint32_t)t, l);
         t = end;
     }
-    EACH_OF_GROUP(h, s, k)
-    {
+    EACH_OF_GROUP (h, s, k) {
         const size_t o = (size_t)(64 * h + 16 * k + VF_N * s);
         const size_t lanes = o >= n_out ? 0 : n_out - o < VF_N ? n_out - o : VF_N;
         const vf sum = acc.v[h][s][k];
