@@ -97,6 +97,28 @@ static real *begin_wide(wkv_pass *p, const real *x)
     return in;
 }
 
+/* True when products with both take the same scratch. */
+static bool alike(const wkv_weight *a, const wkv_weight *b)
+{
+    return (a->data == NULL) == (b->data == NULL) && a->dtype == b->dtype &&
+           a->layout == b->layout && a->in_out == b->in_out && a->sparse_in == b->sparse_in &&
+           a->rows == b->rows && a->cols == b->cols && a->lora == NULL && b->lora == NULL;
+}
+
+/* A layer of the shapes and types of the one before needs no more scratch: measuring leaves it
+ * out, or opening a session would take longer than a token. */
+static bool is_measured(const wkv_pass *p, int l)
+{
+    const int n = p->cfg->arch->n_layer;
+    if (!wkv_exec_measuring(&p->exec) || p->tape != NULL || l < 2)
+        return false;
+    const wkv_weight *one = p->weights->layer + (size_t)l * (size_t)n, *before = one - n;
+    int same = 0;
+    while (same < n && alike(&one[same], &before[same]))
+        same++;
+    return same == n;
+}
+
 void wkv_forward(wkv_pass *p)
 {
     const wkv_arch *a = p->cfg->arch;
@@ -106,6 +128,8 @@ void wkv_forward(wkv_pass *p)
     if (p->wide != NULL)
         x = begin_wide(p, x);
     for (int l = 0; l < p->cfg->layers; l++) {
+        if (is_measured(p, l))
+            continue;
         size_t mark = wkv_arena_mark(p->exec.scratch);
         x = p->tape != NULL ? forward_kept(p, l, x) : a->forward(p, l, x);
         wkv_arena_reset(p->exec.scratch, mark);
