@@ -3,7 +3,8 @@
  * A vector has the VF_N outputs of a panel, or of a part of it.  One line of weights, four
  * inputs of each output, meets the four activations that are broadcast; nothing is ever
  * summed across lanes.  Several rows of activations go together, so that a line is
- * fetched and unpacked once for them. */
+ * fetched and unpacked once for them; and with many registers the parts of two panels, so that
+ * activations are broadcast once for both. */
 
 #include "kern/simd/qmul_lines.h"
 
@@ -13,6 +14,9 @@
 #else
 #define UNROLL
 #endif
+
+/* Sums of rows times panels that registers hold. */
+enum { QMUL_SUMS = QMUL_ROWS };
 
 /* How far ahead of a single row of activations weights are asked for. */
 enum { QMUL_AHEAD = 4096 };
@@ -56,8 +60,9 @@ WKV_INLINE void sum_pairs(vi *sum, const unsigned char *block, int g, int end, c
 }
 #endif
 
-WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, int g, int end, const int8_t *x,
-                           size_t n, int R, wkv_layout l)
+/* The same for blocks of P panels, `apart` bytes from each other: sum[p * R + r]. */
+WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, int g, int end,
+                           const int8_t *x, size_t n, int P, int R, wkv_layout l)
 {
 #ifdef VI_PAIRS
     if (R % 2 == 0) {
@@ -68,21 +73,27 @@ WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, int g, int end, 
     vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
     UNROLL
     for (; g < end; g++) {
-        vi w = group_of(block, g, l);
+        vi w[QMUL_PANELS];
+        for (int p = 0; p < P; p++)
+            w[p] = group_of(block + (size_t)p * apart, g, l);
         for (int r = 0; r < R; r++) {
-            vi *s = R == 1 && g % 2 ? &other : &sum[r];
-            *s = dot(*s, w, vx_of(x + (size_t)r * n, g), l);
+            const vx activations = vx_of(x + (size_t)r * n, g);
+            for (int p = 0; p < P; p++) {
+                vi *s = R == 1 && g % 2 ? &other : &sum[p * R + r];
+                *s = dot(*s, w[p], activations, l);
+            }
         }
     }
     if (R == 1)
         sum[0] = vi_add(sum[0], other);
 }
 
-/* One part of a panel: lanes from `lane` on, R rows from `row` on. */
+/* One part of a panel, or the same of P panels: lanes from `lane` on, R rows from `row` on. */
 typedef struct part {
     const unsigned char *scales, *blocks;
     const wkv_qrows *x;
     size_t row, lane, n;
+    size_t apart; /* bytes from a panel to the next */
 } part;
 
 /* What an offset of 1 adds to the product with block `at` of the activations. */
@@ -91,64 +102,71 @@ WKV_INLINE float offset_part(const part *p, size_t at)
     return p->x->scale[at] * (float)(p->x->sums[2 * at] + p->x->sums[2 * at + 1]);
 }
 
-/* total[r] = the integers of block b. */
-WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int R, wkv_layout l)
+/* total[i * R + r] = the integers of block b of panel i. */
+WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int P, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
     for (int r = 0; r < R; r++) {
         const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
-        total[r] = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
+        const vi less = vi_set1(-offset_of(l) * (sums[0] + sums[1]));
+        for (int i = 0; i < P; i++)
+            total[i * R + r] = less;
     }
-    sum_groups(total, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 0, 8,
-               p->x->q + at * WKV_QBLOCK, p->n, R, l);
+    sum_groups(total, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, p->apart, 0, 8,
+               p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
 }
 
 /* The same where each half of a block has a scale of its own. */
-WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const vi scale[2], int R,
+WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const block_scales *s, int P, int R,
                            wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    for (int r = 0; r < R; r++)
-        total[r] = vi_set1(0);
+    for (int i = 0; i < P * R; i++)
+        total[i] = vi_set1(0);
     UNROLL
     for (int half = 0; half < 2; half++) {
-        vi sum[QMUL_ROWS];
+        vi sum[QMUL_SUMS];
         for (int r = 0; r < R; r++) {
             const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
-            sum[r] = vi_set1(-offset_of(l) * sums[half]);
+            const vi less = vi_set1(-offset_of(l) * sums[half]);
+            for (int i = 0; i < P; i++)
+                sum[i * R + r] = less;
         }
-        sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, 4 * half,
-                   4 * half + 4, p->x->q + at * WKV_QBLOCK, p->n, R, l);
-        for (int r = 0; r < R; r++)
-            total[r] = vi_add(total[r], vi_mul(scale[half], sum[r]));
+        sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, p->apart,
+                   4 * half, 4 * half + 4, p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
+        for (int i = 0; i < P * R; i++)
+            total[i] = vi_add(total[i], vi_mul(s[i / R].half[half], sum[i]));
     }
 }
 
-/* acc[r] += block b. */
-WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int R, wkv_layout l)
+/* acc[i * R + r] += block b of panel i. */
+WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int P, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    const block_scales s = scales_of(p->scales, b, p->lane, l);
-    vi sum[QMUL_ROWS];
+    block_scales s[QMUL_PANELS];
+    vi sum[QMUL_SUMS];
+    for (int i = 0; i < P; i++)
+        s[i] = scales_of(p->scales + (size_t)i * p->apart, b, p->lane, l);
     if (l == WKV_LAYOUT_Q6K)
-        sum_halves(sum, p, b, s.half, R, l);
+        sum_halves(sum, p, b, s, P, R, l);
     else
-        sum_block(sum, p, b, R, l);
-    for (int r = 0; r < R; r++) {
-        const size_t row = at + (size_t)r * blocks;
-        acc[r] = vf_fma(vi_to_float(sum[r]), vf_mul(s.d, vf_set1(p->x->scale[row])), acc[r]);
+        sum_block(sum, p, b, P, R, l);
+    for (int i = 0; i < P * R; i++) {
+        const size_t row = at + (size_t)(i % R) * blocks;
+        const vf scale = vf_mul(s[i / R].d, vf_set1(p->x->scale[row]));
+        acc[i] = vf_fma(vi_to_float(sum[i]), scale, acc[i]);
         if (has_offsets(l))
-            acc[r] = add_offset(acc[r], s.m, offset_part(p, row), l);
+            acc[i] = add_offset(acc[i], s[i / R].m, offset_part(p, row), l);
     }
 }
 
-/* R rows times n_lanes outputs of a part. */
-WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes, int R,
+/* R rows times the outputs of a part of P panels, n_lanes of those of the last. */
+WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes, int P, int R,
                               wkv_layout l, bool add)
 {
-    vf acc[QMUL_ROWS];
-    for (int r = 0; r < R; r++)
-        acc[r] = vf_zero();
+    vf acc[QMUL_SUMS];
+    for (int i = 0; i < P * R; i++)
+        acc[i] = vf_zero();
     const size_t blocks = p->n / WKV_QBLOCK, bytes = (size_t)wkv_layout_of(l).block;
     const bool ahead = R == 1 && p->lane == 0; /* other lanes of a panel find it in the cache */
     if (ahead) /* step by step, or each panel would begin with a gap as long as its scales */
@@ -156,39 +174,54 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     for (size_t b = 0; b < blocks; b++) {
         if (ahead)
             ask_ahead(p->blocks + b * bytes, bytes);
-        add_block(acc, p, b, R, l);
+        add_block(acc, p, b, P, R, l);
     }
-    for (int r = 0; r < R; r++) {
-        real *to = y + (size_t)r * ldy;
-        store_some(to, add ? vf_add(load_some(to, n_lanes), acc[r]) : acc[r], n_lanes);
+    for (int i = 0; i < P * R; i++) {
+        real *to = y + (size_t)(i % R) * ldy + (size_t)(i / R) * VF_N;
+        const size_t lanes = i / R < P - 1 ? VF_N : n_lanes;
+        store_some(to, add ? vf_add(load_some(to, lanes), acc[i]) : acc[i], lanes);
     }
 }
 
-/* All rows with one part, as many at a time as there are registers for. */
-WKV_INLINE void multiply_rows(real *y, size_t ldy, part p, size_t rows, size_t n_lanes,
-                              wkv_layout l, bool add)
+/* Rows from p.row on with P panels, R at a time while there are as many; the row after them. */
+WKV_INLINE size_t multiply_rows(real *y, size_t ldy, part p, size_t rows, size_t n_lanes, int P,
+                                int R, wkv_layout l, bool add)
 {
-    for (; rows - p.row >= QMUL_ROWS; p.row += QMUL_ROWS)
-        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, QMUL_ROWS, l, add);
-    for (; rows - p.row >= QMUL_ROWS / 2; p.row += QMUL_ROWS / 2)
-        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, QMUL_ROWS / 2, l, add);
-    for (; p.row < rows; p.row++)
-        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, 1, l, add);
+    for (; rows - p.row >= (size_t)R; p.row += (size_t)R)
+        multiply_part(y + p.row * ldy, ldy, &p, n_lanes, P, R, l, add);
+    return p.row;
+}
+
+/* The rows from p.row on with one part, as many at a time as there are registers for. */
+WKV_INLINE void multiply_one(real *y, size_t ldy, part p, size_t rows, size_t n_lanes, wkv_layout l,
+                             bool add)
+{
+    p.row = multiply_rows(y, ldy, p, rows, n_lanes, 1, QMUL_ROWS, l, add);
+    p.row = multiply_rows(y, ldy, p, rows, n_lanes, 1, QMUL_ROWS / 2, l, add);
+    multiply_rows(y, ldy, p, rows, n_lanes, 1, 1, l, add);
 }
 
 WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
                          const unsigned char *panels, int n_out, int n, wkv_layout l, bool add)
 {
-    const size_t panel_bytes = wkv_panel_bytes(l, (size_t)n);
-    for (size_t o = 0; o < (size_t)n_out; o += VF_N) {
-        const unsigned char *panel = panels + o / WKV_PANEL * panel_bytes;
+    enum { PAIR_ROWS = QMUL_SUMS / QMUL_PANELS };
+    const size_t apart = wkv_panel_bytes(l, (size_t)n), all = (size_t)n_out, ld = (size_t)ldy;
+    size_t row = 0; /* the first that this panel has not met together with the one before it */
+    for (size_t o = 0; o < all; o += VF_N) {
+        const unsigned char *panel = panels + o / WKV_PANEL * apart;
         part p = {.scales = panel,
                   .blocks = panel + wkv_panel_scales(l, (size_t)n),
                   .x = x,
+                  .row = row,
                   .lane = o % WKV_PANEL,
-                  .n = (size_t)n};
-        size_t left = (size_t)n_out - o;
-        multiply_rows(y + o, (size_t)ldy, p, (size_t)rows, left < VF_N ? left : VF_N, l, add);
+                  .n = (size_t)n,
+                  .apart = apart};
+        const size_t left = all - o, next = left - VF_N;
+        row = 0;
+        if (QMUL_PANELS > 1 && p.row == 0 && left > VF_N)
+            row = p.row = multiply_rows(y + o, ld, p, (size_t)rows, next < VF_N ? next : VF_N,
+                                        QMUL_PANELS, PAIR_ROWS, l, add);
+        multiply_one(y + o, ld, p, (size_t)rows, left < VF_N ? left : VF_N, l, add);
     }
 }
 
