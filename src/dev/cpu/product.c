@@ -17,7 +17,7 @@
 #include "dev/cpu/tiles.h"
 
 enum {
-    WIDEN_ROWS = 64,       /* weight rows that are widened to reals at a time, */
+    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time, */
     WIDEN_SPLIT = 256,     /* or that many, where then all activations are split */
     SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
