@@ -209,10 +209,10 @@ static wkv_status bind_data(wkv_weights *w, wkv_weight *one, const wkv_param *p,
     return WKV_OK;
 }
 
-static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_config *cfg,
-                           const wkv_param *p, const wkv_tensor *t, bool reals, wkv_error *err)
+/* one has the shape that set_shape gives it. */
+static wkv_status bind_one(wkv_weights *w, wkv_weight *one, const wkv_param *p, const wkv_tensor *t,
+                           bool reals, wkv_error *err)
 {
-    set_shape(one, cfg, p);
     if (!lies_by_outputs(t, p))
         return bind_data(w, one, p, t, reals, err);
     const wkv_tensor turned = by_outputs(t);
@@ -234,7 +234,7 @@ static wkv_status bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *f
         set_shape(one, cfg, p);
         wkv_param_name(name, p, layer);
         const wkv_tensor *t = wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
-        wkv_status s = t != NULL ? bind_one(w, one, cfg, p, t, reals, err) : WKV_OK;
+        wkv_status s = t != NULL ? bind_one(w, one, p, t, reals, err) : WKV_OK;
         if (s != WKV_OK) {
             wkv_weights_deinit(w);
             return s;
@@ -267,7 +267,9 @@ wkv_status wkv_weights_replace(wkv_weights *w, const wkv_config *cfg, const wkv_
         if (t == NULL)
             continue;
         WKV_TRY(wkv_config_check(cfg, p, t, err));
-        WKV_TRY(bind_one(w, wkv_weights_at(w, cfg, i), cfg, p, t, false, err));
+        wkv_weight *one = wkv_weights_at(w, cfg, i);
+        set_shape(one, cfg, p);
+        WKV_TRY(bind_one(w, one, p, t, false, err));
     }
     return WKV_OK;
 }

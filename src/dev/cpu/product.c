@@ -17,8 +17,7 @@
 #include "dev/cpu/tiles.h"
 
 enum {
-    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time, */
-    WIDEN_SPLIT = 256,     /* or that many, where then all activations are split */
+    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time */
     SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
@@ -389,7 +388,7 @@ static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
     const wkv_kern *kern = x->dev->kern;
     const size_t cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
     const size_t mark = wkv_arena_mark(x->scratch), each = wkv_gemm_room(kern, g);
-    const size_t rows = each > 0 ? WIDEN_SPLIT : WIDEN_ROWS;
+    const size_t rows = WIDEN_ROWS;
     real *wide = wkv_arena_reals(x->scratch, threads * rows * cols);
     unsigned char *room = wkv_arena_alloc(x->scratch, threads * each);
     if (!wkv_exec_measuring(x)) {

@@ -4,35 +4,25 @@
 #include "base/half.h"
 #include "kern/kern.h"
 
-void wkv_gemv_ref(real *y, const real *W, const real *x, int rows, int n)
+static real same_real(real w)
 {
-    for (int o = 0; o < rows; o++, W += n) {
-        double sum = 0;
-        for (int i = 0; i < n; i++)
-            sum += (double)W[i] * (double)x[i];
-        y[o] = (real)sum;
-    }
+    return w;
 }
 
-void wkv_gemv_f16_ref(real *y, const uint16_t *W, const real *x, int rows, int n)
-{
-    for (int o = 0; o < rows; o++, W += n) {
-        double sum = 0;
-        for (int i = 0; i < n; i++)
-            sum += (double)wkv_f16_to_f32(W[i]) * (double)x[i];
-        y[o] = (real)sum;
+#define GEMV(name, type, widen) \
+    void wkv_gemv##name##_ref(real *y, const type *W, const real *x, int rows, int n) \
+    { \
+        for (int o = 0; o < rows; o++, W += n) { \
+            double sum = 0; \
+            for (int i = 0; i < n; i++) \
+                sum += (double)widen(W[i]) * (double)x[i]; \
+            y[o] = (real)sum; \
+        } \
     }
-}
 
-void wkv_gemv_bf16_ref(real *y, const uint16_t *W, const real *x, int rows, int n)
-{
-    for (int o = 0; o < rows; o++, W += n) {
-        double sum = 0;
-        for (int i = 0; i < n; i++)
-            sum += (double)wkv_bf16_to_f32(W[i]) * (double)x[i];
-        y[o] = (real)sum;
-    }
-}
+GEMV(, real, same_real)
+GEMV(_f16, uint16_t, wkv_f16_to_f32)
+GEMV(_bf16, uint16_t, wkv_bf16_to_f32)
 
 #define GEMV_ROWS(name, type) \
     void wkv_gemv_rows##name##_ref(real *y, int ldy, const type *W, const real *x, int x_rows, \
@@ -45,11 +35,6 @@ void wkv_gemv_bf16_ref(real *y, const uint16_t *W, const real *x, int rows, int 
 GEMV_ROWS(, real)
 GEMV_ROWS(_f16, uint16_t)
 GEMV_ROWS(_bf16, uint16_t)
-
-static real same_real(real w)
-{
-    return w;
-}
 
 #define GEMV_ROWS_T(name, type, widen) \
     void wkv_gemv_rows_t##name##_ref(real *y, int ldy, const type *M, const real *x, int x_rows, \
