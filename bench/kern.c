@@ -547,7 +547,7 @@ enum { TILE_ROWS = 256 };
 
 BENCH(tile_rows)
 {
-    k->tile_rows(half_of_big, big, TILE_ROWS, GEMM);
+    k->tile_rows(half_of_big, big, TILE_ROWS, GEMM, 1);
     return (work){TILE_ROWS * GEMM * (sizeof(real) + 2.0), 0};
 }
 
@@ -557,10 +557,18 @@ BENCH(tile_panel)
     return (work){3.0 * WKV_PANEL * GEMM, 0};
 }
 
+BENCH(tile_halves)
+{
+    const wkv_halves w = {half_of_big, GEMM, true, false};
+    k->tile_halves((uint16_t *)(void *)panels, &w, WKV_PANEL, 0, GEMM / WKV_QBLOCK);
+    return (work){6.0 * WKV_PANEL * GEMM, 0};
+}
+
 BENCH(tile_mul)
 {
-    k->tile_mul(array[0], GEMM, half_of_big, (size_t)WKV_TILE_ROWS * GEMM, half_of_big, TILE_ROWS,
-                GEMM, GEMM / WKV_QBLOCK, false);
+    const wkv_tile_factors f = {half_of_big, half_of_big, (size_t)WKV_TILE_ROWS * GEMM,
+                                1,           1,           GEMM / WKV_QBLOCK};
+    k->tile_mul(array[0], GEMM, &f, TILE_ROWS, GEMM, false);
     return computed(2.0 * TILE_ROWS * GEMM * GEMM);
 }
 

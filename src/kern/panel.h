@@ -43,10 +43,16 @@
  * more than the products.  A tile is 16 rows, or 16 outputs, times the 32 inputs of a block:
  *
  *   of activations   row after row
- *   of weights       number 32 p + 2 o + i is that of input 2 p + i and output o */
+ *   of weights       number 32 p + 2 o + i is that of input 2 p + i and output o
+ *
+ * Plain weights of 16 bits are read so, too.  A number of more bits than bf16 has is then the sum
+ * of several, in tiles one behind the other: f16 of two, an activation of three, its 24 bits being
+ * those of 8, 8 and 8.  Of the products of such parts that of the two smallest is not made: it is
+ * some 2^-26 of the whole. */
 #ifndef WKV_KERN_PANEL_H
 #define WKV_KERN_PANEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -153,6 +159,22 @@ static inline size_t wkv_quads_most(size_t n)
 {
     return n / 4;
 }
+
+/* Plain weights of 16 bits: f16, or else bf16.  Those of an input, or else of an output, are side
+ * by side, and ld numbers after them come the next. */
+typedef struct wkv_halves {
+    const uint16_t *at;
+    size_t ld;
+    bool f16, by_inputs;
+} wkv_halves;
+
+/* `count` blocks of rows in 1 or 3 parts and of outputs in 1 or, where rows have 3, 2.  x_step:
+ * numbers from one 16 rows' tiles to the next's; those of 16 outputs follow each other. */
+typedef struct wkv_tile_factors {
+    const uint16_t *x, *w;
+    size_t x_step;
+    int x_parts, w_parts, count;
+} wkv_tile_factors;
 
 /* Finds those of a row of n activations, for weights of the layout. */
 void wkv_quads_find(const wkv_quads *z, const int8_t *q, size_t n, wkv_layout l);

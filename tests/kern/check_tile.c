@@ -28,18 +28,42 @@ static void flush(uint16_t *p, size_t n)
             p[i] = 0;
 }
 
+/* As the reference has them, but that denormal numbers may have become zeros. */
+static void same_tiles(uint16_t *got, uint16_t *want, size_t n)
+{
+    flush(got, n);
+    flush(want, n);
+    same_halves("tile", got, want, n);
+}
+
 void check_tile_rows(check *c)
 {
-    const int n = WKV_QBLOCK * pick(c, 1, 5), rows = pick(c, 1, 40);
+    const int n = WKV_QBLOCK * pick(c, 1, 5), rows = pick(c, 1, 40), parts = pick(c, 0, 1) ? 3 : 1;
     const size_t all =
-        (size_t)(rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS * (size_t)n;
+        (size_t)(rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS * (size_t)(n * parts);
     const real *x = input(c, (size_t)rows * (size_t)n);
     uint16_t *got = tiles(c, all), *want = tiles(c, all);
-    wkv_tile_rows_ref(want, x, rows, n);
-    c->k->tile_rows(got, x, rows, n);
-    flush(got, all);
-    flush(want, all);
-    same_halves("tile", got, want, all);
+    wkv_tile_rows_ref(want, x, rows, n, parts);
+    c->k->tile_rows(got, x, rows, n, parts);
+    same_tiles(got, want, all);
+}
+
+void check_tile_halves(check *c)
+{
+    const int blocks = pick(c, 1, 5), first = pick(c, 0, blocks - 1);
+    const int count = pick(c, 1, blocks - first), outputs = pick(c, 1, WKV_PANEL);
+    wkv_halves w = {.f16 = pick(c, 0, 1), .by_inputs = pick(c, 0, 1)};
+    const int others = w.by_inputs ? blocks * WKV_QBLOCK : outputs;
+    w.ld = (size_t)(w.by_inputs ? outputs : blocks * WKV_QBLOCK) + (size_t)pick(c, 0, 3);
+    const size_t all = (size_t)others * w.ld, size = (size_t)(count * (w.f16 ? 2 : 1)) * WKV_TILE;
+    const real *x = input(c, all);
+    uint16_t *halves = tiles(c, all), *got = tiles(c, size), *want = tiles(c, size);
+    for (size_t i = 0; i < all; i++)
+        halves[i] = w.f16 ? wkv_f32_to_f16((float)x[i]) : wkv_f32_to_bf16((float)x[i]);
+    w.at = halves;
+    wkv_tile_halves_ref(want, &w, outputs, first, count);
+    c->k->tile_halves(got, &w, outputs, first, count);
+    same_tiles(got, want, size);
 }
 
 /* A panel of any numbers and scales about 0.1: random halves may be NaN. */
@@ -81,14 +105,14 @@ void check_tile_panel(check *c)
     }
 }
 
-/* The tiles of `rows` rows, or outputs, and of the absolute values. */
+/* The tiles of `rows` rows, or outputs, in parts, and of the absolute values. */
 typedef struct factor {
     uint16_t *tiles, *absolute;
 } factor;
 
-static factor draw_factor(check *c, int rows, int n, input_kind kind)
+static factor draw_factor(check *c, int rows, int n, int parts, input_kind kind)
 {
-    const size_t all = (size_t)(rows + 15) / 16 * WKV_TILE * (size_t)(n / WKV_QBLOCK);
+    const size_t all = (size_t)((rows + 15) / 16 * parts) * WKV_TILE * (size_t)(n / WKV_QBLOCK);
     const real *x = input_of(c, all, kind);
     factor f = {tiles(c, all), tiles(c, all)};
     for (size_t i = 0; i < all; i++) {
@@ -114,21 +138,26 @@ static void near_sums(const real *got, const real *want, const real *magnitude, 
 void check_tile_mul(check *c)
 {
     const int count = pick(c, 1, 5), n = count * WKV_QBLOCK;
-    const int rows = pick(c, 1, 70), n_out = pick(c, 1, 70);
-    const size_t ld = (size_t)n_out + 3, out = (size_t)rows * ld, step = 16 * (size_t)n;
-    factor x = draw_factor(c, rows, n, c->kind), w = draw_factor(c, n_out, n, NORMAL);
+    const int x_parts = pick(c, 0, 1) ? 3 : 1, w_parts = x_parts == 3 ? pick(c, 1, 2) : 1;
+    const int rows = pick(c, 1, 140), n_out = pick(c, 1, 70);
+    const size_t ld = (size_t)n_out + 3, out = (size_t)rows * ld;
+    const size_t step = (size_t)(16 * x_parts) * (size_t)n;
+    factor x = draw_factor(c, rows, n, x_parts, c->kind),
+           w = draw_factor(c, n_out, n, w_parts, NORMAL);
+    const wkv_tile_factors f = {x.tiles, w.tiles, step, x_parts, w_parts, count};
+    const wkv_tile_factors magnitudes = {x.absolute, w.absolute, step, x_parts, w_parts, count};
     const real *before = input_of(c, out, NORMAL);
     for (int add = 0; add < 2; add++) {
         real *got = inout(c, before, out), *want = inout(c, before, out);
         real *most = absolute(c, before, out), *alone = inout(c, before, out);
-        wkv_tile_mul_ref(want, (int)ld, x.tiles, step, w.tiles, rows, n_out, count, add);
-        wkv_tile_mul_ref(most, (int)ld, x.absolute, step, w.absolute, rows, n_out, count, add);
-        c->k->tile_mul(got, (int)ld, x.tiles, step, w.tiles, rows, n_out, count, add);
-        near_sums(got, want, most, out, n);
+        wkv_tile_mul_ref(want, (int)ld, &f, rows, n_out, add);
+        wkv_tile_mul_ref(most, (int)ld, &magnitudes, rows, n_out, add);
+        c->k->tile_mul(got, (int)ld, &f, rows, n_out, add);
+        near_sums(got, want, most, out, 5 * n);
         const int last = (rows - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS;
-        c->k->tile_mul(alone + (size_t)last * ld, (int)ld,
-                       x.tiles + (size_t)(last / WKV_TILE_ROWS) * step, step, w.tiles, rows - last,
-                       n_out, count, add);
+        wkv_tile_factors end = f;
+        end.x += (size_t)(last / WKV_TILE_ROWS) * step;
+        c->k->tile_mul(alone + (size_t)last * ld, (int)ld, &end, rows - last, n_out, add);
         same("rows alone", alone + (size_t)last * ld, got + (size_t)last * ld,
              (size_t)(rows - last) * ld);
     }

@@ -61,7 +61,7 @@ static bool is_sparse(const wkv_weight *W)
 
 static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
 {
-    return is_plain(W) && rows > WKV_FEW_ROWS && !x->row_by_row;
+    return is_plain(W) && rows > WKV_FEW_ROWS && !x->row_by_row && !wkv_tiles_wanted(x, W, rows);
 }
 
 /* ---- one product among others ------------------------------------------------------- */
@@ -84,10 +84,10 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
 {
     if (is_grouped(W))
         return WKV_GROUP;
-    if (W->layout == WKV_LAYOUT_T)
-        return WKV_COLUMNS;
     if (as_tiles)
         return TILE_OUTPUTS;
+    if (W->layout == WKV_LAYOUT_T)
+        return WKV_COLUMNS;
     size_t n = inputs_of(W);
     const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : TASK_GRAIN;
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
@@ -138,9 +138,12 @@ static wkv_quads quads_alloc(wkv_exec *x, size_t n)
 static uint16_t *tiles_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int rows)
 {
     for (int j = 0; j < n; j++)
-        if (jobs[j].p->in == p->in && jobs[j].tiles != NULL)
+        if (jobs[j].p->in == p->in && jobs[j].tiles != NULL &&
+            wkv_tiles_parts(jobs[j].p->W) == wkv_tiles_parts(p->W))
             return jobs[j].tiles;
-    return wkv_arena_alloc(x->scratch, wkv_tiles_size(rows, inputs_of(p->W)) * sizeof(uint16_t));
+    return wkv_arena_alloc(x->scratch,
+                           wkv_tiles_size(rows, inputs_of(p->W), wkv_tiles_parts(p->W)) *
+                               sizeof(uint16_t));
 }
 
 static void fill_tiles(wkv_exec *x, const job *jobs, int n, int rows)
@@ -148,7 +151,8 @@ static void fill_tiles(wkv_exec *x, const job *jobs, int n, int rows)
     for (int j = 0; j < n; j++)
         if (jobs[j].tiles == jobs[n].tiles)
             return;
-    wkv_tiles_fill(x, jobs[n].tiles, jobs[n].p->in, rows, jobs[n].p->W->cols);
+    const wkv_weight *W = jobs[n].p->W;
+    wkv_tiles_fill(x, jobs[n].tiles, jobs[n].p->in, rows, wkv_weight_inputs(W), wkv_tiles_parts(W));
 }
 
 /* Bytes of the panels of a group. */
@@ -159,23 +163,30 @@ static size_t group_panels(const wkv_weight *W)
 
 /* ---- tasks ------------------------------------------------------------------------------ */
 
-/* Panels of outputs as tiles. */
-static void tile_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
+/* n outputs, from `begin` on, as tiles. */
+static void tile_part(const wkv_kern *k, const job *j, const wkv_tiles_weights *w, size_t begin,
                       size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
     wkv_tiles_task t = {
         .y = j->p->y + begin,
         .x = j->tiles,
-        .panels = panels,
-        .layout = W->layout,
-        .ldy = W->rows,
+        .w = *w,
+        .ldy = wkv_weight_outputs(W),
         .rows = rows,
         .n_out = (int)n,
-        .n = W->cols,
+        .n = wkv_weight_inputs(W),
         .add = j->p->accumulate,
     };
     wkv_tiles_multiply(k, &t, j->room + (size_t)part * wkv_tiles_room(j->piece));
+}
+
+/* Weights as the file has them, from output `begin` on. */
+static wkv_halves halves_from(const wkv_weight *W, size_t begin)
+{
+    const size_t ld = (size_t)W->cols;
+    return (wkv_halves){(const uint16_t *)W->data + (W->in_out ? begin : begin * ld), ld,
+                        W->dtype == WKV_DTYPE_F16, W->in_out};
 }
 
 static void packed_part(const wkv_kern *k, const job *j, const unsigned char *panels, size_t begin,
@@ -183,7 +194,8 @@ static void packed_part(const wkv_kern *k, const job *j, const unsigned char *pa
 {
     const wkv_weight *W = j->p->W;
     if (j->tiles != NULL) {
-        tile_part(k, j, panels, begin, n, rows, part);
+        const wkv_tiles_weights w = {.panels = panels, .layout = W->layout};
+        tile_part(k, j, &w, begin, n, rows, part);
         return;
     }
     void (*const multiply[WKV_LAYOUTS])(real *, int, const wkv_qrows *, int, const unsigned char *,
@@ -284,6 +296,11 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     const size_t n_out = outputs_of(p->W);
     const size_t begin = (task - first) * j->piece;
     const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
+    if (j->tiles != NULL && is_plain(p->W)) {
+        const wkv_tiles_weights w = {.plain = halves_from(p->W, begin)};
+        tile_part(k, j, &w, begin, n, rows, part);
+        return;
+    }
     if (p->W->layout != WKV_LAYOUT_NONE) {
         packed_task(k, j, begin, n, rows, part, own);
         return;
@@ -320,8 +337,7 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
 {
     const wkv_weight *W = p->W;
     const size_t threads = (size_t)x->dev->threads;
-    const bool packed = W->layout != WKV_LAYOUT_NONE,
-               as_tiles = !is_plain(W) && wkv_tiles_wanted(x, rows);
+    const bool packed = W->layout != WKV_LAYOUT_NONE, as_tiles = wkv_tiles_wanted(x, W, rows);
     job j = {.p = p, .piece = piece_of(W, rows, as_tiles)};
     if (as_tiles) {
         j.tiles = tiles_of(x, p, jobs, n, rows);
@@ -335,7 +351,7 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
         j.panels = wkv_arena_alloc(x->scratch, threads * group_panels(W));
     if (is_grouped(W) && rows == 1)
         j.quads = quads_alloc(x, inputs_of(W));
-    if (!packed && p->accumulate)
+    if (!packed && !as_tiles && p->accumulate)
         j.sum = wkv_arena_reals(x->scratch, (size_t)rows * outputs_of(W));
     return j;
 }

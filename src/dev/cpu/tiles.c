@@ -1,32 +1,45 @@
 /* dev/cpu/tiles.c - see tiles.h.
  *
- * Inputs are taken DEPTH blocks at a time: the tiles of two panels then stay in the first
- * cache while all rows pass by, and those of the rows in the second. */
+ * Inputs are taken DEPTH tiles of an output at a time: those of two panels then stay in the first
+ * two caches while all rows pass by. */
 #include "dev/cpu/tiles.h"
 
 #include "dev/cpu/cpu.h"
 
-enum { DEPTH = 12 };
+enum { DEPTH = 24 };
 
-bool wkv_tiles_wanted(const wkv_exec *x, int rows)
+static bool is_packed(const wkv_weight *W)
+{
+    return W->layout != WKV_LAYOUT_NONE && W->layout != WKV_LAYOUT_T;
+}
+
+bool wkv_tiles_wanted(const wkv_exec *x, const wkv_weight *W, int rows)
 {
     const int least = x->dev->kern->tile_least;
-    return least > 0 && rows >= least && !x->row_by_row;
+    const bool halves = W->dtype == WKV_DTYPE_F16 || W->dtype == WKV_DTYPE_BF16;
+    return least > 0 && rows >= least && !x->row_by_row &&
+           (is_packed(W) || (halves && wkv_weight_inputs(W) % WKV_QBLOCK == 0));
 }
 
-size_t wkv_tiles_size(int rows, size_t n)
+int wkv_tiles_parts(const wkv_weight *W)
 {
-    return ((size_t)rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS * n;
+    return is_packed(W) ? 1 : 3;
 }
 
-void wkv_tiles_fill(const wkv_exec *x, uint16_t *tiles, const real *in, int rows, int n)
+size_t wkv_tiles_size(int rows, size_t n, int parts)
+{
+    return ((size_t)rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS * n * (size_t)parts;
+}
+
+void wkv_tiles_fill(const wkv_exec *x, uint16_t *tiles, const real *in, int rows, int n, int parts)
 {
     const size_t all = (size_t)rows, cols = (size_t)n;
-    const int parts = wkv_cpu_parts(x, (all + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS, all * cols / 8);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(all, parts, i, WKV_TILE_ROWS);
-        x->dev->kern->tile_rows(tiles + s.begin * cols, in + s.begin * cols, (int)s.n, n);
+    const int cuts = wkv_cpu_parts(x, (all + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS, all * cols / 8);
+#pragma omp parallel for num_threads(cuts) if (cuts > 1)
+    for (int i = 0; i < cuts; i++) {
+        wkv_span s = wkv_span_of(all, cuts, i, WKV_TILE_ROWS);
+        x->dev->kern->tile_rows(tiles + s.begin * cols * (size_t)parts, in + s.begin * cols,
+                                (int)s.n, n, parts);
     }
 }
 
@@ -35,16 +48,33 @@ size_t wkv_tiles_room(size_t n_out)
     return (n_out + WKV_PANEL - 1) / WKV_PANEL * DEPTH * WKV_TILE;
 }
 
+/* Of 16 outputs, from o on, `count` blocks, from b on. */
+static void weights_to_tiles(const wkv_kern *k, const wkv_tiles_task *t, uint16_t *tiles, int o,
+                             int b, int count)
+{
+    if (t->w.panels != NULL) {
+        const size_t panel = wkv_panel_bytes(t->w.layout, (size_t)t->n);
+        k->tile_panel(tiles, t->w.panels + (size_t)(o / WKV_PANEL) * panel, t->w.layout, t->n, b,
+                      count);
+        return;
+    }
+    wkv_halves w = t->w.plain;
+    w.at += w.by_inputs ? (size_t)o : (size_t)o * w.ld;
+    k->tile_halves(tiles, &w, t->n_out - o < WKV_PANEL ? t->n_out - o : WKV_PANEL, b, count);
+}
+
 void wkv_tiles_multiply(const wkv_kern *k, const wkv_tiles_task *t, uint16_t *room)
 {
-    const size_t panel = wkv_panel_bytes(t->layout, (size_t)t->n);
-    const int blocks = t->n / WKV_QBLOCK;
-    for (int b = 0; b < blocks; b += DEPTH) {
-        const int count = blocks - b < DEPTH ? blocks - b : DEPTH;
-        for (size_t o = 0; o < (size_t)t->n_out; o += WKV_PANEL)
-            k->tile_panel(room + o / WKV_PANEL * (size_t)count * WKV_TILE,
-                          t->panels + o / WKV_PANEL * panel, t->layout, t->n, b, count);
-        k->tile_mul(t->y, t->ldy, t->x + (size_t)b * WKV_TILE, (size_t)blocks * WKV_TILE, room,
-                    t->rows, t->n_out, count, t->add || b > 0);
+    const int blocks = t->n / WKV_QBLOCK, x_parts = t->w.panels != NULL ? 1 : 3;
+    const int w_parts = t->w.panels == NULL && t->w.plain.f16 ? 2 : 1, depth = DEPTH / w_parts;
+    const size_t block = (size_t)x_parts * WKV_TILE;
+    for (int b = 0; b < blocks; b += depth) {
+        const int count = blocks - b < depth ? blocks - b : depth;
+        const size_t panel = (size_t)(count * w_parts) * WKV_TILE;
+        for (int o = 0; o < t->n_out; o += WKV_PANEL)
+            weights_to_tiles(k, t, room + (size_t)(o / WKV_PANEL) * panel, o, b, count);
+        const wkv_tile_factors f = {
+            t->x + (size_t)b * block, room, (size_t)blocks * block, x_parts, w_parts, count};
+        k->tile_mul(t->y, t->ldy, &f, t->rows, t->n_out, t->add || b > 0);
     }
 }

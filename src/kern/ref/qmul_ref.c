@@ -276,16 +276,31 @@ void wkv_panels_to_group_ref(unsigned char *group, const unsigned char *panels, 
 
 /* ---- bf16 -------------------------------------------------------------------------------- */
 
-void wkv_tile_rows_ref(uint16_t *tiles, const real *x, int rows, int n)
+/* Number `at` of a tile and, where there are more parts, of those behind it. */
+static void put_parts(uint16_t *tile, int at, float x, int parts)
 {
-    const size_t inputs = (size_t)n, all = ((size_t)rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS;
-    for (size_t r = 0; r < all * WKV_TILE_ROWS; r++)
-        for (size_t i = 0; i < inputs; i++) {
-            uint16_t *tile =
-                tiles + (r / WKV_TILE_ROWS * (inputs / WKV_QBLOCK) + i / WKV_QBLOCK) * WKV_TILE;
-            tile[r % WKV_TILE_ROWS * WKV_QBLOCK + i % WKV_QBLOCK] =
-                r < (size_t)rows ? wkv_f32_to_bf16((float)x[r * inputs + i]) : 0;
+    for (int p = 0; p < parts; p++, tile += WKV_TILE) {
+        tile[at] = wkv_f32_to_bf16(x);
+        x -= wkv_bf16_to_f32(tile[at]);
+    }
+}
+
+void wkv_tile_rows_ref(uint16_t *tiles, const real *x, int rows, int n, int parts)
+{
+    const int all = (rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS;
+    for (int r = 0; r < all; r++)
+        for (int i = 0; i < n; i++) {
+            const int block = r / WKV_TILE_ROWS * (n / WKV_QBLOCK) + i / WKV_QBLOCK;
+            put_parts(tiles + (size_t)(block * parts) * WKV_TILE,
+                      r % WKV_TILE_ROWS * WKV_QBLOCK + i % WKV_QBLOCK,
+                      r < rows ? (float)x[(size_t)r * (size_t)n + (size_t)i] : 0, parts);
         }
+}
+
+/* Where the weight of input i and output o is in a tile. */
+static int weight_place(int o, int i)
+{
+    return i / 2 * 32 + 2 * o + i % 2;
 }
 
 /* Input i of block b and output o of a panel. */
@@ -304,24 +319,49 @@ void wkv_tile_panel_ref(uint16_t *tiles, const unsigned char *panel, wkv_layout 
     for (int b = first; b < first + count; b++, tiles += WKV_TILE)
         for (int o = 0; o < WKV_PANEL; o++)
             for (int i = 0; i < WKV_QBLOCK; i++)
-                tiles[i / 2 * 32 + 2 * o + i % 2] =
+                tiles[weight_place(o, i)] =
                     wkv_f32_to_bf16(weight_at(l, panel, (size_t)n, (size_t)b, o, i));
 }
 
-void wkv_tile_mul_ref(real *y, int ldy, const uint16_t *x, size_t x_step, const uint16_t *w,
-                      int rows, int n_out, int count, bool add)
+void wkv_tile_halves_ref(uint16_t *tiles, const wkv_halves *w, int outputs, int first, int count)
+{
+    const int parts = w->f16 ? 2 : 1;
+    for (int b = first; b < first + count; b++, tiles += (size_t)parts * WKV_TILE)
+        for (int o = 0; o < WKV_PANEL; o++)
+            for (int i = 0; i < WKV_QBLOCK; i++) {
+                const size_t in = (size_t)(b * WKV_QBLOCK + i), out = (size_t)o;
+                const size_t at = w->by_inputs ? in * w->ld + out : out * w->ld + in;
+                const uint16_t half = o < outputs ? w->at[at] : 0;
+                put_parts(tiles, weight_place(o, i),
+                          w->f16 ? wkv_f16_to_f32(half) : wkv_bf16_to_f32(half), parts);
+            }
+}
+
+/* Of part p of row r with part q of output o. */
+static double parts_product(const wkv_tile_factors *f, int r, int o, int p, int q)
+{
+    const uint16_t *a = f->x + (size_t)(r / WKV_TILE_ROWS) * f->x_step + (size_t)p * WKV_TILE;
+    const uint16_t *b = f->w + (size_t)(o / WKV_PANEL * f->count * f->w_parts + q) * WKV_TILE;
+    double sum = 0;
+    for (int i = 0; i < f->count * WKV_QBLOCK; i++) {
+        const size_t tile = (size_t)(i / WKV_QBLOCK) * WKV_TILE;
+        const int in = i % WKV_QBLOCK, row = r % WKV_TILE_ROWS * WKV_QBLOCK;
+        sum += (double)wkv_bf16_to_f32(a[tile * (size_t)f->x_parts + (size_t)(row + in)]) *
+               (double)wkv_bf16_to_f32(
+                   b[tile * (size_t)f->w_parts + (size_t)weight_place(o % WKV_PANEL, in)]);
+    }
+    return sum;
+}
+
+void wkv_tile_mul_ref(real *y, int ldy, const wkv_tile_factors *f, int rows, int n_out, bool add)
 {
     for (int r = 0; r < rows; r++)
         for (int o = 0; o < n_out; o++) {
-            const uint16_t *a = x + (size_t)(r / WKV_TILE_ROWS) * x_step;
-            const uint16_t *b = w + (size_t)(o / WKV_PANEL * count) * WKV_TILE;
             real *at = y + (size_t)r * (size_t)ldy + (size_t)o;
             double sum = add ? (double)*at : 0;
-            for (int i = 0; i < count * WKV_QBLOCK; i++) {
-                const int tile = i / WKV_QBLOCK * WKV_TILE, in = i % WKV_QBLOCK;
-                sum += (double)wkv_bf16_to_f32(a[tile + r % WKV_TILE_ROWS * WKV_QBLOCK + in]) *
-                       (double)wkv_bf16_to_f32(b[tile + in / 2 * 32 + o % WKV_PANEL * 2 + in % 2]);
-            }
+            for (int p = 0; p < f->x_parts; p++)
+                for (int q = 0; q < f->w_parts && p + q < 3; q++)
+                    sum += parts_product(f, r, o, p, q);
             *at = (real)sum;
         }
 }

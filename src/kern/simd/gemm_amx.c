@@ -108,81 +108,27 @@ static void split(uint16_t *tiles, const factor *f, size_t side, size_t n, size_
 
 /* ---- products ---------------------------------------------------------------------------- */
 
-static const size_t LINE = TILE_LINE;
-
-#define MULTIPLY(sum, rows, columns) \
-    __asm__ volatile("tdpbf16ps %tmm" #columns ", %tmm" #rows ", %tmm" #sum)
-
-/* Tiles 0 to 3 are sums, 4 and 5 rows, 6 and 7 columns; R and C of the latter, 1 or 2, count. */
-WKV_INLINE void load_rows(const uint16_t *a, size_t next, int R)
-{
-    TILE_LOAD(4, a, LINE);
-    if (R == 2)
-        TILE_LOAD(5, a + next, LINE);
-}
-
-WKV_INLINE void load_columns(const uint16_t *b, size_t next, int C)
-{
-    TILE_LOAD(6, b, LINE);
-    if (C == 2)
-        TILE_LOAD(7, b + next, LINE);
-}
-
-WKV_INLINE void multiply(int R, int C)
-{
-    MULTIPLY(0, 4, 6);
-    if (C == 2)
-        MULTIPLY(1, 4, 7);
-    if (R == 2)
-        MULTIPLY(2, 5, 6);
-    if (R == 2 && C == 2)
-        MULTIPLY(3, 5, 7);
-}
-
-typedef struct place {
-    real *at;
-    size_t step; /* bytes */
-} place;
-
-WKV_INLINE void multiply_tiles(const place s[4], const uint16_t *a, const uint16_t *b, size_t depth,
-                               bool add, int R, int C)
+WKV_INLINE void multiply_tiles(const tile_sums s[4], const uint16_t *a, const uint16_t *b,
+                               size_t depth, bool add, int R, int C)
 {
     const size_t next = depth * PARTS * TILE;
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
-    if (add) {
-        TILE_LOAD(0, s[0].at, s[0].step);
-        if (C == 2)
-            TILE_LOAD(1, s[1].at, s[1].step);
-        if (R == 2)
-            TILE_LOAD(2, s[2].at, s[2].step);
-        if (R == 2 && C == 2)
-            TILE_LOAD(3, s[3].at, s[3].step);
-    }
+    block_begin(s, add, R, C);
     for (size_t d = 0; d < depth; d++, a += PARTS * TILE, b += PARTS * TILE) {
-        load_rows(a + 2 * TILE, next, R);
-        load_columns(b, next, C);
-        multiply(R, C);
-        load_rows(a + TILE, next, R);
-        multiply(R, C);
-        load_columns(b + TILE, next, C);
-        multiply(R, C);
-        load_rows(a, next, R);
-        multiply(R, C);
-        load_columns(b + 2 * TILE, next, C);
-        multiply(R, C);
-        load_columns(b, next, C);
-        multiply(R, C);
+        block_rows(a + 2 * TILE, next, R);
+        block_columns(b, next, C);
+        block_multiply(R, C);
+        block_rows(a + TILE, next, R);
+        block_multiply(R, C);
+        block_columns(b + TILE, next, C);
+        block_multiply(R, C);
+        block_rows(a, next, R);
+        block_multiply(R, C);
+        block_columns(b + 2 * TILE, next, C);
+        block_multiply(R, C);
+        block_columns(b, next, C);
+        block_multiply(R, C);
     }
-    TILE_STORE(0, s[0].at, s[0].step);
-    if (C == 2)
-        TILE_STORE(1, s[1].at, s[1].step);
-    if (R == 2)
-        TILE_STORE(2, s[2].at, s[2].step);
-    if (R == 2 && C == 2)
-        TILE_STORE(3, s[3].at, s[3].step);
+    block_end(s, R, C);
 }
 
 typedef real square[SIDE][SIDE];
@@ -205,11 +151,11 @@ static void multiply_block(real *C, size_t ldc, const uint16_t *a, const uint16_
                            size_t columns, size_t depth, bool add)
 {
     _Alignas(64) square stack[4];
-    place s[4];
+    tile_sums s[4];
     const bool whole = rows % SIDE == 0 && columns % SIDE == 0;
     for (size_t i = 0; i < 4; i++) {
         real *at = C + i / 2 * SIDE * ldc + i % 2 * SIDE;
-        s[i] = whole ? (place){at, ldc * sizeof(real)} : (place){stack[i][0], LINE};
+        s[i] = whole ? (tile_sums){at, ldc * sizeof(real)} : (tile_sums){stack[i][0], TILE_STEP};
     }
     if (!whole && add)
         exchange(C, ldc, stack, rows, columns, false);
