@@ -1,7 +1,6 @@
 # What the library stands on.  docs/dependencies.md says why each was chosen and what
 # happens without it.
 find_package(Threads REQUIRED)
-find_package(OpenMP COMPONENTS C)
 find_package(PkgConfig REQUIRED)
 
 # Kernels need nothing, so that a cross build without libraries can still build and check them.
@@ -20,10 +19,11 @@ set(WKV_HAVE_ONEDNN OFF)
 if(NOT WKV_ONEDNN STREQUAL "OFF" AND NOT WKV_DOUBLE)
   list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
   find_package(DNNL QUIET)
-  if(DNNL_FOUND AND OpenMP_C_FOUND) # without OpenMP its own team could not be held to one thread
+  find_package(OpenMP COMPONENTS C)
+  if(DNNL_FOUND AND OpenMP_C_FOUND) # what tells oneDNN to stay on the thread that calls it
     set(WKV_HAVE_ONEDNN ON)
   elseif(WKV_ONEDNN STREQUAL "ON")
-    message(FATAL_ERROR "WKV_ONEDNN=ON, but oneDNN was not found (Debian: libdnnl-dev)")
+    message(FATAL_ERROR "WKV_ONEDNN=ON, but oneDNN or its OpenMP was not found (Debian: libdnnl-dev)")
   endif()
 endif()
 
@@ -61,11 +61,8 @@ set(WKV_LIBS Threads::Threads m)
 if(JANSSON_FOUND)
   list(PREPEND WKV_LIBS PkgConfig::JANSSON)
 endif()
-if(OpenMP_C_FOUND)
-  list(APPEND WKV_LIBS OpenMP::OpenMP_C)
-endif()
 if(WKV_HAVE_ONEDNN)
-  list(APPEND WKV_LIBS DNNL::dnnl)
+  list(APPEND WKV_LIBS OpenMP::OpenMP_C DNNL::dnnl)
 endif()
 if(WKV_HAVE_PCRE2)
   list(APPEND WKV_LIBS PkgConfig::PCRE2)
@@ -84,4 +81,4 @@ if(CMOCKA_FOUND AND NOT WKV_TESTS STREQUAL "OFF")
   set(WKV_HAVE_CMOCKA ON)
 endif()
 message(STATUS "oneDNN: ${WKV_HAVE_ONEDNN}, PCRE2: ${WKV_HAVE_PCRE2}, utf8proc: ${WKV_HAVE_UTF8PROC}, libevent: ${WKV_HAVE_EVENT},"
-               " OpenMP: ${OpenMP_C_FOUND}, tests: ${WKV_HAVE_CMOCKA}")
+               " futex: ${WKV_FUTEX}, tests: ${WKV_HAVE_CMOCKA}")

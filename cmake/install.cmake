@@ -30,11 +30,8 @@ if(WKV_HAVE_UTF8PROC)
 endif()
 # pkg-config reads "Libs.private" for a static link only.
 set(WKV_PC_LIBS_PRIVATE "-lm ${CMAKE_THREAD_LIBS_INIT}")
-if(OpenMP_C_FOUND)
-  string(APPEND WKV_PC_LIBS_PRIVATE " ${OpenMP_C_FLAGS}")
-endif()
 if(WKV_HAVE_ONEDNN)
-  string(APPEND WKV_PC_LIBS_PRIVATE " -ldnnl")
+  string(APPEND WKV_PC_LIBS_PRIVATE " ${OpenMP_C_FLAGS} -ldnnl")
 endif()
 # The prefix is known only when installing, so the file finds it from where it lies.
 file(RELATIVE_PATH WKV_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

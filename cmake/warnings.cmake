@@ -6,9 +6,6 @@ target_compile_options(wkv_flags INTERFACE
   -Wvla -ffp-contract=off $<$<BOOL:${WKV_WERROR}>:-Werror>)
 target_compile_definitions(wkv_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE _GNU_SOURCE
   $<$<BOOL:${WKV_DOUBLE}>:WKV_DOUBLE>)
-if(NOT OpenMP_C_FOUND)
-  target_compile_options(wkv_flags INTERFACE -Wno-unknown-pragmas)
-endif()
 
 if(WKV_SANITIZE)
   target_compile_options(wkv_flags INTERFACE

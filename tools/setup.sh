@@ -72,7 +72,7 @@ look_for_fuzz() {
 look_for_check() {
     have clang || need clang "the second compiler"
     echo '#include <omp.h>' >"$work/omp.c"
-    (cd "$work" && clang -fopenmp omp.c -c) 2>/dev/null || need libomp-dev "OpenMP for clang"
+    (cd "$work" && clang -fopenmp omp.c -c) 2>/dev/null || need libomp-dev "oneDNN's OpenMP, for clang"
     have valgrind || need valgrind "looks for errors in memory"
 }
 

@@ -5,7 +5,6 @@
 
 #include "cli/cli.h"
 #include "common/term.h"
-#include "common/wait.h"
 
 static const wkv_command *const commands[] = {
     &wkv_cmd_prepare,  &wkv_cmd_train,  &wkv_cmd_generate, &wkv_cmd_info,
@@ -69,9 +68,7 @@ static void print_manual(void)
     wkv_args_man(stdout, commands, WKV_COUNT(commands));
     puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
          ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avxvnni, avx512, vnni or amx; "
-         "on ARM ref, neon, dotprod or i8mm.\n"
-         ".TP\nOMP_WAIT_POLICY, GOMP_SPINCOUNT\nHow long idle threads spin before they sleep; "
-         "set to a short time unless given.");
+         "on ARM ref, neon, dotprod or i8mm.");
 }
 
 static int help(int argc, char **argv)
@@ -126,6 +123,5 @@ int main(int argc, char **argv)
     const wkv_command *c = find_command(name);
     if (c == NULL)
         return unknown_command(name);
-    wkv_wait_gently(argv);
     return wkv_term_finish(c->name, run_command(c, argc - 2, argv + 2));
 }

@@ -1,7 +1,12 @@
 /* wkv/model.h - a trained model: its weights, its shape, its vocabulary.
  *
  * A model is immutable once open and may be shared by any number of sessions and
- * threads.  Weights stay in the file's mapping where their type allows. */
+ * threads.  Weights stay in the file's mapping where their type allows.
+ *
+ * Its own threads start with the first work that is worth them, and serve one session at a
+ * time; another that feeds meanwhile computes on the thread that calls.  A child process made by
+ * fork keeps what it has open, and computes on its one thread where the model had started its
+ * own before. */
 #ifndef WKV_MODEL_H
 #define WKV_MODEL_H
 

@@ -10,6 +10,14 @@
 #define WKV_PREFETCH(p) __builtin_prefetch(p)
 /* The same, into the second cache alone. */
 #define WKV_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
+/* In a loop that looks at a word until another thread changes it. */
+#if defined(__x86_64__)
+#define WKV_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define WKV_PAUSE() __asm__ volatile("yield")
+#else
+#define WKV_PAUSE() ((void)0)
+#endif
 #define WKV_UNUSED __attribute__((unused))
 #define WKV_INLINE static inline __attribute__((always_inline))
 #define WKV_NOINLINE __attribute__((noinline))

@@ -149,6 +149,7 @@ typedef struct wkv_rwkv7_out_weights {
 struct wkv_dev {
     const char *name;
     int threads;
+    struct wkv_team *team; /* of so many */
     const wkv_kern *kern;
 #define OP(name, args, call) void(*name) args;
 #include "dev/ops.def"

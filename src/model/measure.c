@@ -3,12 +3,14 @@
  *
  * Work is repeated until the time asked for is over, and the best round counts: what
  * disturbs a round only ever makes it slower. */
+#include <stdatomic.h>
 #include <wkv/unstable.h>
 
 #include "base/attr.h"
 #include "base/mem.h"
 #include "dev/dev.h"
 #include "os/os.h"
+#include "os/team.h"
 
 enum {
     READ_BYTES = 1 << 28, /* far more than any cache */
@@ -41,17 +43,24 @@ WKV_INLINE uint64_t sum_of(const uint64_t *p, size_t n, size_t pages, size_t ahe
     return total;
 }
 
-/* Runs slice over each of the slices, on the threads. */
-static void over_slices(int threads, void (*slice)(uint64_t *words, size_t n, uint64_t *sum),
-                        uint64_t *words, uint64_t sums[SLICES])
+typedef void slice_fn(uint64_t *words, size_t n, uint64_t *sum);
+
+typedef struct slices {
+    slice_fn *fn;
+    uint64_t *words, sum[SLICES];
+} slices;
+
+static void do_slice(void *ctx, int i)
 {
-    const size_t n = READ_BYTES / sizeof *words / SLICES;
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static)
-#endif
-    for (int i = 0; i < SLICES; i++)
-        slice(words + (size_t)i * n, n, &sums[i]);
+    slices *s = ctx;
+    const size_t n = READ_BYTES / sizeof *s->words / SLICES;
+    s->fn(s->words + (size_t)i * n, n, &s->sum[i]);
+}
+
+static void over_slices(wkv_team *team, slices *s, slice_fn *fn)
+{
+    s->fn = fn;
+    wkv_team_run(team, do_slice, s, SLICES);
 }
 
 /* Each thread touches first what it will read, so that the memory lies near it. */
@@ -72,22 +81,15 @@ static void read_stream(uint64_t *words, size_t n, uint64_t *sum)
     *sum += sum_of(words, n, 1, FAR);
 }
 
-double wkv_measure_bandwidth(int threads, double seconds)
+static double best_bandwidth(wkv_team *team, slices *s, double seconds)
 {
-    if (threads <= 0)
-        threads = wkv_cpu_count();
-    uint64_t *words = wkv_malloc_aligned(READ_BYTES);
-    if (words == NULL)
-        return 0;
-    wkv_prefer_large_pages(words, READ_BYTES); /* as weights at work have */
-    uint64_t sums[SLICES];
-    over_slices(threads, fill_slice, words, sums);
+    over_slices(team, s, fill_slice);
     double best = 0;
     const double start = wkv_clock();
     double now = start;
     for (int turn = 0; turn < 2 || now - start < seconds; turn++) { /* which is quicker, depends */
         const double before = now;
-        over_slices(threads, turn % 2 == 0 ? read_pages : read_stream, words, sums);
+        over_slices(team, s, turn % 2 == 0 ? read_pages : read_stream);
         now = wkv_clock();
         if (READ_BYTES / (now - before) > best)
             best = READ_BYTES / (now - before);
@@ -95,9 +97,23 @@ double wkv_measure_bandwidth(int threads, double seconds)
     /* The sums take part in the result, so that no reading can be left out. */
     uint64_t seen = 0;
     for (int i = 0; i < SLICES; i++)
-        seen |= sums[i];
-    wkv_free_aligned(words);
+        seen |= s->sum[i];
     return seen != 0 ? best : 0;
+}
+
+double wkv_measure_bandwidth(int threads, double seconds)
+{
+    double best = 0;
+    wkv_team *team = NULL;
+    slices s = {.words = wkv_malloc_aligned(READ_BYTES)};
+    threads = threads > 0 ? threads : wkv_cpu_count();
+    if (s.words != NULL && wkv_team_open(&team, threads, NULL) == WKV_OK) {
+        wkv_prefer_large_pages(s.words, READ_BYTES); /* as weights at work have */
+        best = best_bandwidth(team, &s, seconds);
+    }
+    wkv_team_close(&team);
+    wkv_free_aligned(s.words);
+    return best;
 }
 
 /* What the products of a layer work on: matrices (MATRIX, MATRIX). */
@@ -160,39 +176,37 @@ done:
     return best;
 }
 
-/* Each thread's share; ROUNDS products at a time, so that nobody looks at the clock too often. */
-static double byte_ops(int threads, double seconds)
+typedef struct byte_ops {
+    double end;
+    atomic_ullong rate; /* of all threads together */
+} byte_ops;
+
+/* A thread's share; ROUNDS products at a time, so that nobody looks at the clock too often. */
+static void multiply_bytes(void *ctx, int part)
 {
     enum { ROUNDS = 4096 };
+    (void)part;
+    byte_ops *b = ctx;
     const wkv_kern *kern = wkv_kern_for(wkv_cpu_detect());
-    double total = 0; /* no reduction of OpenMP's: for one, clang exports a symbol */
-    const double end = wkv_clock() + seconds;
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static)
-#endif
-    for (int i = 0; i < threads; i++) {
-        const double start = wkv_clock();
-        double done = 0, now;
-        do {
-            int32_t sum;
-            done += kern->byte_products(&sum, ROUNDS);
-            now = wkv_clock();
-        } while (now < end);
-#ifdef _OPENMP
-#pragma omp atomic
-#endif
-        total += done / (now - start);
-    }
-    return total;
+    const double start = wkv_clock();
+    double done = 0, now;
+    do {
+        int32_t sum;
+        done += kern->byte_products(&sum, ROUNDS);
+        now = wkv_clock();
+    } while (now < b->end);
+    atomic_fetch_add(&b->rate, (unsigned long long)(done / (now - start)));
 }
 
 double wkv_measure_byte_ops(int threads, double seconds)
 {
     enum { TRIES = 4 };
     double best = 0;
+    threads = threads > 0 ? threads : wkv_cpu_count();
     for (int i = 0; i < TRIES; i++) {
-        const double rate = byte_ops(threads > 0 ? threads : wkv_cpu_count(), seconds / TRIES);
+        byte_ops b = {.end = wkv_clock() + seconds / TRIES};
+        wkv_team_once(threads, multiply_bytes, &b, threads);
+        const double rate = (double)atomic_load(&b.rate);
         best = rate > best ? rate : best;
     }
     return best;

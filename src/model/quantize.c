@@ -12,6 +12,7 @@
 #include "model/calibrate.h"
 #include "model/convert.h"
 #include "model/mix.h"
+#include "os/team.h"
 
 enum { BLOCK = 256, CHUNK = 64 * BLOCK }; /* elements: of the largest block; of a thread's turn */
 
@@ -189,10 +190,33 @@ static sums encode_chunk(const piece *p, int64_t at, int64_t n, float *x)
     return s;
 }
 
+typedef struct encoding {
+    const piece *p;
+    int threads;
+    sums *each; /* a chunk */
+    float *x;   /* CHUNK, each a thread */
+} encoding;
+
+static int64_t chunks_of(const piece *p)
+{
+    return (p->n + CHUNK - 1) / CHUNK;
+}
+
+/* Every so many-th chunk. */
+static void encode_chunks(void *ctx, int part)
+{
+    const encoding *e = ctx;
+    for (int64_t c = part; c < chunks_of(e->p); c += e->threads) {
+        const int64_t at = c * CHUNK, left = e->p->n - at;
+        e->each[c] =
+            encode_chunk(e->p, at, left < CHUNK ? left : CHUNK, e->x + (size_t)part * CHUNK);
+    }
+}
+
 /* The chunks' sums are added in their order, so that they do not depend on the threads. */
 static wkv_status encode_piece(quantising *k, const piece *p, wkv_error *err)
 {
-    const int64_t chunks = (p->n + CHUNK - 1) / CHUNK;
+    const int64_t chunks = chunks_of(p);
     sums *each = wkv_malloc((size_t)chunks * sizeof *each);
     float *x = wkv_malloc((size_t)k->threads * CHUNK * sizeof *x);
     wkv_status status = WKV_OK;
@@ -200,13 +224,8 @@ static wkv_status encode_piece(quantising *k, const piece *p, wkv_error *err)
         status =
             WKV_SET(err, WKV_E_MEMORY, "out of memory while quantising tensor '%s'", p->t->name);
     else {
-#pragma omp parallel for num_threads(k->threads) schedule(static, 1)
-        for (int part = 0; part < k->threads; part++)
-            for (int64_t c = part; c < chunks; c += k->threads) {
-                const int64_t at = c * CHUNK, left = p->n - at;
-                each[c] =
-                    encode_chunk(p, at, left < CHUNK ? left : CHUNK, x + (size_t)part * CHUNK);
-            }
+        encoding e = {p, k->threads, each, x};
+        wkv_team_once(k->threads, encode_chunks, &e, k->threads);
     }
     for (int64_t c = 0; c < chunks && status == WKV_OK; c++) {
         if (each[c].error < 0)

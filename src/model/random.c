@@ -17,6 +17,7 @@
 #include "arch/arch.h"
 #include "base/mem.h"
 #include "model/vocab.h"
+#include "os/team.h"
 
 /* The parameters that --ffn-sparsity shapes, in every version that has them. */
 #define FFN_KEY "blocks.%d.ffn.key.weight"
@@ -99,6 +100,28 @@ static void fill_row(const making *k, float *row, const wkv_param *p, int i, int
         row[c] -= step * sign_of(k, l, c);
 }
 
+typedef struct filling {
+    const making *k;
+    void *data;
+    const wkv_tensor *t;
+    const wkv_param *p;
+    int i, l, rows, cols;
+    float scale, *buffer; /* of one row, each a thread */
+} filling;
+
+/* Every so many-th row. */
+static void fill_rows(void *ctx, int part)
+{
+    const filling *f = ctx;
+    const size_t cols = (size_t)f->cols;
+    const size_t row_bytes = cols * (size_t)wkv_dtype_of(f->t->dtype)->bytes;
+    float *row = f->buffer + (size_t)part * cols;
+    for (int r = part; r < f->rows; r += f->k->dev->threads) {
+        fill_row(f->k, row, f->p, f->i, f->l, r, f->cols, f->scale);
+        wkv_dtype_from_f32((char *)f->data + (size_t)r * row_bytes, row, f->t->dtype, cols);
+    }
+}
+
 /* False when out of memory. */
 static bool fill_matrix(const making *k, void *data, const wkv_tensor *t, const wkv_param *p, int i,
                         int l)
@@ -106,19 +129,12 @@ static bool fill_matrix(const making *k, void *data, const wkv_tensor *t, const 
     const int cols = (int)t->dim[t->ndim - 1], rows = (int)(wkv_tensor_count(t) / cols);
     const int inputs = p->kind == WKV_LOW ? rows : cols;
     const float scale = p->kind == WKV_TABLE ? 1.0f : (float)(1.0 / sqrt(inputs));
-    const size_t row_bytes = (size_t)cols * (size_t)wkv_dtype_of(t->dtype)->bytes;
     const int threads = k->dev->threads;
     float *buffer = wkv_malloc((size_t)threads * (size_t)cols * sizeof *buffer);
     if (buffer == NULL)
         return false;
-#pragma omp parallel for num_threads(threads)
-    for (int part = 0; part < threads; part++) {
-        float *row = buffer + (size_t)part * (size_t)cols;
-        for (int r = part; r < rows; r += threads) {
-            fill_row(k, row, p, i, l, r, cols, scale);
-            wkv_dtype_from_f32((char *)data + (size_t)r * row_bytes, row, t->dtype, (size_t)cols);
-        }
-    }
+    filling f = {k, data, t, p, i, l, rows, cols, scale, buffer};
+    wkv_team_run(k->dev->team, fill_rows, &f, threads);
     wkv_free(buffer);
     return true;
 }

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "os/os.h"
+#include "os/team.h"
+
 enum {
     PIECE = 1 << 13, /* a multiple of every block */
     PARTS = 16       /* for threads to share; each has its result, which are joined in order */
@@ -112,18 +115,25 @@ static wkv_file_range look_at_pieces(const wkv_tensor *t, int64_t first, int64_t
     return all;
 }
 
+typedef struct looking {
+    const wkv_tensor *t;
+    int64_t pieces;
+    wkv_file_range part[PARTS];
+} looking;
+
+static void look_at_part(void *ctx, int p)
+{
+    looking *k = ctx;
+    k->part[p] = look_at_pieces(k->t, k->pieces * p / PARTS, k->pieces * (p + 1) / PARTS);
+}
+
 void wkv_tensor_range(wkv_file_range *out, const wkv_tensor *t)
 {
-    const int64_t pieces = (wkv_tensor_count(t) + PIECE - 1) / PIECE;
-    wkv_file_range part[PARTS];
-#ifdef _OPENMP
-#pragma omp parallel for if (pieces > PARTS)
-#endif
-    for (int64_t p = 0; p < PARTS; p++)
-        part[p] = look_at_pieces(t, pieces * p / PARTS, pieces * (p + 1) / PARTS);
+    looking k = {.t = t, .pieces = (wkv_tensor_count(t) + PIECE - 1) / PIECE};
+    wkv_team_once(k.pieces > PARTS ? wkv_cpu_count() : 1, look_at_part, &k, PARTS);
     *out = empty();
     for (int p = 0; p < PARTS; p++)
-        join(out, &part[p]);
+        join(out, &k.part[p]);
     if (out->min > out->max)
         out->min = out->max = 0;
 }

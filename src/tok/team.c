@@ -12,6 +12,7 @@
  * does it all. */
 #include <string.h>
 
+#include "os/team.h"
 #include "tok/tok.h"
 
 enum {
@@ -35,6 +36,7 @@ typedef struct team {
     bool last;
     int32_t *out;
     size_t at, ids; /* what is in place: bytes, and ids */
+    piece *pieces;
 } team;
 
 static size_t encode(const wkv_tok *t, const uint8_t *text, size_t n, bool last, int32_t *out,
@@ -54,8 +56,9 @@ static size_t alone(const team *m, size_t cap, size_t *used, size_t *covered)
 
 /* ---- pieces ------------------------------------------------------------------------------ */
 
-static int cut(const team *m, int threads, piece *p)
+static int cut(const team *m, int threads)
 {
+    piece *p = m->pieces;
     size_t size = m->n / (4 * (size_t)threads) + 1, begin = 0, at = 0, step;
     int count = 0;
     size = size < LEAST ? LEAST : size;
@@ -76,8 +79,10 @@ static int cut(const team *m, int threads, piece *p)
     return count;
 }
 
-static void encode_piece(const team *m, piece *p)
+static void encode_piece(void *ctx, int i)
 {
+    const team *m = ctx;
+    piece *p = &m->pieces[i];
     const uint8_t *bytes = m->text + p->begin;
     int32_t *ids = m->out + p->begin;
     const size_t n = p->end - p->begin;
@@ -158,8 +163,9 @@ static bool join(team *m, const piece *p)
     return q < at || (n == BRIDGE && at < p->end && encode_again(m, p->end));
 }
 
-static bool join_all(team *m, const piece *p, int count)
+static bool join_all(team *m, int count)
 {
+    const piece *p = m->pieces;
     for (int i = 0; i < count; i++) {
         if (!p[i].good)
             return false;
@@ -174,16 +180,14 @@ static bool join_all(team *m, const piece *p, int count)
 size_t wkv_tok_encode_team(const wkv_tok *t, const uint8_t *text, size_t n, bool last, int threads,
                            int32_t *out, size_t cap, size_t *used, size_t *covered)
 {
-    team m = {.t = t, .text = text, .n = n, .last = last, .out = out};
-    piece p[PIECES + 1];
+    piece pieces[PIECES + 1];
+    team m = {.t = t, .text = text, .n = n, .last = last, .out = out, .pieces = pieces};
     threads = threads > THREADS ? THREADS : threads;
     if (threads <= 1 || n < 2 * (size_t)LEAST || cap < n)
         return alone(&m, cap, used, covered);
-    const int count = cut(&m, threads, p);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int i = 0; i < count; i++)
-        encode_piece(&m, &p[i]);
-    if (!join_all(&m, p, count))
+    const int count = cut(&m, threads);
+    wkv_team_once(threads, encode_piece, &m, count);
+    if (!join_all(&m, count))
         return alone(&m, cap, used, covered);
     *used = *covered = m.at;
     return m.ids;

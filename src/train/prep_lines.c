@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/team.h"
 #include "train/example.h"
 #include "train/prep.h"
 
@@ -72,15 +73,23 @@ static void do_line(const wkv_prepare *w, wkv_prep_piece *p, const char *line, s
     p->failed = p->failed || !wkv_strbuf_ok(&p->ends);
 }
 
-static void do_piece(const wkv_prepare *w, wkv_prep_piece *p, const char *text)
+typedef struct window {
+    const wkv_prepare *w;
+    const char *text;
+} window;
+
+static void do_piece(void *ctx, int i)
 {
+    const window *v = ctx;
+    const char *text = v->text;
+    wkv_prep_piece *p = &v->w->piece[i];
     uint64_t number = p->line;
     p->n = 0;
     p->ends.len = p->bad.len = 0;
     for (size_t at = p->begin; at < p->end; number++) {
         const char *stop = memchr(text + at, '\n', p->end - at);
         size_t n = stop != NULL ? (size_t)(stop - text) - at : p->end - at;
-        do_line(w, p, text + at, n, number);
+        do_line(v->w, p, text + at, n, number);
         at += n + 1;
     }
 }
@@ -125,9 +134,8 @@ wkv_status wkv_prep_lines(wkv_prepare *w, const char *input, const char *text, s
 {
     for (size_t at = 0; at < n;) {
         int pieces = cut(w, text, n, &at, line);
-#pragma omp parallel for num_threads(w->threads) schedule(dynamic) if (w->threads > 1)
-        for (int i = 0; i < pieces; i++)
-            do_piece(w, &w->piece[i], text);
+        window v = {w, text};
+        wkv_team_once(w->threads, do_piece, &v, pieces);
         for (int i = 0; i < pieces; i++)
             WKV_TRY(put_piece(w, &w->piece[i], input, err));
     }

@@ -37,7 +37,7 @@ check outside/with_static
 
 # The program runs from where it was installed, and what it trains, the example in
 # examples/ speaks.
-export OMP_WAIT_POLICY=passive LD_LIBRARY_PATH="$prefix/$libdir"
+export LD_LIBRARY_PATH="$prefix/$libdir"
 "$prefix/bin/wkv" train --data "$here/install.sh" --layers 1 --width 32 --head-size 16 \
     --ctx 16 --batch 2 --steps 2 --out run >run.log 2>&1
 # shellcheck disable=SC2046

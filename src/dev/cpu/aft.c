@@ -109,37 +109,51 @@ static size_t state_size(const wkv_aft *in)
 
 /* ---- forward ------------------------------------------------------------------------- */
 
+typedef struct forward {
+    real *y, *keep;
+    const wkv_aft *in;
+    const wkv_seqs *q;
+    const wkv_slot *slot;
+} forward;
+
+static void forward_tasks(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const forward *f = ctx;
+    const size_t C = (size_t)f->in->C;
+    for (size_t i = s.begin; i < s.begin + s.n; i++) {
+        task t = task_at(i, f->in, f->q);
+        wkv_aft_in mine = inputs_of(f->in, f->q, &t);
+        size_t row = (size_t)f->q->start[t.seq] * C;
+        k->aft(f->y + t.at, f->keep != NULL ? f->keep + 2 * row + t.channel : NULL,
+               f->slot->state[t.seq] + f->slot->offset + t.channel, C, &mine, t.n);
+    }
+}
+
 void wkv_cpu_aft(wkv_exec *x, real *y, real *keep, real *state0, const wkv_aft *in,
                  const wkv_seqs *q, const wkv_slot *slot)
 {
     if (wkv_exec_measuring(x))
         return;
-    size_t size = state_size(in), C = (size_t)in->C;
+    size_t size = state_size(in);
     for (int b = 0; b < q->n && state0 != NULL; b++)
         memcpy(state0 + (size_t)b * size, slot->state[b] + slot->offset, size * sizeof *state0);
     size_t tasks = (size_t)q->n * (size_t)in->H * blocks_of(in);
-    int parts = wkv_cpu_parts(x, tasks, 8 * pairs_of(in, q));
-#pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
-    for (size_t i = 0; i < tasks; i++) {
-        task t = task_at(i, in, q);
-        wkv_aft_in mine = inputs_of(in, q, &t);
-        size_t row = (size_t)q->start[t.seq] * C;
-        x->dev->kern->aft(y + t.at, keep != NULL ? keep + 2 * row + t.channel : NULL,
-                          slot->state[t.seq] + slot->offset + t.channel, C, &mine, t.n);
-    }
+    const forward f = {y, keep, in, q, slot};
+    wkv_cpu_share(x, forward_tasks, &f, tasks, 1, 8 * pairs_of(in, q));
 }
 
 /* ---- backward ------------------------------------------------------------------------ */
 
 /* What all parts of one backward pass see. */
 typedef struct backward {
-    wkv_exec *x;
     const wkv_aft_grad *g;
     const wkv_aft *in;
     const wkv_seqs *q;
     const real *state0;
     real *const *dstate; /* of each sequence */
     size_t offset;       /* in it */
+    real *scratch;       /* each a thread */
+    size_t each;
 } backward;
 
 static wkv_aft_grad grad_of(const backward *w, const task *t)
@@ -164,13 +178,15 @@ static const real *state_of(const backward *w, const task *t)
     return w->state0 + (size_t)t->seq * state_size(w->in) + t->channel;
 }
 
-static void far_part(const backward *w, size_t first, size_t n, real *scratch)
+static void far_tasks(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    for (size_t i = first; i < first + n; i++) {
+    const backward *w = ctx;
+    for (size_t i = s.begin; i < s.begin + s.n; i++) {
         task t = task_at(i, w->in, w->q);
         wkv_aft_in mine = inputs_of(w->in, w->q, &t);
         wkv_aft_grad g = grad_of(w, &t);
-        w->x->dev->kern->aft_far_bwd(&g, state_of(w, &t), (size_t)w->in->C, &mine, t.n, scratch);
+        k->aft_far_bwd(&g, state_of(w, &t), (size_t)w->in->C, &mine, t.n,
+                       w->scratch + (size_t)s.part * w->each);
     }
 }
 
@@ -187,7 +203,7 @@ static size_t tiles_of(const backward *w, int b)
 }
 
 /* Tile i of all sequences', one head after the other, all of the head's channels. */
-static void near_part(const backward *w, size_t i)
+static void near_tile(const wkv_kern *k, const backward *w, size_t i)
 {
     size_t blocks = blocks_of(w->in), tile = i / (size_t)w->in->H, head = i % (size_t)w->in->H;
     int b = 0;
@@ -199,31 +215,28 @@ static void near_part(const backward *w, size_t i)
         task t = task_at(((size_t)b * (size_t)w->in->H + head) * blocks + j, w->in, w->q);
         wkv_aft_in mine = inputs_of(w->in, w->q, &t);
         wkv_aft_grad g = grad_of(w, &t);
-        w->x->dev->kern->aft_near_bwd(&g, state_of(w, &t), (size_t)w->in->C, &mine, first, count,
-                                      t.n);
+        k->aft_near_bwd(&g, state_of(w, &t), (size_t)w->in->C, &mine, first, count, t.n);
     }
 }
 
-static void run_backward(const backward *w, real *scratch, size_t each)
+static void near_tiles(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    for (size_t i = s.begin; i < s.begin + s.n; i++)
+        near_tile(k, ctx, i);
+}
+
+static void run_backward(const wkv_exec *x, const backward *w)
 {
     const wkv_aft *in = w->in;
     size_t tasks = (size_t)w->q->n * (size_t)in->H * blocks_of(in), tiles = 0;
-    int parts = wkv_cpu_parts(w->x, tasks, 32 * (size_t)wkv_seqs_rows(w->q) * (size_t)in->C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int p = 0; p < parts; p++) {
-        wkv_span s = wkv_span_of(tasks, parts, p, 1);
-        far_part(w, s.begin, s.n, scratch + (size_t)p * each);
-    }
+    wkv_cpu_cut(x, far_tasks, w, tasks, 1, 32 * (size_t)wkv_seqs_rows(w->q) * (size_t)in->C);
     if (in->window == 0)
         return;
     size_t row = (size_t)in->H * (size_t)in->window;
     memset(w->g->dbias, 0, (size_t)wkv_seqs_rows(w->q) * row * sizeof *w->g->dbias);
     for (int b = 0; b < w->q->n; b++)
         tiles += tiles_of(w, b) * (size_t)in->H;
-    parts = wkv_cpu_parts(w->x, tiles, 16 * pairs_of(in, w->q));
-#pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
-    for (size_t i = 0; i < tiles; i++)
-        near_part(w, i);
+    wkv_cpu_share(x, near_tiles, w, tiles, 1, 16 * pairs_of(in, w->q));
 }
 
 void wkv_cpu_aft_bwd(wkv_exec *x, const wkv_aft_grad *g, const real *state0, const wkv_aft *in,
@@ -245,8 +258,17 @@ void wkv_cpu_aft_bwd(wkv_exec *x, const wkv_aft_grad *g, const real *state0, con
             memset(zeros, 0, n * size * sizeof *zeros);
         for (size_t b = 0; b < n && own; b++)
             at[b] = zeros + b * size;
-        backward w = {x, g, in, q, state0, own ? at : dslot->state, own ? 0 : dslot->offset};
-        run_backward(&w, scratch, longest * BLOCK);
+        const backward w = {
+            .g = g,
+            .in = in,
+            .q = q,
+            .state0 = state0,
+            .dstate = own ? at : dslot->state,
+            .offset = own ? 0 : dslot->offset,
+            .scratch = scratch,
+            .each = longest * BLOCK,
+        };
+        run_backward(x, &w);
     }
     wkv_arena_reset(x->scratch, mark);
 }

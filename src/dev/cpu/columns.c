@@ -13,23 +13,32 @@ wkv_nonzeros wkv_nonzeros_alloc(wkv_exec *x, int rows, size_t n)
                           wkv_arena_alloc(x->scratch, (size_t)rows * sizeof(int))};
 }
 
+typedef struct search {
+    const wkv_nonzeros *z;
+    const real *in;
+    size_t n;
+} search;
+
+static void find_in_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    (void)k;
+    const search *f = ctx;
+    for (size_t r = s.begin; r < s.begin + s.n; r++) {
+        uint32_t *to = f->z->row + r * f->n;
+        const real *v = f->in + r * f->n;
+        size_t count = 0;
+        for (size_t j = 0; j < f->n; j++) { /* no branch: nobody foresees it */
+            to[count] = (uint32_t)j;
+            count += v[j] != 0;
+        }
+        f->z->count[r] = (int)count;
+    }
+}
+
 void wkv_nonzeros_find(const wkv_exec *x, const wkv_nonzeros *z, const real *in, int rows, size_t n)
 {
-    const int parts = wkv_cpu_parts(x, (size_t)rows, (size_t)rows * n);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        const wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        for (size_t r = s.begin; r < s.begin + s.n; r++) {
-            uint32_t *to = z->row + r * n;
-            const real *v = in + r * n;
-            size_t count = 0;
-            for (size_t j = 0; j < n; j++) { /* no branch: nobody foresees it */
-                to[count] = (uint32_t)j;
-                count += v[j] != 0;
-            }
-            z->count[r] = (int)count;
-        }
-    }
+    const search f = {z, in, n};
+    wkv_cpu_cut(x, find_in_rows, &f, (size_t)rows, 1, (size_t)rows * n);
 }
 
 static void multiply_group(const wkv_kern *k, const wkv_product *p, const wkv_nonzeros *z, real *y,

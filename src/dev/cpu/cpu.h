@@ -1,8 +1,8 @@
 /* dev/cpu/cpu.h - how the CPU's operations share their work out.
  *
- * One OpenMP team, no second pool.  An op cuts its rows, columns, heads or blocks into
- * `parts`, one per thread; every part calls kernels whose results do not depend on the
- * cut, so that one thread and many give the same bits. */
+ * An op cuts its rows, columns, heads or blocks into parts, one for each thread of the device's
+ * team, or lets the threads take pieces as they come; what is called for each calls kernels
+ * whose results do not depend on the cut, so that one thread and many give the same bits. */
 #ifndef WKV_DEV_CPU_CPU_H
 #define WKV_DEV_CPU_CPU_H
 
@@ -11,34 +11,22 @@
 /* Columns of a column-split op start at multiples of this. */
 enum { WKV_COLUMN_GRAIN = 16 };
 
-/* Below this many elementary steps, waking the team costs more than it saves. */
-enum { WKV_WORTH_A_THREAD = 1 << 14 };
-
+/* Pieces begin to begin + n - 1 of some work, for one thread: the part-th of the team. */
 typedef struct wkv_span {
     size_t begin, n;
+    int part;
 } wkv_span;
 
-/* Part i of [0, n) cut into `parts`, borders at multiples of grain. */
-static inline wkv_span wkv_span_of(size_t n, int parts, int i, size_t grain)
-{
-    size_t grains = (n + grain - 1) / grain;
-    size_t begin = grains * (size_t)i / (size_t)parts * grain;
-    size_t end = grains * ((size_t)i + 1) / (size_t)parts * grain;
-    if (end > n)
-        end = n;
-    return (wkv_span){begin, end > begin ? end - begin : 0};
-}
+typedef void wkv_cpu_fn(const wkv_kern *k, const void *ctx, wkv_span s);
 
-/* How many parts n pieces of work, `steps` elementary steps in all, are cut into. */
-static inline int wkv_cpu_parts(const wkv_exec *x, size_t n, size_t steps)
-{
-    size_t parts = steps / WKV_WORTH_A_THREAD + 1;
-    if (parts > (size_t)x->dev->threads)
-        parts = (size_t)x->dev->threads;
-    if (parts > n)
-        parts = n;
-    return parts > 0 ? (int)parts : 1;
-}
+/* Both call fn for all n pieces, which take some `steps` elementary steps together: not so many
+ * threads that waking them costs more than it saves.  Spans begin at multiples of grain. */
+/* One span for each thread, all of about one size. */
+void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
+                 size_t steps);
+/* Spans of `grain` pieces, as threads come for them. */
+void wkv_cpu_share(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
+                   size_t steps);
 
 /* The ops, one prototype each. */
 #define OP(name, args, call) void wkv_cpu_##name args;

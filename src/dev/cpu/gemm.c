@@ -2,7 +2,6 @@
 #include "dev/cpu/gemm.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <wkv/version.h>
 
 #include "base/attr.h"
@@ -39,8 +38,8 @@ static void split(const wkv_kern *kern, const wkv_gemm_args *g, void *room)
 #include <oneapi/dnnl/dnnl.h>
 #include <string.h>
 
-/* oneDNN makes a team of its own unless it is called from inside one.  Ours has one thread
- * when there is little work or one is asked for: then oneDNN is told so. */
+/* oneDNN would make a team of its own for each of our threads; OpenMP keeps the number that says
+ * how large for each of them. */
 static void whole(const wkv_kern *kern, const wkv_gemm_args *g)
 {
     (void)kern;
@@ -166,16 +165,24 @@ static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
     return t;
 }
 
+/* All products of a call. */
+typedef struct products {
+    const wkv_gemm_args *g;
+    cut cuts[WKV_MAX_PRODUCTS];
+    unsigned char *room; /* each a thread */
+    size_t each;
+} products;
+
 /* Tile `task` of all products.  Inlined into the loop of a thread, it keeps clang 14 busy for ever.
  */
-static WKV_NOINLINE void multiply_tile(const wkv_kern *kern, const wkv_gemm_args *all,
-                                       const cut *cuts, size_t task, void *room)
+static WKV_NOINLINE void multiply_tile(const wkv_kern *kern, const products *p, size_t task,
+                                       void *room)
 {
     size_t i = 0;
-    for (; task >= cuts[i].tiles; i++)
-        task -= cuts[i].tiles;
-    const wkv_gemm_args *g = &all[i];
-    const cut *c = &cuts[i];
+    for (; task >= p->cuts[i].tiles; i++)
+        task -= p->cuts[i].tiles;
+    const wkv_gemm_args *g = &p->g[i];
+    const cut *c = &p->cuts[i];
     wkv_gemm_args t = tile_of(g, (int)(task / (size_t)c->across) * c->m,
                               (int)(task % (size_t)c->across) * c->n, c->m, c->n);
     if (is_split(kern, g))
@@ -184,27 +191,29 @@ static WKV_NOINLINE void multiply_tile(const wkv_kern *kern, const wkv_gemm_args
         in_blocks(kern, &t, g->m);
 }
 
+static void multiply_tiles(const wkv_kern *kern, const void *ctx, wkv_span s)
+{
+    const products *p = ctx;
+    for (size_t i = s.begin; i < s.begin + s.n; i++)
+        multiply_tile(kern, p, i, p->room + (size_t)s.part * p->each);
+}
+
 void wkv_gemm_parallel(const wkv_exec *x, const wkv_gemm_args *g, int count)
 {
     const wkv_kern *kern = x->dev->kern;
     const size_t mark = wkv_arena_mark(x->scratch);
-    cut cuts[WKV_MAX_PRODUCTS];
-    size_t tiles = 0, steps = 0, each = 0;
+    products p = {.g = g};
+    size_t tiles = 0, steps = 0;
     assert(count <= WKV_MAX_PRODUCTS);
     for (int i = 0; i < count; i++) {
-        cuts[i] = cut_of(&g[i]);
-        tiles += cuts[i].tiles;
+        p.cuts[i] = cut_of(&g[i]);
+        tiles += p.cuts[i].tiles;
         steps += (size_t)g[i].m * (size_t)g[i].n * (size_t)g[i].k / 16;
         const size_t room = wkv_gemm_room(kern, &g[i]);
-        each = room > each ? room : each;
+        p.each = room > p.each ? room : p.each;
     }
-    unsigned char *room = wkv_arena_alloc(x->scratch, each * (size_t)x->dev->threads);
-    atomic_size_t next = 0;
-    const int parts = wkv_cpu_parts(x, tiles, steps);
-    tiles = wkv_exec_measuring(x) ? 0 : tiles;
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++)
-        for (size_t task; (task = atomic_fetch_add(&next, 1)) < tiles;)
-            multiply_tile(kern, g, cuts, task, room + (size_t)i * each);
+    p.room = wkv_arena_alloc(x->scratch, p.each * (size_t)x->dev->threads);
+    if (!wkv_exec_measuring(x))
+        wkv_cpu_share(x, multiply_tiles, &p, tiles, 1, steps);
     wkv_arena_reset(x->scratch, mark);
 }

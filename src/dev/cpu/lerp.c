@@ -32,20 +32,28 @@ static const real *row_before(const wkv_stretch *t, const real *prev, const real
     return t->first ? prev + (size_t)t->seq * C : in + (size_t)(r - 1) * C;
 }
 
-static void lerp_rows(const wkv_kern *k, real *const *y, const mixes *m, const real *prev,
-                      const real *in, const wkv_seqs *q, int begin, int end)
+typedef struct forward {
+    real *const *y;
+    const mixes *m;
+    const real *prev, *in;
+    const wkv_seqs *q;
+} forward;
+
+static void lerp_rows(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    for (int r = begin; r < end;) {
-        wkv_stretch t = wkv_stretch_at(q, r, end);
+    const forward *f = ctx;
+    const mixes *m = f->m;
+    for (int r = (int)s.begin, end = (int)(s.begin + s.n); r < end;) {
+        wkv_stretch t = wkv_stretch_at(f->q, r, end);
         size_t o = (size_t)r * m->C;
         real *out[WKV_MAX_MIX];
         const real *delta[WKV_MAX_MIX];
         for (int j = 0; j < m->n; j++) {
-            out[j] = y[j] + o;
+            out[j] = f->y[j] + o;
             delta[j] = m->delta[j] + o;
         }
-        k->shift_lerp(out, in + o, row_before(&t, prev, in, r, m->C), m->mu, delta, m->n, t.end - r,
-                      (int)m->C);
+        k->shift_lerp(out, f->in + o, row_before(&t, f->prev, f->in, r, m->C), m->mu, delta, m->n,
+                      t.end - r, (int)m->C);
         r = t.end;
     }
 }
@@ -56,32 +64,37 @@ void wkv_cpu_shift_lerp(wkv_exec *x, real *const *y, const real *prev, const rea
 {
     if (wkv_exec_measuring(x))
         return;
-    mixes m = mixes_of(mu, delta, n_mix);
-    size_t rows = (size_t)wkv_seqs_rows(q);
-    int parts = wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * m.C * (size_t)m.n);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
-        lerp_rows(x->dev->kern, y, &m, prev, in, q, (int)s.begin, (int)(s.begin + s.n));
-    }
+    const mixes m = mixes_of(mu, delta, n_mix);
+    const forward f = {y, &m, prev, in, q};
+    const size_t rows = (size_t)wkv_seqs_rows(q);
+    wkv_cpu_cut(x, lerp_rows, &f, rows, WKV_STRETCH, rows * m.C * (size_t)m.n);
 }
 
-static void bwd_rows(const wkv_kern *k, real *din, real *const *ddelta, const real *const *dy,
-                     const mixes *m, const real *prev, const real *in, const real *zeros,
-                     const wkv_seqs *q, int begin, int end)
+typedef struct backward {
+    real *din, *const *ddelta;
+    const real *const *dy;
+    const mixes *m;
+    const real *prev, *in, *zeros;
+    const wkv_seqs *q;
+} backward;
+
+static void bwd_rows(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    for (int r = begin; r < end;) {
-        wkv_stretch t = wkv_stretch_at(q, r, end);
+    const backward *g = ctx;
+    const mixes *m = g->m;
+    for (int r = (int)s.begin, end = (int)(s.begin + s.n); r < end;) {
+        wkv_stretch t = wkv_stretch_at(g->q, r, end);
         size_t o = (size_t)r * m->C;
         real *out[WKV_MAX_MIX];
         const real *given[WKV_MAX_MIX], *delta[WKV_MAX_MIX];
         for (int j = 0; j < m->n; j++) {
-            out[j] = ddelta[j] + o;
-            given[j] = dy[j] + o;
+            out[j] = g->ddelta[j] + o;
+            given[j] = g->dy[j] + o;
             delta[j] = m->delta[j] + o;
         }
-        k->shift_lerp_bwd(din + o, out, given, in + o, row_before(&t, prev, in, r, m->C), m->mu,
-                          delta, t.last ? zeros : NULL, m->n, t.end - r, (int)m->C);
+        k->shift_lerp_bwd(g->din + o, out, given, g->in + o,
+                          row_before(&t, g->prev, g->in, r, m->C), m->mu, delta,
+                          t.last ? g->zeros : NULL, m->n, t.end - r, (int)m->C);
         r = t.end;
     }
 }
@@ -104,20 +117,14 @@ void wkv_cpu_shift_lerp_bwd(wkv_exec *x, real *din, real *dprev, real *const *dd
                             const wkv_weight *const *mu, const real *const *delta, int n_mix,
                             const wkv_seqs *q)
 {
-    mixes m = mixes_of(mu, delta, n_mix);
+    const mixes m = mixes_of(mu, delta, n_mix);
     size_t rows = (size_t)wkv_seqs_rows(q);
     size_t mark = wkv_arena_mark(x->scratch);
     real *zeros = wkv_arena_reals(x->scratch, m.C);
     if (!wkv_exec_measuring(x)) {
         memset(zeros, 0, m.C * sizeof *zeros);
-        int parts =
-            wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * m.C * (size_t)m.n);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
-            bwd_rows(x->dev->kern, din, ddelta, dy, &m, prev, in, zeros, q, (int)s.begin,
-                     (int)(s.begin + s.n));
-        }
+        const backward g = {din, ddelta, dy, &m, prev, in, zeros, q};
+        wkv_cpu_cut(x, bwd_rows, &g, rows, WKV_STRETCH, rows * m.C * (size_t)m.n);
         bwd_previous(dprev, dy, &m, q);
         for (int j = 0; j < n_mix; j++)
             if (mu[j]->grad != NULL)

@@ -9,7 +9,6 @@
  *
  * A low-rank change is two more products, both of them narrow. */
 #include <assert.h>
-#include <stdatomic.h>
 
 #include "dev/cpu/columns.h"
 #include "dev/cpu/cpu.h"
@@ -109,23 +108,22 @@ static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int
                        wkv_arena_alloc(x->scratch, 2 * blocks * sizeof(int32_t))};
 }
 
-static void quantise(wkv_exec *x, const job *jobs, int n, int rows)
+static void quantise_span(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    const wkv_product *p = jobs[n].p;
+    const job *j = ctx;
+    const wkv_qrows *to = &j->x;
+    const size_t block = s.begin / WKV_QBLOCK;
+    k->quant_rows((int8_t *)(uintptr_t)to->q + s.begin, (float *)(uintptr_t)to->scale + block,
+                  (int32_t *)(uintptr_t)to->sums + 2 * block, j->p->in + s.begin, s.n);
+}
+
+static void quantise(const wkv_exec *x, const job *jobs, int n, int rows)
+{
     for (int j = 0; j < n; j++)
         if (jobs[j].x.q == jobs[n].x.q)
             return;
-    const wkv_qrows *to = &jobs[n].x;
-    const size_t cols = inputs_of(p->W), all = (size_t)rows * cols;
-    int parts = wkv_cpu_parts(x, all / WKV_QBLOCK, all / 4);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(all, parts, i, WKV_QBLOCK);
-        size_t block = s.begin / WKV_QBLOCK;
-        x->dev->kern->quant_rows((int8_t *)(uintptr_t)to->q + s.begin,
-                                 (float *)(uintptr_t)to->scale + block,
-                                 (int32_t *)(uintptr_t)to->sums + 2 * block, p->in + s.begin, s.n);
-    }
+    const size_t all = (size_t)rows * inputs_of(jobs[n].p->W);
+    wkv_cpu_cut(x, quantise_span, &jobs[n], all, WKV_QBLOCK, all / 4);
 }
 
 static wkv_quads quads_alloc(wkv_exec *x, size_t n)
@@ -284,11 +282,20 @@ static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_wei
         widened_task(k, y, in, W, weights, n, rows, wide);
 }
 
-/* own: memory of the thread's, as much as own_bytes says. */
-static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, unsigned char *own,
-                     int part)
+/* All jobs of a call. */
+typedef struct batch {
+    job jobs[WKV_MAX_PRODUCTS];
+    int rows;
+    size_t tasks;
+    unsigned char *own; /* memory for each thread: as much as own_bytes says */
+    size_t own_size;
+} batch;
+
+static void run_task(const wkv_kern *k, const batch *b, size_t task, int part)
 {
-    const job *j = jobs;
+    const int rows = b->rows;
+    const job *j = b->jobs;
+    unsigned char *own = b->own + (size_t)part * b->own_size;
     size_t first = 0;
     for (; task >= j->end_task; j++)
         first = j->end_task;
@@ -308,6 +315,12 @@ static void run_task(const wkv_kern *k, const job *jobs, size_t task, int rows, 
     plain_task(k, p->accumulate ? j->sum : p->y, p->in, p->W, begin, n, rows, (real *)(void *)own);
     for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
         k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
+}
+
+static void run_tasks(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    for (size_t i = s.begin; i < s.begin + s.n; i++)
+        run_task(k, ctx, i, s.part);
 }
 
 /* Bytes of a sparse weight that one row's zeros leave unread. */
@@ -356,76 +369,88 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
     return j;
 }
 
+/* What the tasks of job i read besides weights. */
+static void ready_inputs(wkv_exec *x, batch *b, int i)
+{
+    job *j = &b->jobs[i];
+    const wkv_weight *W = j->p->W;
+    if (j->x.q != NULL)
+        quantise(x, b->jobs, i, b->rows);
+    if (j->quads.quad != NULL)
+        wkv_quads_find(&j->quads, j->x.q, inputs_of(W), W->layout);
+    if (j->tiles != NULL)
+        fill_tiles(x, b->jobs, i, b->rows);
+    if (j->nonzeros.row != NULL)
+        wkv_nonzeros_find(x, &j->nonzeros, j->p->in, b->rows, inputs_of(W));
+    if (x->unread != NULL && b->rows == 1 && is_sparse(W))
+        *x->unread += unread_by(j);
+}
+
 /* All but dense products. */
 static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int rows)
 {
-    job jobs[WKV_MAX_PRODUCTS];
-    size_t tasks = 0, weights = 0, own_size = 0;
+    batch b = {.rows = rows};
+    size_t weights = 0;
     const size_t mark = wkv_arena_mark(x->scratch), threads = (size_t)x->dev->threads;
     for (int i = 0; i < n; i++) {
         const wkv_weight *W = p[i]->W;
-        jobs[i] = job_of(x, p[i], jobs, i, rows);
-        tasks += (outputs_of(W) + jobs[i].piece - 1) / jobs[i].piece;
-        jobs[i].end_task = tasks;
+        job *j = &b.jobs[i];
+        *j = job_of(x, p[i], b.jobs, i, rows);
+        b.tasks += (outputs_of(W) + j->piece - 1) / j->piece;
+        j->end_task = b.tasks;
         weights += outputs_of(W) * inputs_of(W);
         const size_t own_here = own_bytes(W);
-        own_size = own_here > own_size ? own_here : own_size;
+        b.own_size = own_here > b.own_size ? own_here : b.own_size;
     }
-    unsigned char *own = wkv_arena_alloc(x->scratch, threads * own_size);
+    b.own = wkv_arena_alloc(x->scratch, threads * b.own_size);
     if (!wkv_exec_measuring(x)) {
-        for (int i = 0; i < n; i++) {
-            if (jobs[i].x.q != NULL)
-                quantise(x, jobs, i, rows);
-            if (jobs[i].quads.quad != NULL)
-                wkv_quads_find(&jobs[i].quads, jobs[i].x.q, inputs_of(p[i]->W), p[i]->W->layout);
-            if (jobs[i].tiles != NULL)
-                fill_tiles(x, jobs, i, rows);
-            if (jobs[i].nonzeros.row != NULL)
-                wkv_nonzeros_find(x, &jobs[i].nonzeros, p[i]->in, rows, inputs_of(p[i]->W));
-            if (x->unread != NULL && rows == 1 && is_sparse(p[i]->W))
-                *x->unread += unread_by(&jobs[i]);
-        }
-        atomic_size_t next = 0;
-        int parts = wkv_cpu_parts(x, tasks, weights * (size_t)rows / 2);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++)
-            for (size_t task; (task = atomic_fetch_add(&next, 1)) < tasks;)
-                run_task(x->dev->kern, jobs, task, rows, own + (size_t)i * own_size, i);
+        for (int i = 0; i < n; i++)
+            ready_inputs(x, &b, i);
+        wkv_cpu_share(x, run_tasks, &b, b.tasks, 1, weights * (size_t)rows / 2);
     }
     wkv_arena_reset(x->scratch, mark);
 }
 
 /* ---- many rows ---------------------------------------------------------------------- */
 
-/* y = in W^T for a W that is stored in another type: each tile of weight rows is widened
- * by the thread that multiplies it. */
+/* A dense product with a W that is stored in another type. */
+typedef struct widening {
+    const wkv_gemm_args *g;
+    const wkv_weight *W;
+    real *wide; /* of WIDEN_ROWS rows, each a thread */
+    unsigned char *room;
+    size_t each;
+} widening;
+
+/* Outputs [s.begin, s.begin + s.n): the thread that multiplies rows of W widens them. */
+static void widen_and_multiply(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const widening *w = ctx;
+    const wkv_weight *W = w->W;
+    const size_t cols = (size_t)W->cols, end = s.begin + s.n;
+    real *wide = w->wide + (size_t)s.part * WIDEN_ROWS * cols;
+    for (size_t o = s.begin; o < end; o += WIDEN_ROWS) {
+        const size_t n = end - o < WIDEN_ROWS ? end - o : WIDEN_ROWS;
+        wkv_dtype_to_real(wide, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
+                          n * cols);
+        wkv_gemm_args t = *w->g;
+        t.C += o;
+        t.B = wide;
+        t.n = (int)n;
+        wkv_gemm(k, &t, w->room + (size_t)s.part * w->each);
+    }
+}
+
+/* y = in W^T */
 static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
 {
-    const wkv_kern *kern = x->dev->kern;
-    const size_t cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
-    const size_t mark = wkv_arena_mark(x->scratch), each = wkv_gemm_room(kern, g);
-    const size_t rows = WIDEN_ROWS;
-    real *wide = wkv_arena_reals(x->scratch, threads * rows * cols);
-    unsigned char *room = wkv_arena_alloc(x->scratch, threads * each);
-    if (!wkv_exec_measuring(x)) {
-        size_t tiles = ((size_t)W->rows + rows - 1) / rows;
-        int parts = wkv_cpu_parts(x, tiles, (size_t)g->m * (size_t)W->rows * cols / 16);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            real *mine = wide + (size_t)i * rows * cols;
-            wkv_span s = wkv_span_of((size_t)W->rows, parts, i, rows);
-            for (size_t o = s.begin; o < s.begin + s.n; o += rows) {
-                size_t n = (size_t)W->rows - o < rows ? (size_t)W->rows - o : rows;
-                wkv_dtype_to_real(mine, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
-                                  n * cols);
-                wkv_gemm_args t = *g;
-                t.C += o;
-                t.B = mine;
-                t.n = (int)n;
-                wkv_gemm(kern, &t, room + (size_t)i * each);
-            }
-        }
-    }
+    const size_t rows = (size_t)W->rows, cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
+    const size_t mark = wkv_arena_mark(x->scratch);
+    widening w = {.g = g, .W = W, .each = wkv_gemm_room(x->dev->kern, g)};
+    w.wide = wkv_arena_reals(x->scratch, threads * WIDEN_ROWS * cols);
+    w.room = wkv_arena_alloc(x->scratch, threads * w.each);
+    if (!wkv_exec_measuring(x))
+        wkv_cpu_cut(x, widen_and_multiply, &w, rows, WIDEN_ROWS, (size_t)g->m * rows * cols / 16);
     wkv_arena_reset(x->scratch, mark);
 }
 
@@ -454,22 +479,29 @@ static bool is_small(const wkv_weight *W)
     return W->in_out || outputs_of(W) < SMALL_OUTPUTS;
 }
 
+typedef struct copying {
+    real *wide;
+    const wkv_weight *W;
+} copying;
+
+static void widen_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    (void)k;
+    const copying *c = ctx;
+    const size_t cols = (size_t)c->W->cols;
+    wkv_dtype_to_real(c->wide + s.begin * cols,
+                      (const unsigned char *)c->W->data + s.begin * row_bytes(c->W), c->W->dtype,
+                      s.n * cols);
+}
+
 /* All of W as reals, in scratch. */
 static const real *widened_whole(wkv_exec *x, const wkv_weight *W)
 {
     const size_t rows = (size_t)W->rows, cols = (size_t)W->cols;
-    real *wide = wkv_arena_reals(x->scratch, rows * cols);
-    if (wkv_exec_measuring(x))
-        return wide;
-    const int parts = wkv_cpu_parts(x, rows, rows * cols / 4);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        const wkv_span s = wkv_span_of(rows, parts, i, 1);
-        wkv_dtype_to_real(wide + s.begin * cols,
-                          (const unsigned char *)W->data + s.begin * row_bytes(W), W->dtype,
-                          s.n * cols);
-    }
-    return wide;
+    const copying c = {wkv_arena_reals(x->scratch, rows * cols), W};
+    if (!wkv_exec_measuring(x))
+        wkv_cpu_cut(x, widen_rows, &c, rows, 1, rows * cols / 4);
+    return c.wide;
 }
 
 /* Those of reals, and of what is small enough to become reals, are one operation; the others come

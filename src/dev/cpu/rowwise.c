@@ -1,6 +1,6 @@
-/* dev/cpu/rowwise.c - operations on whole arrays and on rows: embedding, norms,
- * activations, biases, the loss.  Split by rows or elements; gradients of parameters sum
- * over rows, by blocks of rows (sums.h) or by columns, each in row order. */
+/* dev/cpu/rowwise.c - operations on rows: embedding, norms, biases, the loss.  Split by rows;
+ * gradients of parameters sum over rows, by blocks of rows (sums.h) or by columns, each in row
+ * order. */
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
@@ -17,18 +17,36 @@ static void read_row(real *y, const wkv_weight *table, int32_t id)
     wkv_dtype_to_real(y, row, table->dtype, C);
 }
 
+typedef struct embedding {
+    real *y;        /* forward */
+    const real *dy; /* backward */
+    const wkv_weight *table;
+    const int32_t *ids;
+    size_t rows;
+} embedding;
+
+static void read_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    (void)k;
+    const embedding *e = ctx;
+    for (size_t r = s.begin; r < s.begin + s.n; r++)
+        read_row(e->y + r * (size_t)e->table->cols, e->table, e->ids[r]);
+}
+
 void wkv_cpu_embed(wkv_exec *x, real *y, const wkv_weight *table, const int32_t *ids, int rows)
 {
     if (wkv_exec_measuring(x))
         return;
-    size_t C = (size_t)table->cols;
-    int parts = wkv_cpu_parts(x, (size_t)rows, (size_t)rows * C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        for (size_t r = s.begin; r < s.begin + s.n; r++)
-            read_row(y + r * C, table, ids[r]);
-    }
+    const embedding e = {.y = y, .table = table, .ids = ids};
+    wkv_cpu_cut(x, read_rows, &e, (size_t)rows, 1, (size_t)rows * (size_t)table->cols);
+}
+
+static void add_columns(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const embedding *e = ctx;
+    const size_t C = (size_t)e->table->cols;
+    for (size_t r = 0; r < e->rows; r++)
+        k->add(e->table->grad + (size_t)e->ids[r] * C + s.begin, e->dy + r * C + s.begin, s.n);
 }
 
 void wkv_cpu_embed_bwd(wkv_exec *x, const real *dy, const wkv_weight *table, const int32_t *ids,
@@ -36,48 +54,62 @@ void wkv_cpu_embed_bwd(wkv_exec *x, const real *dy, const wkv_weight *table, con
 {
     if (wkv_exec_measuring(x) || table->grad == NULL)
         return;
-    size_t C = (size_t)table->cols;
-    int parts = wkv_cpu_parts(x, C / WKV_COLUMN_GRAIN, (size_t)rows * C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(C, parts, i, WKV_COLUMN_GRAIN);
-        for (size_t r = 0; r < (size_t)rows; r++)
-            x->dev->kern->add(table->grad + (size_t)ids[r] * C + s.begin, dy + r * C + s.begin,
-                              s.n);
-    }
+    const embedding e = {.dy = dy, .table = table, .ids = ids, .rows = (size_t)rows};
+    const size_t C = (size_t)table->cols;
+    wkv_cpu_cut(x, add_columns, &e, C, WKV_COLUMN_GRAIN, e.rows * C);
 }
 
 /* ---- layer norm --------------------------------------------------------------------- */
+
+typedef struct norm {
+    real *y, *stat;
+    const real *in;
+    const wkv_weight *w, *b;
+    real eps;
+} norm;
+
+static void norm_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const norm *n = ctx;
+    const size_t C = (size_t)n->w->cols;
+    k->layernorm(n->y + s.begin * C, n->stat != NULL ? n->stat + 2 * s.begin : NULL,
+                 n->in + s.begin * C, wkv_vec(n->w), wkv_vec(n->b), (int)s.n, (int)C, n->eps);
+}
 
 void wkv_cpu_layernorm(wkv_exec *x, real *y, real *stat, const real *in, const wkv_weight *w,
                        const wkv_weight *b, int rows, real eps)
 {
     if (wkv_exec_measuring(x))
         return;
-    size_t C = (size_t)w->cols;
-    int parts = wkv_cpu_parts(x, (size_t)rows, 2 * (size_t)rows * C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        x->dev->kern->layernorm(y + s.begin * C, stat != NULL ? stat + 2 * s.begin : NULL,
-                                in + s.begin * C, wkv_vec(w), wkv_vec(b), (int)s.n, (int)C, eps);
-    }
+    const norm n = {y, stat, in, w, b, eps};
+    wkv_cpu_cut(x, norm_rows, &n, (size_t)rows, 1, 2 * (size_t)rows * (size_t)w->cols);
 }
 
 enum { NORM_W, NORM_B, NORM_SUMS };
 
-/* A block of rows; s NULL: the norm is frozen. */
-static void layernorm_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *din,
-                                const real *dy, const real *in, const real *stat,
-                                const wkv_weight *w, int rows)
+typedef struct norm_grad {
+    real *din;
+    const real *dy, *in, *stat;
+    const wkv_weight *w;
+    int rows;
+    bool live; /* not frozen */
+    wkv_sums sums;
+} norm_grad;
+
+static void layernorm_bwd_blocks(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    const size_t C = (size_t)w->cols, row = block * WKV_SUM_ROWS, at = row * C;
-    const int n = wkv_sums_rows(block, rows);
-    if (s != NULL)
-        kern->layernorm_bwd_param(wkv_sums_begin(s, NORM_W, block),
-                                  wkv_sums_begin(s, NORM_B, block), dy + at, in + at,
-                                  stat + 2 * row, n, (int)C, (int)C);
-    kern->layernorm_bwd(din + at, dy + at, in + at, stat + 2 * row, wkv_vec(w), n, (int)C);
+    const norm_grad *g = ctx;
+    const size_t C = (size_t)g->w->cols;
+    for (size_t block = s.begin; block < s.begin + s.n; block++) {
+        const size_t row = block * WKV_SUM_ROWS, at = row * C;
+        const int n = wkv_sums_rows(block, g->rows);
+        if (g->live)
+            k->layernorm_bwd_param(wkv_sums_begin(&g->sums, NORM_W, block),
+                                   wkv_sums_begin(&g->sums, NORM_B, block), g->dy + at, g->in + at,
+                                   g->stat + 2 * row, n, (int)C, (int)C);
+        k->layernorm_bwd(g->din + at, g->dy + at, g->in + at, g->stat + 2 * row, wkv_vec(g->w), n,
+                         (int)C);
+    }
 }
 
 void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const real *stat,
@@ -85,101 +117,15 @@ void wkv_cpu_layernorm_bwd(wkv_exec *x, real *din, const real *dy, const real *i
 {
     const size_t mark = wkv_arena_mark(x->scratch), C = (size_t)w->cols;
     const bool live = w->grad != NULL || b->grad != NULL;
-    wkv_sums sums = wkv_sums_alloc(x, NORM_SUMS, rows, C);
+    const norm_grad g = {din, dy, in, stat, w, rows, live, wkv_sums_alloc(x, NORM_SUMS, rows, C)};
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, sums.blocks, 4 * (size_t)rows * C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
-            for (size_t j = s.begin; j < s.begin + s.n; j++)
-                layernorm_bwd_block(x->dev->kern, live ? &sums : NULL, j, din, dy, in, stat, w,
-                                    rows);
-        }
+        wkv_cpu_cut(x, layernorm_bwd_blocks, &g, g.sums.blocks, 1, 4 * (size_t)rows * C);
         if (live) {
-            wkv_sums_finish(x, &sums, NORM_W, w);
-            wkv_sums_finish(x, &sums, NORM_B, b);
+            wkv_sums_finish(x, &g.sums, NORM_W, w);
+            wkv_sums_finish(x, &g.sums, NORM_B, b);
         }
     }
     wkv_arena_reset(x->scratch, mark);
-}
-
-/* ---- elementwise ------------------------------------------------------------------------ */
-
-/* Runs CALL once per part, on the s.n elements from o on. */
-#define ELEMENTWISE(x, count, steps, CALL) \
-    do { \
-        if (wkv_exec_measuring(x)) \
-            return; \
-        int parts = wkv_cpu_parts((x), (count), (count) * (steps)); \
-        _Pragma("omp parallel for num_threads(parts) if (parts > 1)") for (int i = 0; i < parts; \
-                                                                           i++) \
-        { \
-            wkv_span s = wkv_span_of((count), parts, i, 64); \
-            size_t o = s.begin; \
-            CALL; \
-        } \
-    } while (0)
-
-void wkv_cpu_add(wkv_exec *x, real *y, const real *in, size_t n)
-{
-    ELEMENTWISE(x, n, 1, x->dev->kern->add(y + o, in + o, s.n));
-}
-
-void wkv_cpu_copy(wkv_exec *x, real *y, const real *in, size_t n)
-{
-    ELEMENTWISE(x, n, 1, memcpy(y + o, in + o, s.n * sizeof *y));
-}
-
-void wkv_cpu_zero(wkv_exec *x, real *y, size_t n)
-{
-    ELEMENTWISE(x, n, 1, memset(y + o, 0, s.n * sizeof *y));
-}
-
-void wkv_cpu_act(wkv_exec *x, real *y, const real *in, size_t n, wkv_act_kind kind)
-{
-    const wkv_kern *k = x->dev->kern;
-    void (*f)(real *, const real *, size_t) = kind == WKV_ACT_TANH      ? k->tanh
-                                              : kind == WKV_ACT_SIGMOID ? k->sigmoid
-                                                                        : k->relu2;
-    ELEMENTWISE(x, n, 4, f(y + o, in + o, s.n));
-}
-
-void wkv_cpu_act_bwd(wkv_exec *x, real *din, const real *dy, const real *saved, size_t n,
-                     wkv_act_kind kind)
-{
-    const wkv_kern *k = x->dev->kern;
-    void (*f)(real *, const real *, const real *, size_t) = kind == WKV_ACT_TANH ? k->tanh_bwd
-                                                            : kind == WKV_ACT_SIGMOID
-                                                                ? k->sigmoid_bwd
-                                                                : k->relu2_bwd;
-    ELEMENTWISE(x, n, 1, f(din + o, dy + o, saved + o, s.n));
-}
-
-void wkv_cpu_gate(wkv_exec *x, real *y, const real *r, const real *in, size_t n)
-{
-    ELEMENTWISE(x, n, 4, x->dev->kern->gate(y + o, r + o, in + o, s.n));
-}
-
-void wkv_cpu_gate_bwd(wkv_exec *x, real *dr, real *din, const real *dy, const real *r,
-                      const real *in, size_t n)
-{
-    ELEMENTWISE(x, n, 4, x->dev->kern->gate_bwd(dr + o, din + o, dy + o, r + o, in + o, s.n));
-}
-
-void wkv_cpu_to_bf16(wkv_exec *x, uint16_t *y, const real *in, size_t n)
-{
-    ELEMENTWISE(x, n, 1, x->dev->kern->to_bf16(y + o, in + o, s.n));
-}
-
-void wkv_cpu_from_bf16(wkv_exec *x, real *y, const uint16_t *in, size_t n)
-{
-    ELEMENTWISE(x, n, 1, x->dev->kern->from_bf16(y + o, in + o, s.n));
-}
-
-void wkv_cpu_adamw(wkv_exec *x, real *p, real *m, real *v, const real *g, size_t n,
-                   const wkv_adamw *h)
-{
-    ELEMENTWISE(x, n, 4, x->dev->kern->adamw(p + o, m + o, v + o, g + o, s.n, h));
 }
 
 /* ---- bias ------------------------------------------------------------------------------------ */
@@ -199,64 +145,88 @@ void wkv_cpu_bias_bwd(wkv_exec *x, const real *dy, const wkv_weight *b, int rows
         wkv_cpu_colsum(x, b->grad, dy, rows, (size_t)b->cols);
 }
 
+typedef struct sum {
+    real *y;
+    const real *in;
+    int rows, n;
+} sum;
+
+static void sum_columns(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const sum *c = ctx;
+    k->colsum(c->y + s.begin, c->in + s.begin, c->rows, c->n, (int)s.n);
+}
+
 void wkv_cpu_colsum(wkv_exec *x, real *y, const real *in, int rows, size_t n)
 {
     if (wkv_exec_measuring(x))
         return;
-    int parts = wkv_cpu_parts(x, n / WKV_COLUMN_GRAIN, (size_t)rows * n);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(n, parts, i, WKV_COLUMN_GRAIN);
-        x->dev->kern->colsum(y + s.begin, in + s.begin, rows, (int)n, (int)s.n);
-    }
+    const sum c = {y, in, rows, (int)n};
+    wkv_cpu_cut(x, sum_columns, &c, n, WKV_COLUMN_GRAIN, (size_t)rows * n);
 }
 
-/* ---- loss and norm
- * -------------------------------------------------------------------------------- */
+/* ---- loss and norm ----------------------------------------------------------------------- */
+
+typedef struct entropy {
+    double *loss;
+    real *logits;
+    const int32_t *target;
+    int V;
+    real scale, l2wrap;
+} entropy;
+
+static void entropy_of_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const entropy *e = ctx;
+    const bool backward = e->scale != 0;
+    for (size_t r = s.begin; r < s.begin + s.n; r++) {
+        real *row = e->logits + r * (size_t)e->V;
+        if (e->target[r] < 0) { /* nothing to learn here */
+            e->loss[r] = 0;
+            memset(row, 0, backward ? (size_t)e->V * sizeof *row : 0);
+            continue;
+        }
+        e->loss[r] = backward ? k->softmax_ce(row, e->V, e->target[r], e->scale, e->l2wrap)
+                              : k->cross_entropy(row, e->V, e->target[r]);
+    }
+}
 
 void wkv_cpu_softmax_ce(wkv_exec *x, double *loss, real *logits, const int32_t *target, int rows,
                         int V, real scale, real l2wrap)
 {
     if (wkv_exec_measuring(x))
         return;
-    const wkv_kern *k = x->dev->kern;
-    int parts = wkv_cpu_parts(x, (size_t)rows, 8 * (size_t)rows * (size_t)V);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        for (size_t r = s.begin; r < s.begin + s.n; r++) {
-            real *row = logits + r * (size_t)V;
-            if (target[r] < 0) { /* nothing to learn here */
-                loss[r] = 0;
-                memset(row, 0, scale != 0 ? (size_t)V * sizeof *row : 0);
-                continue;
-            }
-            loss[r] = scale != 0 ? k->softmax_ce(row, V, target[r], scale, l2wrap)
-                                 : k->cross_entropy(row, V, target[r]);
-        }
+    const entropy e = {loss, logits, target, V, scale, l2wrap};
+    wkv_cpu_cut(x, entropy_of_rows, &e, (size_t)rows, 1, 8 * (size_t)rows * (size_t)V);
+}
+
+/* Blocks of fixed size, their sums added in order: the same whatever the team. */
+enum { SQUARES = 1 << 15 };
+
+typedef struct squares {
+    const real *v;
+    size_t n;
+    double *sum;
+} squares;
+
+static void sum_squares(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const squares *q = ctx;
+    for (size_t j = s.begin; j < s.begin + s.n; j++) {
+        const size_t begin = j * SQUARES, left = q->n - begin;
+        q->sum[j] = k->sumsq(q->v + begin, left < SQUARES ? left : SQUARES);
     }
 }
 
 double wkv_cpu_sumsq(wkv_exec *x, const real *v, size_t n)
 {
-    /* Blocks of fixed size, their sums added in order: the same whatever the team. */
-    enum { BLOCK = 1 << 15 };
-    size_t blocks = (n + BLOCK - 1) / BLOCK;
-    size_t mark = wkv_arena_mark(x->scratch);
-    double *sum = wkv_arena_alloc(x->scratch, blocks * sizeof *sum);
+    const size_t blocks = (n + SQUARES - 1) / SQUARES, mark = wkv_arena_mark(x->scratch);
+    const squares q = {v, n, wkv_arena_alloc(x->scratch, blocks * sizeof *q.sum)};
     double total = 0.0;
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, blocks, n);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(blocks, parts, i, 1);
-            for (size_t j = s.begin; j < s.begin + s.n; j++) {
-                size_t begin = j * BLOCK;
-                sum[j] = x->dev->kern->sumsq(v + begin, n - begin < BLOCK ? n - begin : BLOCK);
-            }
-        }
+        wkv_cpu_cut(x, sum_squares, &q, blocks, 1, n);
         for (size_t j = 0; j < blocks; j++)
-            total += sum[j];
+            total += q.sum[j];
     }
     wkv_arena_reset(x->scratch, mark);
     return total;

@@ -29,24 +29,35 @@ static wkv_rwkv7_prep prep_at(const wkv_rwkv7_prep *p, const wkv_rwkv7_prep_weig
     };
 }
 
+/* The preparation of all rows, and what its backward pass takes besides. */
+typedef struct prep {
+    const wkv_rwkv7_prep *p;
+    const wkv_rwkv7_prep_weights *w;
+    int rows, C, N;
+    const wkv_rwkv7_prep_grad *g;
+    wkv_sums sums;
+    real *beside; /* (PREP_BESIDE, WKV_SUM_ROWS, C), each a thread */
+} prep;
+
+static void prep_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const prep *t = ctx;
+    wkv_rwkv7_prep mine = prep_at(t->p, t->w, s.begin, t->C);
+    k->rwkv7_prep(&mine, (int)s.n, t->C, t->N);
+}
+
 void wkv_cpu_rwkv7_prep(wkv_exec *x, const wkv_rwkv7_prep *p, const wkv_rwkv7_prep_weights *w,
                         int rows, int C, int N)
 {
     if (wkv_exec_measuring(x))
         return;
-    int parts = wkv_cpu_parts(x, (size_t)rows, 16 * (size_t)rows * (size_t)C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        wkv_rwkv7_prep mine = prep_at(p, w, s.begin, C);
-        x->dev->kern->rwkv7_prep(&mine, (int)s.n, C, N);
-    }
+    const prep t = {.p = p, .w = w, .C = C, .N = N};
+    wkv_cpu_cut(x, prep_rows, &t, (size_t)rows, 1, 16 * (size_t)rows * (size_t)C);
 }
 
 /* Sums of prep's backward pass, and how many of them have terms that a kernel writes beside. */
 enum { PREP_K_K, PREP_K_A, PREP_BESIDE, PREP_W0 = PREP_BESIDE, PREP_A0, PREP_V0, PREP_SUMS };
 
-/* beside: room for (PREP_BESIDE, WKV_SUM_ROWS, C) */
 static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row, int C,
                                         real *beside)
 {
@@ -67,44 +78,44 @@ static wkv_rwkv7_prep_grad prep_grad_at(const wkv_rwkv7_prep_grad *g, size_t row
     };
 }
 
-/* A block of rows. */
-static void prep_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *beside,
-                           const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *p,
-                           const wkv_rwkv7_prep_weights *w, int rows, int N)
+static void prep_bwd_block(const wkv_kern *k, const prep *t, size_t block, real *beside)
 {
     const size_t row = block * WKV_SUM_ROWS;
-    const int n = wkv_sums_rows(block, rows), C = (int)s->C;
-    wkv_rwkv7_prep_grad mine = prep_grad_at(g, row, C, beside);
-    wkv_rwkv7_prep inputs = prep_at(p, w, row, C);
-    kern->rwkv7_prep_bwd(&mine, &inputs, n, C, N);
-    wkv_sums_set(kern, s, PREP_K_K, block, mine.k_k_row, n);
-    wkv_sums_set(kern, s, PREP_K_A, block, mine.k_a_row, n);
-    wkv_sums_set(kern, s, PREP_W0, block, mine.dw_raw, n);
-    wkv_sums_set(kern, s, PREP_A0, block, mine.da_raw, n);
+    const int n = wkv_sums_rows(block, t->rows);
+    wkv_rwkv7_prep_grad mine = prep_grad_at(t->g, row, t->C, beside);
+    wkv_rwkv7_prep inputs = prep_at(t->p, t->w, row, t->C);
+    k->rwkv7_prep_bwd(&mine, &inputs, n, t->C, t->N);
+    wkv_sums_set(k, &t->sums, PREP_K_K, block, mine.k_k_row, n);
+    wkv_sums_set(k, &t->sums, PREP_K_A, block, mine.k_a_row, n);
+    wkv_sums_set(k, &t->sums, PREP_W0, block, mine.dw_raw, n);
+    wkv_sums_set(k, &t->sums, PREP_A0, block, mine.da_raw, n);
     if (mine.dv_raw != NULL)
-        wkv_sums_set(kern, s, PREP_V0, block, mine.dv_raw, n);
+        wkv_sums_set(k, &t->sums, PREP_V0, block, mine.dv_raw, n);
+}
+
+static void prep_bwd_blocks(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const prep *t = ctx;
+    real *beside = t->beside + (size_t)s.part * PREP_BESIDE * WKV_SUM_ROWS * (size_t)t->C;
+    for (size_t b = s.begin; b < s.begin + s.n; b++)
+        prep_bwd_block(k, t, b, beside);
 }
 
 void wkv_cpu_rwkv7_prep_bwd(wkv_exec *x, const wkv_rwkv7_prep_grad *g, const wkv_rwkv7_prep *p,
                             const wkv_rwkv7_prep_weights *w, int rows, int C, int N)
 {
     const size_t mark = wkv_arena_mark(x->scratch), each = PREP_BESIDE * WKV_SUM_ROWS * (size_t)C;
-    wkv_sums sums = wkv_sums_alloc(x, PREP_SUMS, rows, (size_t)C);
-    real *beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
+    prep t = {.p = p, .w = w, .rows = rows, .C = C, .N = N, .g = g};
+    t.sums = wkv_sums_alloc(x, PREP_SUMS, rows, (size_t)C);
+    t.beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, sums.blocks, 32 * (size_t)rows * (size_t)C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
-            for (size_t b = s.begin; b < s.begin + s.n; b++)
-                prep_bwd_block(x->dev->kern, &sums, b, beside + (size_t)i * each, g, p, w, rows, N);
-        }
-        wkv_sums_finish(x, &sums, PREP_K_K, w->k_k);
-        wkv_sums_finish(x, &sums, PREP_K_A, w->k_a);
-        wkv_sums_finish(x, &sums, PREP_W0, w->w0);
-        wkv_sums_finish(x, &sums, PREP_A0, w->a0);
+        wkv_cpu_cut(x, prep_bwd_blocks, &t, t.sums.blocks, 1, 32 * (size_t)rows * (size_t)C);
+        wkv_sums_finish(x, &t.sums, PREP_K_K, w->k_k);
+        wkv_sums_finish(x, &t.sums, PREP_K_A, w->k_a);
+        wkv_sums_finish(x, &t.sums, PREP_W0, w->w0);
+        wkv_sums_finish(x, &t.sums, PREP_A0, w->a0);
         if (g->dv_raw != NULL)
-            wkv_sums_finish(x, &sums, PREP_V0, w->v0);
+            wkv_sums_finish(x, &t.sums, PREP_V0, w->v0);
     }
     wkv_arena_reset(x->scratch, mark);
 }
@@ -127,23 +138,34 @@ static wkv_rwkv7_out out_at(const wkv_rwkv7_out *o, const wkv_rwkv7_out_weights 
     };
 }
 
+/* The output of all rows, and what its backward pass takes besides. */
+typedef struct output {
+    const wkv_rwkv7_out *o;
+    const wkv_rwkv7_out_weights *w;
+    int rows, C, N;
+    const wkv_rwkv7_out_grad *g;
+    wkv_sums sums;
+    real *beside; /* (OUT_SUMS, WKV_SUM_ROWS, C), each a thread */
+} output;
+
+static void out_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const output *t = ctx;
+    wkv_rwkv7_out mine = out_at(t->o, t->w, s.begin, t->C, t->N);
+    k->rwkv7_out(&mine, (int)s.n, t->C, t->N);
+}
+
 void wkv_cpu_rwkv7_out(wkv_exec *x, const wkv_rwkv7_out *o, const wkv_rwkv7_out_weights *w,
                        int rows, int C, int N)
 {
     if (wkv_exec_measuring(x))
         return;
-    int parts = wkv_cpu_parts(x, (size_t)rows, 8 * (size_t)rows * (size_t)C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of((size_t)rows, parts, i, 1);
-        wkv_rwkv7_out mine = out_at(o, w, s.begin, C, N);
-        x->dev->kern->rwkv7_out(&mine, (int)s.n, C, N);
-    }
+    const output t = {.o = o, .w = w, .C = C, .N = N};
+    wkv_cpu_cut(x, out_rows, &t, (size_t)rows, 1, 8 * (size_t)rows * (size_t)C);
 }
 
 enum { OUT_LN_W, OUT_LN_B, OUT_R_K, OUT_SUMS };
 
-/* beside: room for (OUT_SUMS, WKV_SUM_ROWS, C) */
 static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, int C, real *beside)
 {
     const size_t size = WKV_SUM_ROWS * (size_t)C;
@@ -160,38 +182,38 @@ static wkv_rwkv7_out_grad out_grad_at(const wkv_rwkv7_out_grad *g, size_t row, i
     };
 }
 
-/* A block of rows. */
-static void out_bwd_block(const wkv_kern *kern, const wkv_sums *s, size_t block, real *beside,
-                          const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o,
-                          const wkv_rwkv7_out_weights *w, int rows, int N)
+static void out_bwd_block(const wkv_kern *k, const output *t, size_t block, real *beside)
 {
     const size_t row = block * WKV_SUM_ROWS;
-    const int n = wkv_sums_rows(block, rows), C = (int)s->C;
-    wkv_rwkv7_out_grad mine = out_grad_at(g, row, C, beside);
-    wkv_rwkv7_out inputs = out_at(o, w, row, C, N);
-    kern->rwkv7_out_bwd(&mine, &inputs, n, C, N);
-    wkv_sums_set(kern, s, OUT_LN_W, block, mine.ln_w_row, n);
-    wkv_sums_set(kern, s, OUT_LN_B, block, mine.ln_b_row, n);
-    wkv_sums_set(kern, s, OUT_R_K, block, mine.r_k_row, n);
+    const int n = wkv_sums_rows(block, t->rows);
+    wkv_rwkv7_out_grad mine = out_grad_at(t->g, row, t->C, beside);
+    wkv_rwkv7_out inputs = out_at(t->o, t->w, row, t->C, t->N);
+    k->rwkv7_out_bwd(&mine, &inputs, n, t->C, t->N);
+    wkv_sums_set(k, &t->sums, OUT_LN_W, block, mine.ln_w_row, n);
+    wkv_sums_set(k, &t->sums, OUT_LN_B, block, mine.ln_b_row, n);
+    wkv_sums_set(k, &t->sums, OUT_R_K, block, mine.r_k_row, n);
+}
+
+static void out_bwd_blocks(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const output *t = ctx;
+    real *beside = t->beside + (size_t)s.part * OUT_SUMS * WKV_SUM_ROWS * (size_t)t->C;
+    for (size_t b = s.begin; b < s.begin + s.n; b++)
+        out_bwd_block(k, t, b, beside);
 }
 
 void wkv_cpu_rwkv7_out_bwd(wkv_exec *x, const wkv_rwkv7_out_grad *g, const wkv_rwkv7_out *o,
                            const wkv_rwkv7_out_weights *w, int rows, int C, int N)
 {
     const size_t mark = wkv_arena_mark(x->scratch), each = OUT_SUMS * WKV_SUM_ROWS * (size_t)C;
-    wkv_sums sums = wkv_sums_alloc(x, OUT_SUMS, rows, (size_t)C);
-    real *beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
+    output t = {.o = o, .w = w, .rows = rows, .C = C, .N = N, .g = g};
+    t.sums = wkv_sums_alloc(x, OUT_SUMS, rows, (size_t)C);
+    t.beside = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     if (!wkv_exec_measuring(x)) {
-        int parts = wkv_cpu_parts(x, sums.blocks, 16 * (size_t)rows * (size_t)C);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(sums.blocks, parts, i, 1);
-            for (size_t b = s.begin; b < s.begin + s.n; b++)
-                out_bwd_block(x->dev->kern, &sums, b, beside + (size_t)i * each, g, o, w, rows, N);
-        }
-        wkv_sums_finish(x, &sums, OUT_LN_W, w->ln_w);
-        wkv_sums_finish(x, &sums, OUT_LN_B, w->ln_b);
-        wkv_sums_finish(x, &sums, OUT_R_K, w->r_k);
+        wkv_cpu_cut(x, out_bwd_blocks, &t, t.sums.blocks, 1, 16 * (size_t)rows * (size_t)C);
+        wkv_sums_finish(x, &t.sums, OUT_LN_W, w->ln_w);
+        wkv_sums_finish(x, &t.sums, OUT_LN_B, w->ln_b);
+        wkv_sums_finish(x, &t.sums, OUT_R_K, w->r_k);
     }
     wkv_arena_reset(x->scratch, mark);
 }

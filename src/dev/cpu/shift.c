@@ -37,18 +37,27 @@ void wkv_cpu_shift_bwd(wkv_exec *x, real *din, const real *dprev, int C, const w
 
 /* ---- forward ---------------------------------------------------------------------------- */
 
-static void mix_rows(const wkv_kern *k, real *const *y, const real *prev, const real *in,
-                     const real *const *m, int n_mix, const wkv_seqs *q, int begin, int end,
-                     size_t C, wkv_shift_mode mode)
+typedef struct forward {
+    real *const *y;
+    const real *m[WKV_MAX_MIX];
+    int n_mix;
+    const real *prev, *in;
+    const wkv_seqs *q;
+    size_t C;
+    wkv_shift_mode mode;
+} forward;
+
+static void mix_rows(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    for (int r = begin; r < end;) {
-        wkv_stretch t = wkv_stretch_at(q, r, end);
+    const forward *f = ctx;
+    for (int r = (int)s.begin, end = (int)(s.begin + s.n); r < end;) {
+        wkv_stretch t = wkv_stretch_at(f->q, r, end);
         real *out[WKV_MAX_MIX];
-        for (int j = 0; j < n_mix; j++)
-            out[j] = y[j] + (size_t)r * C;
-        const real *row = in + (size_t)r * C;
-        const real *before = t.first ? prev + (size_t)t.seq * C : row - C;
-        k->shift_mix(out, row, before, m, n_mix, t.end - r, (int)C, mode);
+        for (int j = 0; j < f->n_mix; j++)
+            out[j] = f->y[j] + (size_t)r * f->C;
+        const real *row = f->in + (size_t)r * f->C;
+        const real *before = t.first ? f->prev + (size_t)t.seq * f->C : row - f->C;
+        k->shift_mix(out, row, before, f->m, f->n_mix, t.end - r, (int)f->C, f->mode);
         r = t.end;
     }
 }
@@ -60,17 +69,12 @@ void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, const real *prev, const real
     assert(n_mix <= WKV_MAX_MIX);
     if (wkv_exec_measuring(x))
         return;
-    size_t C = (size_t)mu[0]->cols, rows = (size_t)wkv_seqs_rows(q);
-    const real *m[WKV_MAX_MIX];
+    forward f = {.y = y, .n_mix = n_mix, .prev = prev, .in = in, .q = q, .mode = mode};
+    f.C = (size_t)mu[0]->cols;
     for (int j = 0; j < n_mix; j++)
-        m[j] = wkv_vec(mu[j]);
-    int parts = wkv_cpu_parts(x, (rows + WKV_STRETCH - 1) / WKV_STRETCH, rows * C * (size_t)n_mix);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-    for (int i = 0; i < parts; i++) {
-        wkv_span s = wkv_span_of(rows, parts, i, WKV_STRETCH);
-        mix_rows(x->dev->kern, y, prev, in, m, n_mix, q, (int)s.begin, (int)(s.begin + s.n), C,
-                 mode);
-    }
+        f.m[j] = wkv_vec(mu[j]);
+    const size_t rows = (size_t)wkv_seqs_rows(q);
+    wkv_cpu_cut(x, mix_rows, &f, rows, WKV_STRETCH, rows * f.C * (size_t)n_mix);
 }
 
 /* ---- backward --------------------------------------------------------------------------- */
@@ -81,7 +85,8 @@ typedef struct backward {
     const real *m[WKV_MAX_MIX];
     int n_mix;
     int live[WKV_MAX_MIX], n_live; /* the mixes that are not frozen */
-    const real *in, *prev;
+    const real *in, *prev, *zeros;
+    real *din;
     const wkv_seqs *q;
     size_t C;
     wkv_shift_mode mode;
@@ -99,8 +104,7 @@ static void bwd_mixes(const wkv_kern *k, const backward *g, real *const *dmu, co
     k->shift_mix_bwd_mu(dmu, d, row, before, g->n_live, t->end - r, (int)g->C, (int)g->C, g->mode);
 }
 
-static void bwd_block(const wkv_kern *k, real *din, const backward *g, const real *zeros,
-                      size_t block)
+static void bwd_block(const wkv_kern *k, const backward *g, size_t block)
 {
     const int begin = (int)block * WKV_SUM_ROWS;
     const int end = begin + wkv_sums_rows(block, wkv_seqs_rows(g->q));
@@ -112,11 +116,17 @@ static void bwd_block(const wkv_kern *k, real *din, const backward *g, const rea
         const real *d[WKV_MAX_MIX];
         for (int j = 0; j < g->n_mix; j++)
             d[j] = g->dy[j] + (size_t)r * g->C;
-        k->shift_mix_bwd(din + (size_t)r * g->C, d, g->m, t.last ? zeros : NULL, g->n_mix,
+        k->shift_mix_bwd(g->din + (size_t)r * g->C, d, g->m, t.last ? g->zeros : NULL, g->n_mix,
                          t.end - r, (int)g->C, g->mode);
         bwd_mixes(k, g, dmu, &t, r);
         r = t.end;
     }
+}
+
+static void bwd_blocks(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    for (size_t b = s.begin; b < s.begin + s.n; b++)
+        bwd_block(k, ctx, b);
 }
 
 /* The gradient of the token before the first: what the first row's mixes give to it. */
@@ -141,7 +151,8 @@ void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, real *dprev, const real *cons
                            const wkv_seqs *q, wkv_shift_mode mode)
 {
     assert(n_mix <= WKV_MAX_MIX);
-    backward g = {.dy = dy, .n_mix = n_mix, .in = in, .prev = prev, .q = q, .mode = mode};
+    backward g = {
+        .dy = dy, .n_mix = n_mix, .in = in, .prev = prev, .din = din, .q = q, .mode = mode};
     g.C = (size_t)mu[0]->cols;
     for (int j = 0; j < n_mix; j++) {
         g.m[j] = wkv_vec(mu[j]);
@@ -153,13 +164,8 @@ void wkv_cpu_shift_mix_bwd(wkv_exec *x, real *din, real *dprev, const real *cons
     g.sums = wkv_sums_alloc(x, g.n_live, (int)rows, g.C);
     if (!wkv_exec_measuring(x)) {
         memset(zeros, 0, g.C * sizeof *zeros);
-        int parts = wkv_cpu_parts(x, g.sums.blocks, 2 * rows * g.C * (size_t)n_mix);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int i = 0; i < parts; i++) {
-            wkv_span s = wkv_span_of(g.sums.blocks, parts, i, 1);
-            for (size_t b = s.begin; b < s.begin + s.n; b++)
-                bwd_block(x->dev->kern, din, &g, zeros, b);
-        }
+        g.zeros = zeros;
+        wkv_cpu_cut(x, bwd_blocks, &g, g.sums.blocks, 1, 2 * rows * g.C * (size_t)n_mix);
         bwd_previous(dprev, &g);
         for (int j = 0; j < g.n_live; j++)
             wkv_sums_finish(x, &g.sums, j, mu[g.live[j]]);

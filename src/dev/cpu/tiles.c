@@ -31,16 +31,25 @@ size_t wkv_tiles_size(int rows, size_t n, int parts)
     return ((size_t)rows + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS * WKV_TILE_ROWS * n * (size_t)parts;
 }
 
+typedef struct filling {
+    uint16_t *tiles;
+    const real *in;
+    size_t n;
+    int parts;
+} filling;
+
+static void fill_rows(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const filling *f = ctx;
+    k->tile_rows(f->tiles + s.begin * f->n * (size_t)f->parts, f->in + s.begin * f->n, (int)s.n,
+                 (int)f->n, f->parts);
+}
+
 void wkv_tiles_fill(const wkv_exec *x, uint16_t *tiles, const real *in, int rows, int n, int parts)
 {
-    const size_t all = (size_t)rows, cols = (size_t)n;
-    const int cuts = wkv_cpu_parts(x, (all + WKV_TILE_ROWS - 1) / WKV_TILE_ROWS, all * cols / 8);
-#pragma omp parallel for num_threads(cuts) if (cuts > 1)
-    for (int i = 0; i < cuts; i++) {
-        wkv_span s = wkv_span_of(all, cuts, i, WKV_TILE_ROWS);
-        x->dev->kern->tile_rows(tiles + s.begin * cols * (size_t)parts, in + s.begin * cols,
-                                (int)s.n, n, parts);
-    }
+    const filling f = {tiles, in, (size_t)n, parts};
+    const size_t all = (size_t)rows;
+    wkv_cpu_cut(x, fill_rows, &f, all, WKV_TILE_ROWS, all * f.n / 8);
 }
 
 size_t wkv_tiles_room(size_t n_out)

@@ -21,49 +21,74 @@ static wkv_wkv6_in inputs_of(const wkv_wkv6_in *in, const wkv_head_task *t)
     };
 }
 
+typedef struct forward {
+    real *y, *keep;
+    const wkv_wkv6_in *in;
+    const wkv_seqs *q;
+    const wkv_slot *slot;
+} forward;
+
+static void forward_heads(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const forward *f = ctx;
+    for (size_t i = s.begin; i < s.begin + s.n; i++) {
+        wkv_head_task t = wkv_head_task_at(i, f->in->stride / f->in->N, f->in->N, f->q);
+        wkv_wkv6_in mine = inputs_of(f->in, &t);
+        k->wkv6(f->y + t.row0, f->slot->state[t.seq] + f->slot->offset + t.state,
+                f->keep != NULL ? f->keep + t.keep : NULL, &mine);
+    }
+}
+
 void wkv_cpu_wkv6(wkv_exec *x, real *y, real *keep, const wkv_wkv6_in *in, const wkv_seqs *q,
                   const wkv_slot *slot)
 {
     if (wkv_exec_measuring(x))
         return;
-    int H = in->stride / in->N;
-    size_t tasks = (size_t)q->n * (size_t)H;
+    const forward f = {y, keep, in, q, slot};
+    size_t heads = (size_t)q->n * (size_t)(in->stride / in->N);
     size_t steps = (size_t)wkv_seqs_rows(q) * (size_t)in->stride * (size_t)in->N;
-    int parts = wkv_cpu_parts(x, tasks, steps / 2);
-#pragma omp parallel for num_threads(parts) schedule(dynamic) if (parts > 1)
-    for (size_t i = 0; i < tasks; i++) {
-        wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
-        wkv_wkv6_in mine = inputs_of(in, &t);
-        x->dev->kern->wkv6(y + t.row0, slot->state[t.seq] + slot->offset + t.state,
-                           keep != NULL ? keep + t.keep : NULL, &mine);
+    wkv_cpu_share(x, forward_heads, &f, heads, 1, steps / 2);
+}
+
+typedef struct backward {
+    const wkv_wkv6_grad *grad;
+    const real *dy, *keep;
+    const wkv_wkv6_in *in;
+    const wkv_seqs *q;
+    const wkv_slot *dslot;
+    real *du;      /* a row for each sequence */
+    real *scratch; /* each a thread */
+    size_t each;
+} backward;
+
+static void backward_heads(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    const backward *w = ctx;
+    const wkv_wkv6_grad *all = w->grad;
+    const size_t C = (size_t)w->in->stride, square = (size_t)w->in->N * (size_t)w->in->N;
+    real *mine = w->scratch + (size_t)s.part * w->each;
+    for (size_t i = s.begin; i < s.begin + s.n; i++) {
+        wkv_head_task t = wkv_head_task_at(i, w->in->stride / w->in->N, w->in->N, w->q);
+        wkv_wkv6_in inputs = inputs_of(w->in, &t);
+        wkv_wkv6_grad g = {all->dr + t.row0, all->dw + t.row0, all->dk + t.row0, all->dv + t.row0,
+                           w->du + (size_t)t.seq * C + t.channel};
+        real *dS = wkv_head_dstate(&t, w->dslot, mine, w->in->N);
+        k->wkv6_bwd(&g, dS, w->dy + t.row0, w->keep + t.keep, &inputs, mine + square);
     }
 }
 
 void wkv_cpu_wkv6_bwd(wkv_exec *x, const wkv_wkv6_grad *grad, const real *dy, const real *keep,
                       const wkv_wkv6_in *in, const wkv_seqs *q, const wkv_slot *dslot)
 {
-    int H = in->stride / in->N;
     size_t C = (size_t)in->stride, square = (size_t)in->N * (size_t)in->N;
-    size_t each = square + WKV_WKV6_SCRATCH(in->N), tasks = (size_t)q->n * (size_t)H;
-    size_t mark = wkv_arena_mark(x->scratch);
+    size_t each = square + WKV_WKV6_SCRATCH(in->N), mark = wkv_arena_mark(x->scratch);
     real *scratch = wkv_arena_reals(x->scratch, (size_t)x->dev->threads * each);
     real *du = wkv_arena_reals(x->scratch, (size_t)q->n * C);
     if (!wkv_exec_measuring(x)) {
-        size_t steps = (size_t)wkv_seqs_rows(q) * C * (size_t)in->N;
-        int parts = wkv_cpu_parts(x, tasks, 2 * steps);
-#pragma omp parallel for num_threads(parts) if (parts > 1)
-        for (int p = 0; p < parts; p++) {
-            real *mine = scratch + (size_t)p * each;
-            wkv_span s = wkv_span_of(tasks, parts, p, 1);
-            for (size_t i = s.begin; i < s.begin + s.n; i++) {
-                wkv_head_task t = wkv_head_task_at(i, H, in->N, q);
-                wkv_wkv6_in inputs = inputs_of(in, &t);
-                wkv_wkv6_grad g = {grad->dr + t.row0, grad->dw + t.row0, grad->dk + t.row0,
-                                   grad->dv + t.row0, du + (size_t)t.seq * C + t.channel};
-                real *dS = wkv_head_dstate(&t, dslot, mine, in->N);
-                x->dev->kern->wkv6_bwd(&g, dS, dy + t.row0, keep + t.keep, &inputs, mine + square);
-            }
-        }
+        const backward w = {grad, dy, keep, in, q, dslot, du, scratch, each};
+        size_t heads = (size_t)q->n * (size_t)(in->stride / in->N);
+        wkv_cpu_cut(x, backward_heads, &w, heads, 1,
+                    2 * (size_t)wkv_seqs_rows(q) * C * (size_t)in->N);
         memset(grad->du, 0, C * sizeof *grad->du);
         wkv_cpu_colsum(x, grad->du, du, q->n, C);
     }
