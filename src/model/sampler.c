@@ -2,8 +2,8 @@
  *
  * The customary RWKV order, which is not everybody's: penalties on the logits,
  * softmax, top-p, top-k, and only then the temperature, so that a high temperature
- * cannot bring back what top-p has cut.  All sums are in double.  The candidates are
- * a heap from which only as many are taken as will be kept; nothing is sorted whole
+ * cannot bring back what top-p has cut.  All sums are in double.  What is kept is found by
+ * partitions, in time linear in the vocabulary however flat the logits are; nothing is sorted
  * and nothing is allocated after opening. */
 #include <wkv/sampler.h>
 
@@ -26,7 +26,7 @@ struct wkv_sampler {
     double *count;  /* [V] decayed occurrences */
     double *logit;  /* [V] scratch: with penalties, less the largest; -INFINITY: never drawn */
     double *weight; /* [V] scratch: exp(logit), before the temperature */
-    int32_t *heap;  /* [V] scratch: candidates, then those kept */
+    int32_t *token; /* [V] scratch: candidates, then those kept */
 };
 
 void wkv_sampler_opts_init(wkv_sampler_opts *o)
@@ -83,8 +83,8 @@ wkv_status wkv_sampler_open(wkv_sampler **out, int32_t vocab, const wkv_sampler_
     s->count = wkv_calloc(n, sizeof *s->count);
     s->logit = wkv_calloc(n, sizeof *s->logit);
     s->weight = wkv_calloc(n, sizeof *s->weight);
-    s->heap = wkv_calloc(n, sizeof *s->heap);
-    if (!s->seen || !s->drawn || !s->count || !s->logit || !s->weight || !s->heap) {
+    s->token = wkv_calloc(n, sizeof *s->token);
+    if (!s->seen || !s->drawn || !s->count || !s->logit || !s->weight || !s->token) {
         wkv_sampler_close(&s);
         WKV_FAIL(err, WKV_E_MEMORY, "sampler: out of memory");
     }
@@ -102,7 +102,7 @@ void wkv_sampler_close(wkv_sampler **s)
     wkv_free((*s)->count);
     wkv_free((*s)->logit);
     wkv_free((*s)->weight);
-    wkv_free((*s)->heap);
+    wkv_free((*s)->token);
     wkv_free(*s);
     *s = NULL;
 }
@@ -155,41 +155,11 @@ static int32_t take(wkv_sampler *s, int32_t id)
     return id;
 }
 
-/* ---- the heap: heaviest candidate first, the lower index first among equals ----------- */
-
-static bool before(const double *weight, int32_t a, int32_t b)
-{
-    return weight[a] > weight[b] || (weight[a] == weight[b] && a < b);
-}
-
-static void sift_down(int32_t *heap, int32_t n, int32_t at, const double *weight)
-{
-    int32_t moving = heap[at];
-    for (int32_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && before(weight, heap[child + 1], heap[child]))
-            child++;
-        if (!before(weight, heap[child], moving))
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moving;
-}
-
-/* Moves the first of n candidates to heap[n - 1]; the other n - 1 stay a heap. */
-static int32_t pop(int32_t *heap, int32_t n, const double *weight)
-{
-    int32_t first = heap[0];
-    heap[0] = heap[n - 1];
-    sift_down(heap, n - 1, 0, weight);
-    heap[n - 1] = first;
-    return first;
-}
-
 /* ---- what is kept --------------------------------------------------------------------- */
 
-/* Puts every token that may be kept into the heap array; returns how many.  Those so
+/* Gathers every token that may be kept, in ascending order; returns how many.  Those so
  * light that all V of them together could not fill half of what top-p drops are left
- * out: they lie below the cut-off, and leaving them out saves most of the heap. */
+ * out: they lie below the cut-off. */
 static int32_t gather(wkv_sampler *s, double *total)
 {
     *total = 0.0;
@@ -201,32 +171,85 @@ static int32_t gather(wkv_sampler *s, double *total)
     int32_t n = 0;
     for (int32_t i = 0; i < s->vocab; i++)
         if (s->weight[i] >= least && s->logit[i] > -INFINITY)
-            s->heap[n++] = i;
+            s->token[n++] = i;
     return n;
 }
 
-/* Applies top-p and top-k to n candidates.  Returns how many are kept and where in the
- * heap array they begin.  When rounding keeps the sum below top_p, all are kept. */
-static int32_t *keep(wkv_sampler *s, int32_t n, double total, int32_t *kept)
+/* The heaviest come first, of equals the lower index. */
+static bool before(const double *weight, int32_t a, int32_t b)
 {
-    int32_t *heap = s->heap, left = n;
+    return weight[a] > weight[b] || (weight[a] == weight[b] && a < b);
+}
+
+static void swap(int32_t *a, int32_t *b)
+{
+    int32_t t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Moves the median of three of n >= 1 tokens to where it belongs, those before it to its left;
+ * returns that place.  *sum: the weight of those. */
+static int32_t partition(int32_t *token, int32_t n, const double *weight, double *sum)
+{
+    int32_t *first = &token[0], *middle = &token[n / 2], *last = &token[n - 1];
+    if (before(weight, *middle, *first))
+        swap(middle, first);
+    if (before(weight, *last, *middle))
+        swap(last, middle);
+    if (before(weight, *middle, *first))
+        swap(middle, first);
+    swap(middle, last); /* the median waits at the end */
+    int32_t place = 0;
+    *sum = 0.0;
+    for (int32_t i = 0; i < n - 1; i++)
+        if (before(weight, token[i], *last)) {
+            *sum += weight[token[i]];
+            swap(&token[i], &token[place++]);
+        }
+    swap(&token[place], last);
+    return place;
+}
+
+/* The weight of the lightest token that top-p (`goal`: what the kept ones weigh at least) or
+ * top-k (`limit`: how many there are at most) leaves among n; 0 where they leave all. */
+static double cut_off(wkv_sampler *s, int32_t n, double goal, int32_t limit)
+{
+    int32_t lo = 0, hi = n;
+    double kept = 0.0; /* the weight of the first lo */
+    while (lo < hi) {
+        double left;
+        int32_t pivot = lo + partition(s->token + lo, hi - lo, s->weight, &left);
+        if (pivot > lo && (kept + left >= goal || pivot >= limit)) {
+            hi = pivot;
+            continue;
+        }
+        double own = s->weight[s->token[pivot]];
+        kept += left + own;
+        lo = pivot + 1;
+        if (kept >= goal || lo >= limit)
+            return own;
+    }
+    return 0.0;
+}
+
+/* Applies top-p and top-k to the n candidates; returns how many are kept, in ascending order.
+ * Top-p does not part equals; when rounding keeps the sum below it, all are kept. */
+static int32_t keep(wkv_sampler *s, int32_t n, double total)
+{
     int32_t limit = s->opts.top_k > 0 && s->opts.top_k < n ? s->opts.top_k : n;
-    bool cut = s->opts.top_p < 1.0f;
-    if (!cut && limit == n) {
-        *kept = n;
-        return heap;
-    }
-    for (int32_t at = n / 2 - 1; at >= 0; at--)
-        sift_down(heap, n, at, s->weight);
-    double sum = 0.0, goal = (double)s->opts.top_p * total, last = INFINITY;
-    while (left > 0 && n - left < limit) {
-        if (cut && n > left && sum >= goal && s->weight[heap[0]] < last)
-            break;
-        last = s->weight[pop(heap, left--, s->weight)];
-        sum += last;
-    }
-    *kept = n - left;
-    return heap + left;
+    double goal = s->opts.top_p < 1.0f ? (double)s->opts.top_p * total : INFINITY;
+    if (isinf(goal) && limit == n)
+        return n;
+    double least = cut_off(s, n, goal, limit);
+    int32_t heavier = 0, kept = 0;
+    for (int32_t i = 0; i < n; i++)
+        heavier += s->weight[s->token[i]] > least;
+    for (int32_t i = 0, equals = limit - heavier; i < s->vocab && kept < limit; i++)
+        if (s->logit[i] > -INFINITY &&
+            (s->weight[i] > least || (s->weight[i] == least && equals-- > 0)))
+            s->token[kept++] = i;
+    return kept;
 }
 
 static int32_t draw(wkv_sampler *s, const int32_t *kept, int32_t n)
@@ -259,7 +282,6 @@ int32_t wkv_sampler_next(wkv_sampler *s, const float *logits)
     if (s->opts.temperature == 0.0f)
         return take(s, best);
     double total;
-    int32_t n = gather(s, &total), kept;
-    const int32_t *first = keep(s, n, total, &kept);
-    return take(s, draw(s, first, kept));
+    int32_t n = gather(s, &total);
+    return take(s, draw(s, s->token, keep(s, n, total)));
 }

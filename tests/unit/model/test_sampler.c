@@ -7,6 +7,7 @@
 #include <wkv/sampler.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "tok/tokenizer.h"
 
 /* No penalties, no cuts. */
@@ -111,6 +112,61 @@ static void test_top_k(void **state)
     expect_distribution(&o, logits, 5, (const double[]){0, 1, 0, 0, 0});
     o.top_k = 99;
     expect_distribution(&o, logits, 5, base);
+}
+
+static const float *sorted_by; /* for qsort */
+
+static int heaviest_first(const void *a, const void *b)
+{
+    const float x = sorted_by[*(const int *)a], y = sorted_by[*(const int *)b];
+    return x != y ? (x > y ? -1 : 1) : *(const int *)a - *(const int *)b;
+}
+
+enum { MANY = 300 };
+
+/* Marks what top-p and top-k keep, found by sorting. */
+static void mark_kept(bool kept[MANY], const float *logits, const wkv_sampler_opts *o)
+{
+    int order[MANY];
+    double total = 0, sum = 0;
+    for (int i = 0; i < MANY; i++) {
+        order[i] = i;
+        total += exp((double)logits[i]);
+        kept[i] = false;
+    }
+    sorted_by = logits;
+    qsort(order, MANY, sizeof *order, heaviest_first);
+    const double goal = o->top_p < 1 ? (double)o->top_p * total : INFINITY;
+    for (int i = 0; i < MANY && (o->top_k == 0 || i < o->top_k); i++) {
+        if (i > 0 && sum >= goal && logits[order[i]] < logits[order[i - 1]])
+            break;
+        kept[order[i]] = true;
+        sum += exp((double)logits[order[i]]);
+    }
+}
+
+/* Cuts of any number of tokens, many of them equal: at a high temperature nearly all that are kept
+ * are drawn, and nothing else is. */
+static void test_cuts_of_many(void **state)
+{
+    wkv_rng rng;
+    wkv_rng_seed(&rng, 7);
+    for (int round = 0; round < 100; round++) {
+        float logits[MANY];
+        for (int i = 0; i < MANY; i++)
+            logits[i] = (float)(wkv_rng_u64(&rng) % 40) * 0.1f;
+        wkv_sampler_opts o = plain();
+        o.top_p = round % 3 == 0 ? 1.0f : (float)wkv_rng_uniform(&rng);
+        o.top_k = round % 3 == 1 ? 0 : 1 + (int32_t)(wkv_rng_u64(&rng) % MANY);
+        o.temperature = 100.0f;
+        bool kept[MANY], drawn[MANY] = {false};
+        mark_kept(kept, logits, &o);
+        wkv_sampler *s = open_sampler(MANY, &o, NULL);
+        for (int i = 0; i < 20 * MANY; i++)
+            drawn[wkv_sampler_next(s, logits)] = true;
+        wkv_sampler_close(&s);
+        assert_memory_equal(drawn, kept, sizeof kept);
+    }
 }
 
 /* The temperature acts after the cuts: it changes weights, not who is kept. */
@@ -294,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_ties_at_the_cut_are_kept),
         cmocka_unit_test(test_top_p_just_below_one),
         cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_cuts_of_many),
         cmocka_unit_test(test_temperature_after_cuts),
         cmocka_unit_test(test_greedy_takes_the_lowest_of_equals),
         cmocka_unit_test(test_presence_stays_for_ever),
