@@ -12,6 +12,7 @@
  * by the change.  So nobody calls the system for one who is awake. */
 #include "os/team.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,9 +25,12 @@
 
 enum { IDLE, ASLEEP, GIVEN, BUSY, AWAITED, CLOSED };
 
-/* Waking takes the system some 5 microseconds and the thread that sleeps some 50, and most
- * operations come sooner after each other. */
-static const double spin_seconds = 50e-6;
+/* For how long to look before sleeping, in seconds.  Waking takes the system some 5 microseconds
+ * and the thread that sleeps some 50, so that it pays to look for longer than waits last; but
+ * where one lasts for a time slice, another program has the processor, and looking only takes it
+ * from those who work.  So patience follows the waits that there were. */
+typedef double patience;
+static const patience least = 50e-6, most = 1e-3;
 enum { SPIN_ROUND = 64 }; /* looks between two at the clock */
 
 /* The parts first, first + step, ... of a run. */
@@ -40,6 +44,7 @@ typedef struct share {
 typedef struct worker {
     _Alignas(64) atomic_uint word;
     bool spins;
+    patience patience;
     share share;
     pthread_t thread;
 } worker;
@@ -47,40 +52,57 @@ typedef struct worker {
 struct wkv_team {
     int threads, n; /* asked for; running, with the caller */
     bool started, spins;
-    unsigned born; /* as forks was when they started */
+    patience patience; /* the caller's */
+    unsigned born;     /* as forks was when they started */
     atomic_bool taken;
     worker *worker; /* [0] is the caller */
 };
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-/* Looks for a while whether the word has changed from `was`; what it is at last. */
+/* Looks once around whether the word has changed from `was`; what it is at last. */
 static unsigned look(const atomic_uint *word, unsigned was)
 {
-    double end = 0;
-    for (;;) {
-        for (int i = 0; i < SPIN_ROUND; i++) {
-            const unsigned now = atomic_load_explicit(word, memory_order_acquire);
-            if (now != was)
-                return now;
-            WKV_PAUSE();
-        }
-        const double clock = wkv_clock();
-        if (end > 0 && clock > end)
-            return was;
-        end = end > 0 ? end : clock + spin_seconds;
+    unsigned now = was;
+    for (int i = 0; i < SPIN_ROUND && now == was; i++) {
+        now = atomic_load_explicit(word, memory_order_acquire);
+        WKV_PAUSE();
     }
+    return now;
 }
 
-/* Waits until the word has changed from `was`, which is marked as `sleeping` meanwhile. */
-static unsigned await(atomic_uint *word, unsigned was, unsigned sleeping, bool spins)
+static unsigned sleep_until(atomic_uint *word, unsigned was, unsigned sleeping)
 {
-    unsigned now = spins ? look(word, was) : was;
-    if (now != was || !atomic_compare_exchange_strong(word, &now, sleeping))
+    unsigned now = was;
+    if (!atomic_compare_exchange_strong(word, &now, sleeping))
         return now;
     do
         wkv_futex_wait(word, sleeping);
     while ((now = atomic_load_explicit(word, memory_order_acquire)) == sleeping);
+    return now;
+}
+
+/* What a wait teaches: to cover such as this one, for the next score of waits, if it is short. */
+static patience after(patience p, double waited)
+{
+    if (waited > most)
+        return least;
+    const double wanted = fmin(2 * waited, most), forgotten = 0.95 * p;
+    return fmax(least, fmax(wanted, forgotten));
+}
+
+/* Waits until the word has changed from `was`, which is marked as `sleeping` meanwhile. */
+static unsigned await(atomic_uint *word, unsigned was, unsigned sleeping, bool spins, patience *p)
+{
+    unsigned now = spins ? look(word, was) : was;
+    if (now != was)
+        return now;
+    const double begin = wkv_clock();
+    while (spins && now == was && wkv_clock() - begin < *p)
+        now = look(word, was);
+    if (now == was)
+        now = sleep_until(word, was, sleeping);
+    *p = after(*p, wkv_clock() - begin);
     return now;
 }
 
@@ -103,7 +125,7 @@ static void *work(void *arg)
 {
     worker *w = arg;
     for (;;) {
-        unsigned word = await(&w->word, IDLE, ASLEEP, w->spins);
+        unsigned word = await(&w->word, IDLE, ASLEEP, w->spins, &w->patience);
         if (word == CLOSED)
             return NULL;
         if (word != GIVEN || !atomic_compare_exchange_strong(&w->word, &word, BUSY))
@@ -173,9 +195,9 @@ wkv_status wkv_team_open(wkv_team **out, int threads, wkv_error *err)
         wkv_free_aligned(workers);
         WKV_FAIL(err, WKV_E_MEMORY, "a team of %d threads: out of memory", threads);
     }
-    *m = (wkv_team){.threads = threads, .n = 1, .worker = workers};
+    *m = (wkv_team){.threads = threads, .n = 1, .patience = least, .worker = workers};
     for (int i = 0; i < threads; i++)
-        workers[i] = (worker){.word = IDLE};
+        workers[i] = (worker){.word = IDLE, .patience = least};
     *out = m;
     return WKV_OK;
 }
@@ -236,6 +258,6 @@ void wkv_team_run(wkv_team *m, wkv_team_fn *fn, void *ctx, int parts)
     for (int i = 1; i < n; i++)
         take_back(&m->worker[i]);
     for (int i = 1; i < n; i++)
-        await(&m->worker[i].word, BUSY, AWAITED, m->spins);
+        await(&m->worker[i].word, BUSY, AWAITED, m->spins, &m->patience);
     give_back(m);
 }
