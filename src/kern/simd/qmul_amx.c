@@ -18,13 +18,12 @@ enum {
     AS_THEY_ARE = 32, /* the same where they need not be unpacked */
     GROUP_TILES = 4,  /* 16s of rows whose sums are in the first cache */
     LEAST_ROWS = 9,   /* of a tile after the first: fewer cost less without */
-    WINDOW = 32768,   /* bytes of weights that are asked for ahead, in pages side by side */
     BLOCK_BYTES = 8 * WKV_QGROUP_LINE
 };
 
 /* Left: 16 rows of 32 activations (16 where halves of blocks have scales); right: their lines of
- * weights; the sums. */
-enum { LEFT = 0, RIGHT = 1, SUMS = 2 };
+ * weights; the sums, of both halves where these are apart. */
+enum { LEFT = 0, RIGHT = 1, SUMS = 2, SECOND_SUMS = 3 };
 
 static void configure(wkv_layout l)
 {
@@ -34,25 +33,33 @@ static void configure(wkv_layout l)
     c.row_bytes[LEFT] = (uint16_t)inputs;
     c.rows[RIGHT] = (uint8_t)(inputs / 4);
     c.row_bytes[RIGHT] = WKV_QGROUP_LINE;
-    c.rows[SUMS] = TILE_ROWS;
-    c.row_bytes[SUMS] = 4 * WKV_PANEL;
+    for (int t = SUMS; t <= SECOND_SUMS; t++) {
+        c.rows[t] = TILE_ROWS;
+        c.row_bytes[t] = 4 * WKV_PANEL;
+    }
     tile_configure(&c);
 }
 
-typedef int32_t tile[TILE_ROWS][WKV_PANEL];
+/* 1.5 * 2^23: floats near it are integers, one for each step of their bits.  Sums below 2^22 that
+ * begin with its bits are, read as floats, larger by just this number, and subtracting it gives
+ * what converting them would.  A core that multiplies tiles has one port left for conversions and
+ * products of floats, but two for their sums. */
+#define ORIGIN 12582912.0F
+#define FOUR_TIMES(x) x, x, x, x
+static const _Alignas(64) float origin[WKV_PANEL] = {FOUR_TIMES(FOUR_TIMES(ORIGIN))};
+static const size_t SAME_LINE = 0;
 
-/* sum[r][o] = x (rows `stride` bytes apart) times lines of weights. */
-WKV_INLINE void tile_product(tile sum, const int8_t *x, size_t stride, const void *lines)
-{
-    __asm__ volatile("tilezero %%tmm2\n\t"
-                     "tileloadd (%0,%1,1), %%tmm0\n\t"
-                     "tileloadd (%2,%3,1), %%tmm1\n\t"
-                     "tdpbssd %%tmm1, %%tmm0, %%tmm2\n\t"
-                     "tilestored %%tmm2, (%4,%3,1)"
-                     :
-                     : "r"(x), "r"(stride), "r"(lines), "r"((size_t)64), "r"(sum[0])
-                     : "memory");
-}
+/* ORIGIN + integers. */
+typedef float tile[TILE_ROWS][WKV_PANEL];
+
+/* Register `sums` = origin + x (rows `stride` bytes apart) times lines of weights. */
+#define TILE_PRODUCT(sums, x, stride, lines) \
+    do { \
+        TILE_LOAD(sums, origin, SAME_LINE); \
+        TILE_LOAD(0, x, stride); \
+        TILE_LOAD(1, lines, TILE_STEP); \
+        __asm__ volatile("tdpbssd %tmm1, %tmm0, %tmm" #sums); \
+    } while (0)
 
 /* ---- a chunk of blocks ------------------------------------------------------------------ */
 
@@ -98,14 +105,27 @@ WKV_INLINE void offsets_of(float to[TILE_ROWS][CHUNK], const left *x, const chun
         }
 }
 
-/* The integers of block b of the chunk. */
-WKV_INLINE void start(tile sum[2], const left *x, const chunk *c, size_t b, wkv_layout l)
+/* The integers of block b of the chunk, in registers. */
+WKV_INLINE void start(const left *x, const chunk *c, size_t b, wkv_layout l)
 {
     const int8_t *q = x->q + (c->first + b) * WKV_QBLOCK;
     const unsigned char *lines = c->lines + b * BLOCK_BYTES;
-    tile_product(sum[0], q, x->n, lines);
+    TILE_PRODUCT(2, q, x->n, lines);
     if (l == WKV_LAYOUT_Q6K)
-        tile_product(sum[1], q + WKV_QBLOCK / 2, x->n, lines + 4 * WKV_QGROUP_LINE);
+        TILE_PRODUCT(3, q + WKV_QBLOCK / 2, x->n, lines + 4 * WKV_QGROUP_LINE);
+}
+
+/* These in memory. */
+WKV_INLINE void fetch(tile sum[2], wkv_layout l)
+{
+    TILE_STORE(2, sum[0], TILE_STEP);
+    if (l == WKV_LAYOUT_Q6K)
+        TILE_STORE(3, sum[1], TILE_STEP);
+}
+
+WKV_INLINE vf integers(const float *sum)
+{
+    return vf_sub(vf_load(sum), vf_set1(ORIGIN));
 }
 
 /* acc += a block.  Q6K: halves times their scales are below 2^24, and exact as floats. */
@@ -116,49 +136,52 @@ WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size
     const float *scale = x->scale + c->first + b;
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++) {
-        vf product = vi_to_float(vi_load(sum[0][r]));
+        vf product = integers(sum[0][r]);
         if (l == WKV_LAYOUT_Q6K)
             product = vf_fma(product, vi_to_float(s.half[0]),
-                             vf_mul(vi_to_float(vi_load(sum[1][r])), vi_to_float(s.half[1])));
+                             vf_mul(integers(sum[1][r]), vi_to_float(s.half[1])));
         acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(scale[r * x->blocks])), acc[r]);
         if (has_offsets(l))
             acc[r] = add_offset(acc[r], s.m, offsets[r][b], l);
     }
 }
 
-/* Asks for as many lines as block b has, in the WINDOW after its own: each of `shares` 16s of rows
- * for its share.  Neighbours in this window stand for lines of different pages of the next, since
- * memory gives several streams faster than one. */
+/* Asks for as many lines as block b has, in the window of LINE blocks after its own: each of
+ * `shares` 16s of rows for its share.  They are one of each page, since memory gives several
+ * streams faster than one. */
 WKV_INLINE void ask(const chunk *c, size_t b, size_t share, size_t shares, wkv_layout l)
 {
-    enum { LINE = 64, PAGE = 4096, PAGES = WINDOW / PAGE };
-    const size_t bytes = (size_t)wkv_layout_of(l).block;
+    enum { LINE = 64, PAGE = 4096 };
+    const size_t bytes = (size_t)wkv_layout_of(l).block, window = bytes * (PAGE / LINE);
     const unsigned char *block = c->blocks + (c->first + b) * bytes;
-    for (size_t line = LINE * share; line < bytes; line += LINE * shares) {
-        const unsigned char *at = block + line;
-        const size_t in = (uintptr_t)at % WINDOW, k = in / LINE;
-        WKV_PREFETCH_FAR(at - in + WINDOW + k % PAGES * PAGE + k / PAGES * LINE);
-    }
+    const size_t in = (uintptr_t)block % window;
+    const unsigned char *line = block - in + window + in / bytes * LINE;
+    for (size_t page = share; page < bytes / LINE; page += shares)
+        WKV_PREFETCH_FAR(line + page * PAGE);
 }
 
-/* kept += 16 rows times the chunk. */
+/* kept += 16 rows times the chunk.  While the floats of a block are added, the integers of the next
+ * are on their way to memory, and those of the one after it are summed. */
 WKV_INLINE void add_chunk(vf *kept, const left *x, const chunk *c, size_t share, size_t shares,
                           wkv_layout l)
 {
     _Alignas(64) tile sum[2][2];
     float offsets[TILE_ROWS][CHUNK];
     vf acc[TILE_ROWS];
-    start(sum[0], x, c, 0, l);
     if (has_offsets(l))
         offsets_of(offsets, x, c);
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++)
         acc[r] = kept[r];
-    for (size_t b = 0; b < c->count; b++) {
-        ask(c, b, share, shares, l);
-        if (b + 1 < c->count)
-            start(sum[(b + 1) % 2], x, c, b + 1, l);
-        finish(acc, sum[b % 2], x, c, b, offsets, l);
+    for (size_t b = 0; b < c->count + 2; b++) {
+        if (b > 0 && b <= c->count)
+            fetch(sum[(b - 1) % 2], l);
+        if (b < c->count) {
+            start(x, c, b, l);
+            ask(c, b, share, shares, l);
+        }
+        if (b >= 2)
+            finish(acc, sum[b % 2], x, c, b - 2, offsets, l);
     }
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++)
