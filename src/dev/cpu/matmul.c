@@ -5,44 +5,53 @@
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
 
+/* din = dy W, or added to it. */
+static wkv_gemm_args inputs_of(real *din, const real *dy, const wkv_weight *W, int rows,
+                               bool accumulate)
+{
+    const int n_in = wkv_weight_inputs(W), n_out = wkv_weight_outputs(W);
+    return (wkv_gemm_args){.C = din,
+                           .A = dy,
+                           .B = W->data,
+                           .m = rows,
+                           .n = n_in,
+                           .k = n_out,
+                           .lda = n_out,
+                           .ldb = W->cols,
+                           .ldc = n_in,
+                           .trans_b = W->in_out,
+                           .accumulate = accumulate};
+}
+
+/* W.grad (out, in) += dy^T in; or (in, out) += in^T dy. */
+static wkv_gemm_args gradient_of(const real *dy, const real *in, const wkv_weight *W, int rows)
+{
+    return (wkv_gemm_args){.C = W->grad,
+                           .A = W->in_out ? in : dy,
+                           .B = W->in_out ? dy : in,
+                           .m = W->rows,
+                           .n = W->cols,
+                           .k = rows,
+                           .lda = W->rows,
+                           .ldb = W->cols,
+                           .ldc = W->cols,
+                           .trans_a = true,
+                           .accumulate = true};
+}
+
+/* Both products at once.  The gradient has the fewest and largest tiles and so comes first: the
+ * small ones of the other then fill what a faster thread has left. */
 static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
                       int rows, bool accumulate)
 {
     assert(W->dtype == WKV_DTYPE_REAL);
-    const int n_in = wkv_weight_inputs(W), n_out = wkv_weight_outputs(W);
-    if (din != NULL) {
-        wkv_gemm_args g = {
-            .C = din,
-            .A = dy,
-            .B = W->data,
-            .m = rows,
-            .n = n_in,
-            .k = n_out,
-            .lda = n_out,
-            .ldb = W->cols,
-            .ldc = n_in,
-            .trans_b = W->in_out,
-            .accumulate = accumulate,
-        };
-        wkv_gemm_parallel(x, &g, 1);
-    }
-    if (W->grad != NULL) {
-        /* (out, in) += dy^T in; or (in, out) += in^T dy */
-        wkv_gemm_args g = {
-            .C = W->grad,
-            .A = W->in_out ? in : dy,
-            .B = W->in_out ? dy : in,
-            .m = W->rows,
-            .n = W->cols,
-            .k = rows,
-            .lda = W->rows,
-            .ldb = W->cols,
-            .ldc = W->cols,
-            .trans_a = true,
-            .accumulate = true,
-        };
-        wkv_gemm_parallel(x, &g, 1);
-    }
+    wkv_gemm_args g[2];
+    int n = 0;
+    if (W->grad != NULL)
+        g[n++] = gradient_of(dy, in, W, rows);
+    if (din != NULL)
+        g[n++] = inputs_of(din, dy, W, rows, accumulate);
+    wkv_gemm_parallel(x, g, n);
 }
 
 /* With low = scale in A^T: B.grad += dy^T low, dlow = scale dy B, A.grad += dlow^T in, din +=
@@ -110,33 +119,18 @@ void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const w
 void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, const real *in,
                                 const wkv_weight *W, int groups, int rows)
 {
+    assert(W->in_out);
     for (int j = 0; j < groups; j++) {
         wkv_weight part = group_of(W, groups, j);
-        size_t at = (size_t)j * (size_t)part.rows;
-        wkv_gemm_args g = {.C = din + at,
-                           .A = dy[j],
-                           .B = part.data,
-                           .m = rows,
-                           .n = part.rows,
-                           .k = part.cols,
-                           .lda = part.cols,
-                           .ldb = part.cols,
-                           .ldc = W->rows,
-                           .trans_b = true};
-        wkv_gemm_parallel(x, &g, 1);
-        if (part.grad == NULL)
-            continue;
-        wkv_gemm_args w = {.C = part.grad,
-                           .A = in + at,
-                           .B = dy[j],
-                           .m = part.rows,
-                           .n = part.cols,
-                           .k = rows,
-                           .lda = W->rows,
-                           .ldb = part.cols,
-                           .ldc = part.cols,
-                           .trans_a = true,
-                           .accumulate = true};
-        wkv_gemm_parallel(x, &w, 1);
+        const size_t at = (size_t)j * (size_t)part.rows;
+        wkv_gemm_args g[2];
+        int n = 0;
+        if (part.grad != NULL) {
+            g[n] = gradient_of(dy[j], in + at, &part, rows);
+            g[n++].lda = W->rows;
+        }
+        g[n] = inputs_of(din + at, dy[j], &part, rows, false);
+        g[n++].ldc = W->rows;
+        wkv_gemm_parallel(x, g, n);
     }
 }

@@ -87,8 +87,8 @@ void wkv_cpu_wkv6_bwd(wkv_exec *x, const wkv_wkv6_grad *grad, const real *dy, co
     if (!wkv_exec_measuring(x)) {
         const backward w = {grad, dy, keep, in, q, dslot, du, scratch, each};
         size_t heads = (size_t)q->n * (size_t)(in->stride / in->N);
-        wkv_cpu_cut(x, backward_heads, &w, heads, 1,
-                    2 * (size_t)wkv_seqs_rows(q) * C * (size_t)in->N);
+        wkv_cpu_share(x, backward_heads, &w, heads, 1,
+                      2 * (size_t)wkv_seqs_rows(q) * C * (size_t)in->N);
         memset(grad->du, 0, C * sizeof *grad->du);
         wkv_cpu_colsum(x, grad->du, du, q->n, C);
     }

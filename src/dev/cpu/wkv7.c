@@ -88,7 +88,7 @@ void wkv_cpu_wkv7_bwd(wkv_exec *x, const wkv_wkv7_grad *grad, const real *dy, co
         const backward w = {grad, dy, keep, in, q, dslot, scratch, each};
         size_t heads = (size_t)q->n * (size_t)(in->stride / in->N);
         size_t steps = (size_t)wkv_seqs_rows(q) * (size_t)in->stride * (size_t)in->N;
-        wkv_cpu_cut(x, backward_heads, &w, heads, 1, 2 * steps);
+        wkv_cpu_share(x, backward_heads, &w, heads, 1, 2 * steps);
     }
     wkv_arena_reset(x->scratch, mark);
 }
