@@ -48,38 +48,6 @@ static void put_bytes(unsigned char *block, int output, const unsigned char *q)
         memcpy(block + g * WKV_QGROUP_LINE + 4 * output, q + 4 * g, 4);
 }
 
-static void pack_q8(panel p, int output, const unsigned char *row, size_t n)
-{
-    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
-        put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, row + 2);
-    }
-}
-
-/* How far ahead the rows of four outputs are asked for: of short rows side by side no prefetcher
- * makes a stream, while together they are one. */
-enum { PACK_AHEAD = 4096 };
-
-/* The same for four outputs, whose bytes are neighbours in a line: twice as fast. */
-static void pack_four_q8(panel p, int output, const unsigned char *row, size_t n)
-{
-    const size_t row_bytes = n / WKV_QBLOCK * 34;
-    for (size_t b = 0; b < n / WKV_QBLOCK; b++, row += 34) {
-        uint32_t q[4][WKV_QBLOCK / 4];
-        for (int o = 0; o < 4; o++) {
-            const unsigned char *from = row + (size_t)o * row_bytes;
-            WKV_PREFETCH(from + PACK_AHEAD);
-            put_half(p.scales + b * 32, output + o, from);
-            memcpy(q[o], from + 2, sizeof q[o]);
-        }
-        unsigned char *block = p.blocks + b * 512;
-        for (int g = 0; g < WKV_QBLOCK / 4; g++) {
-            const uint32_t line[4] = {q[0][g], q[1][g], q[2][g], q[3][g]};
-            memcpy(block + g * WKV_QGROUP_LINE + 4 * output, line, sizeof line);
-        }
-    }
-}
-
 /* 4-bit (high NULL) or 5-bit numbers of a block of the older types: in the order of inputs,
  * first all low nibbles, then all high ones; bit i of high belongs to input i. */
 static void old_block(unsigned char q[WKV_QBLOCK], const unsigned char *nibbles,
@@ -162,7 +130,7 @@ static void pack_anew(panel p, int output, const unsigned char *row, wkv_dtype t
     }
 }
 
-/* ---- 4 and 6 bits ------------------------------------------------------------------------ */
+/* ---- 4 bits ------------------------------------------------------------------------ */
 
 /* Input i of a block (q: its nibbles, in the order of inputs) is in byte i % 16 of the
  * output's, low for i < 16: groups 0 to 3 are the low nibbles and 4 to 7 the high ones,
@@ -181,93 +149,245 @@ static void pack_q4(panel p, int output, const unsigned char *row, size_t n)
     }
 }
 
-/* The 6-bit scale and offset of group j of 8, packed in twelve bytes. */
-static void scale_of_q4_k(const unsigned char *s, int j, unsigned char *scale,
-                          unsigned char *offset)
+/* ---- four outputs at a time ----------------------------------------------------------------
+ *
+ * They are neighbours in a line, so that whole vectors of numbers are moved and taken apart. */
+
+/* How far ahead their rows are asked for: of short rows side by side no prefetcher makes a stream,
+ * while together they are one. */
+enum { PACK_AHEAD = 4096, AHEAD_STEP = 64 };
+
+/* Where the rows of four outputs stand. Those that do not exist stay at a block of zeros. */
+typedef struct four_rows {
+    const unsigned char *at[4];
+    size_t step[4]; /* to the next block */
+} four_rows;
+
+/* Four inputs, a byte each, of every one of them. */
+typedef wkv_u32x4 four;
+
+/* To mask four inputs at once: shifted so, no bit leaves its byte. */
+#define OF_FOUR(byte) ((byte)*UINT32_C(0x01010101))
+
+/* The rows are n_rows >= 1, each of them row_bytes, in blocks of `bytes`. */
+static four_rows four_at(const unsigned char *row, size_t row_bytes, int n_rows, size_t bytes)
 {
-    if (j < 4) {
-        *scale = s[j] & 63;
-        *offset = s[j + 4] & 63;
-    } else {
-        *scale = (unsigned char)((s[j + 4] & 15) | s[j - 4] >> 6 << 4);
-        *offset = (unsigned char)(s[j + 4] >> 4 | s[j] >> 6 << 4);
+    static const unsigned char none[WKV_QSUPER];
+    four_rows r;
+    assert(bytes <= sizeof none);
+    for (int o = 0; o < 4; o++) {
+        const bool exists = o < n_rows;
+        r.at[o] = exists ? row + (size_t)o * row_bytes : none;
+        r.step[o] = exists ? bytes : 0;
+    }
+    return r;
+}
+
+static void next_block(four_rows *r)
+{
+    for (int o = 0; o < 4; o++) {
+        for (size_t i = 0; i < r->step[o]; i += AHEAD_STEP)
+            WKV_PREFETCH(r->at[o] + PACK_AHEAD + i);
+        r->at[o] += r->step[o];
     }
 }
 
-/* 32 bytes hold block j in their low nibbles and j + 1 in the high ones, for even j; q5 has
- * the fifth bit of block j in bit j of 32 bytes. */
-static void k_block(unsigned char q[WKV_QBLOCK], const unsigned char *nibbles,
-                    const unsigned char *high, int j)
+/* The 32 bytes from `from` on in each block: rows of words become columns. */
+WKV_INLINE void take_bytes(four q[WKV_QBLOCK / 4], const four_rows *r, size_t from)
 {
-    for (int i = 0; i < WKV_QBLOCK; i++) {
-        q[i] = nibbles[j / 2 * 32 + i] >> (j % 2 * 4) & 15;
-        if (high != NULL)
-            q[i] = (unsigned char)(q[i] | (high[i] >> j & 1) << 4);
+    for (size_t half = 0; half < 2; half++, q += 4) {
+        four row[4];
+        for (int o = 0; o < 4; o++)
+            memcpy(&row[o], r->at[o] + from + half * sizeof row[o], sizeof row[o]);
+        const four low01 = WKV_SHUFFLE(row[0], row[1], 0, 4, 1, 5);
+        const four low23 = WKV_SHUFFLE(row[2], row[3], 0, 4, 1, 5);
+        const four high01 = WKV_SHUFFLE(row[0], row[1], 2, 6, 3, 7);
+        const four high23 = WKV_SHUFFLE(row[2], row[3], 2, 6, 3, 7);
+        q[0] = WKV_SHUFFLE(low01, low23, 0, 1, 4, 5);
+        q[1] = WKV_SHUFFLE(low01, low23, 2, 3, 6, 7);
+        q[2] = WKV_SHUFFLE(high01, high23, 0, 1, 4, 5);
+        q[3] = WKV_SHUFFLE(high01, high23, 2, 3, 6, 7);
     }
 }
 
-/* Q4_K and Q5_K. */
-static void pack_k(panel p, int output, const unsigned char *row, wkv_dtype t, size_t n)
+WKV_INLINE void put_four(unsigned char *lines, int line, int output, four q)
 {
-    const bool five = t == WKV_DTYPE_Q5_K;
-    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += five ? 176 : 144) {
-        unsigned char *scales = p.scales + s * 320;
-        put_half(scales, output, row);
-        put_half(scales + 32, output, row + 2);
-        for (int j = 0; j < 8; j++) {
-            scale_of_q4_k(row + 4, j, &scales[64 + 16 * j + output],
-                          &scales[192 + 16 * j + output]);
-            unsigned char q[WKV_QBLOCK], pairs[16];
-            k_block(q, row + (five ? 48 : 16), five ? row + 16 : NULL, j);
-            for (int i = 0; i < 16; i++)
-                pairs[i] = (unsigned char)(q[i] | q[i + 16] << 4);
-            if (five)
-                put_bytes(p.blocks + (s * 8 + (size_t)j) * 512, output, q);
-            else
-                put_nibbles(p.blocks + (s * 8 + (size_t)j) * 256, output, pairs);
+    memcpy(lines + line * WKV_QGROUP_LINE + 4 * output, &q, sizeof q);
+}
+
+static void four_halves(unsigned char *scales, int output, const four_rows *r, size_t from)
+{
+    for (int o = 0; o < 4; o++)
+        put_half(scales, output + o, r->at[o] + from);
+}
+
+/* Sixteen bytes of each of four outputs go to as many rows of sixteen. */
+WKV_INLINE void put_scales(unsigned char *scales, int output, const four s[4])
+{
+    const uint32_t even = 0x00ff00ff, low = 0xffff;
+    const four even01 = (s[0] & even) | (s[1] & even) << 8,
+               odd01 = (s[0] >> 8 & even) | (s[1] & ~even);
+    const four even23 = (s[2] & even) | (s[3] & even) << 8,
+               odd23 = (s[2] >> 8 & even) | (s[3] & ~even);
+    const four rows[4] = {(even01 & low) | even23 << 16, (odd01 & low) | odd23 << 16,
+                          even01 >> 16 | (even23 & ~low), odd01 >> 16 | (odd23 & ~low)};
+    for (int j = 0; j < 16; j++) {
+        const uint32_t row = rows[j % 4][j / 4];
+        memcpy(scales + 16 * j + output, &row, sizeof row);
+    }
+}
+
+static void pack_q8(panel p, int output, four_rows r, size_t n)
+{
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, next_block(&r)) {
+        four q[WKV_QBLOCK / 4];
+        four_halves(p.scales + b * 32, output, &r, 0);
+        take_bytes(q, &r, 2);
+        for (int g = 0; g < WKV_QBLOCK / 4; g++)
+            put_four(p.blocks + b * 512, g, output, q[g]);
+    }
+}
+
+/* The 6-bit scales, then offsets, of eight blocks, from the twelve bytes that they share: of the
+ * first four blocks as they are, of the others in pieces. */
+static void scales_of_k(unsigned char *scales, int output, const four_rows *r)
+{
+    four all[4];
+    for (int o = 0; o < 4; o++) {
+        uint32_t s[3];
+        memcpy(s, r->at[o] + 4, sizeof s);
+        all[o] = (four){s[0] & OF_FOUR(63), (s[2] & OF_FOUR(15)) | (s[0] >> 2 & OF_FOUR(48)),
+                        s[1] & OF_FOUR(63), (s[2] >> 4 & OF_FOUR(15)) | (s[1] >> 2 & OF_FOUR(48))};
+    }
+    put_scales(scales, output, all);
+}
+
+/* Eight times four inputs as nibbles: the second four lines in the high ones of the first. */
+WKV_INLINE void put_four_nibbles(unsigned char *block, int output, const four q[8])
+{
+    for (int g = 0; g < 4; g++)
+        put_four(block, g, output, q[g] | q[g + 4] << 4);
+}
+
+/* Q4_K: 32 bytes hold block j in their low nibbles and j + 1 in the high ones, for even j. */
+static void pack_q4k(panel p, int output, four_rows r, size_t n)
+{
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, next_block(&r)) {
+        unsigned char *scales = p.scales + s * 320, *blocks = p.blocks + s * 8 * 256;
+        four_halves(scales, output, &r, 0);
+        four_halves(scales + 32, output, &r, 2);
+        scales_of_k(scales + 64, output, &r);
+        for (int j = 0; j < 8; j += 2) {
+            four q[8], low[8], high[8];
+            take_bytes(q, &r, 16 + (size_t)j / 2 * 32);
+            for (int g = 0; g < 8; g++) {
+                low[g] = q[g] & OF_FOUR(15);
+                high[g] = q[g] >> 4 & OF_FOUR(15);
+            }
+            put_four_nibbles(blocks + j * 256, output, low);
+            put_four_nibbles(blocks + (j + 1) * 256, output, high);
         }
     }
 }
 
-/* Four inputs at a time, a byte of a number each: no bit leaves its byte. */
-enum { OF_FOUR = 0x01010101 };
-
-/* The upper two bits of 32 inputs, in eight numbers. */
-static void put_high(unsigned char *lines, int output, const uint32_t high[8])
+/* Q5_K: the nibbles are Q4_K's, and the fifth bit of block j is bit j of 32 bytes. */
+static void pack_q5k(panel p, int output, four_rows r, size_t n)
 {
-    for (int j = 0; j < 2; j++) {
-        const uint32_t *h = high + 4 * j;
-        const uint32_t four = h[0] | h[1] << 2 | h[2] << 4 | h[3] << 6;
-        memcpy(lines + j * WKV_QGROUP_LINE + 4 * output, &four, sizeof four);
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, next_block(&r)) {
+        unsigned char *scales = p.scales + s * 320, *blocks = p.blocks + s * 8 * 512;
+        four q[8], fifth[8];
+        four_halves(scales, output, &r, 0);
+        four_halves(scales + 32, output, &r, 2);
+        scales_of_k(scales + 64, output, &r);
+        take_bytes(fifth, &r, 16);
+        for (int j = 0; j < 8; j += 2) {
+            take_bytes(q, &r, 48 + (size_t)j / 2 * 32);
+            for (int g = 0; g < 8; g++) {
+                const four fifths = fifth[g] >> j;
+                put_four(blocks + j * 512, g, output,
+                         (q[g] & OF_FOUR(15)) | (fifths & OF_FOUR(1)) << 4);
+                put_four(blocks + (j + 1) * 512, g, output,
+                         (q[g] >> 4 & OF_FOUR(15)) | (fifths >> 1 & OF_FOUR(1)) << 4);
+            }
+        }
     }
 }
 
-static void pack_q6k(panel p, int output, const unsigned char *row, size_t n)
+/* The next 32 values of a half of a block of Q6_K, from bytes with the lower four bits and those
+ * with the upper two. */
+WKV_INLINE void put_q6k(unsigned char *block, int output, four low[8], four high[8])
 {
-    for (size_t s = 0; s < n / WKV_QSUPER; s++, row += 210) {
-        unsigned char *scales = p.scales + s * 288;
-        put_half(scales, output, row + 208);
-        for (int j = 0; j < 16; j++)
-            scales[32 + 16 * j + output] = row[192 + j];
-        for (int j = 0; j < 8; j++) { /* a run of 32 values, four in each half of the block */
-            const int half = j / 4, run = j % 4;
-            uint32_t low[8], high[8];
-            memcpy(low, row + half * 64 + run % 2 * 32, sizeof low);
-            memcpy(high, row + 128 + half * 32, sizeof high);
-            for (int i = 0; i < 8; i++) {
-                low[i] = low[i] >> (run / 2 * 4) & 15 * OF_FOUR;
-                high[i] = high[i] >> (run * 2) & 3 * OF_FOUR;
-            }
-            for (int i = 0; i < 4; i++)
-                low[i] |= low[i + 4] << 4;
-            unsigned char *block = p.blocks + (s * 8 + (size_t)j) * 384;
-            put_nibbles(block, output, (const unsigned char *)low);
-            put_high(block + 256, output, high);
+    four q[8];
+    for (int g = 0; g < 8; g++) {
+        q[g] = low[g] & OF_FOUR(15);
+        low[g] >>= 4;
+    }
+    put_four_nibbles(block, output, q);
+    for (int line = 0; line < 2; line++) {
+        four *h = high + 4 * line, all = {0};
+        for (int g = 0; g < 4; g++) {
+            all |= (h[g] & OF_FOUR(3)) << (2 * g);
+            h[g] >>= 2;
+        }
+        put_four(block + 256, line, output, all);
+    }
+}
+
+static void pack_q6k(panel p, int output, four_rows r, size_t n)
+{
+    for (size_t s = 0; s < n / WKV_QSUPER; s++, next_block(&r)) {
+        unsigned char *scales = p.scales + s * 288, *blocks = p.blocks + s * 8 * 384;
+        four all[4];
+        for (int o = 0; o < 4; o++)
+            memcpy(&all[o], r.at[o] + 192, sizeof all[o]);
+        four_halves(scales, output, &r, 208);
+        put_scales(scales + 32, output, all);
+        for (int half = 0; half < 2; half++) {
+            four low[2][8], high[8];
+            take_bytes(low[0], &r, (size_t)half * 64);
+            take_bytes(low[1], &r, (size_t)half * 64 + 32);
+            take_bytes(high, &r, 128 + (size_t)half * 32);
+            for (int run = 0; run < 4; run++)
+                put_q6k(blocks + (half * 4 + run) * 384, output, low[run % 2], high);
         }
     }
 }
 
 /* ---- a panel ------------------------------------------------------------------------------ */
+
+typedef void four_packer(panel p, int output, four_rows r, size_t n);
+
+/* NULL for types that are packed one output at a time. */
+static four_packer *four_packer_of(wkv_dtype t)
+{
+    switch (t) {
+    case WKV_DTYPE_Q8_0:
+        return pack_q8;
+    case WKV_DTYPE_Q4_K:
+        return pack_q4k;
+    case WKV_DTYPE_Q5_K:
+        return pack_q5k;
+    case WKV_DTYPE_Q6_K:
+        return pack_q6k;
+    default:
+        return NULL;
+    }
+}
+
+static void pack_one(panel p, wkv_layout l, int output, const unsigned char *row, wkv_dtype t,
+                     size_t n, float *wide)
+{
+    if (t == WKV_DTYPE_Q5_0)
+        pack_q5_0(p, output, row, n);
+    else if (t == WKV_DTYPE_IQ4_NL)
+        pack_iq4_nl(p, output, row, n);
+    else if (l == WKV_LAYOUT_Q8)
+        pack_anew(p, output, row, t, n, wide);
+    else if (l == WKV_LAYOUT_Q4)
+        pack_q4(p, output, row, n);
+    else
+        pack_q8m(p, output, row, t, n);
+}
 
 void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
                     size_t n, float *wide)
@@ -275,30 +395,17 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     const wkv_dtype_info *d = wkv_dtype_of(t);
     const size_t row_bytes = n / (size_t)d->block * (size_t)d->bytes;
     const unsigned char *row = rows;
+    four_packer *pack_four = four_packer_of(t);
     panel p = {at, at + wkv_panel_scales(l, n)};
     assert(n_rows <= WKV_PANEL);
     if (n_rows < WKV_PANEL || wkv_panel_scales(l, n) % 64 != 0)
         memset(at, 0, wkv_panel_bytes(l, n));
-    int o = 0;
-    for (; t == WKV_DTYPE_Q8_0 && o + 4 <= n_rows; o += 4, row += 4 * row_bytes)
-        pack_four_q8(p, o, row, n);
-    for (; o < n_rows; o++, row += row_bytes) {
-        if (t == WKV_DTYPE_Q8_0)
-            pack_q8(p, o, row, n);
-        else if (t == WKV_DTYPE_Q5_0)
-            pack_q5_0(p, o, row, n);
-        else if (t == WKV_DTYPE_IQ4_NL)
-            pack_iq4_nl(p, o, row, n);
-        else if (l == WKV_LAYOUT_Q8)
-            pack_anew(p, o, row, t, n, wide);
-        else if (l == WKV_LAYOUT_Q4)
-            pack_q4(p, o, row, n);
-        else if (l == WKV_LAYOUT_Q8M)
-            pack_q8m(p, o, row, t, n);
-        else if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K)
-            pack_k(p, o, row, t, n);
+    for (int o = 0; o < n_rows; o += pack_four != NULL ? 4 : 1) {
+        const unsigned char *first = row + (size_t)o * row_bytes;
+        if (pack_four != NULL)
+            pack_four(p, o, four_at(first, row_bytes, n_rows - o, (size_t)d->bytes), n);
         else
-            pack_q6k(p, o, row, n);
+            pack_one(p, l, o, first, t, n, wide);
     }
 }
 
