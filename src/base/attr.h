@@ -18,6 +18,8 @@
 #else
 #define WKV_PAUSE() ((void)0)
 #endif
+/* The place of the lowest bit of a number of 64 bits, not 0, that is set. */
+#define WKV_LOWEST_BIT(x) ((unsigned)__builtin_ctzll(x))
 #define WKV_UNUSED __attribute__((unused))
 #define WKV_INLINE static inline __attribute__((always_inline))
 #define WKV_NOINLINE __attribute__((noinline))

@@ -12,22 +12,23 @@ typedef struct cursor {
     bool raw; /* a bytes literal */
 } cursor;
 
-static int hex_value(uint8_t c)
+/* The digits of a vocabulary follow no rule that a processor could guess: hence a table, of
+ * values + 1, and no comparisons. */
+int wkv_hex_value(uint8_t c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    static const uint8_t above[256] = {
+        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+        ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+    return above[c] - 1;
 }
 
 static bool read_hex(cursor *c, int digits, uint32_t *value)
 {
     *value = 0;
     for (int i = 0; i < digits; i++) {
-        int digit = c->p < c->end ? hex_value(*c->p) : -1;
+        int digit = c->p < c->end ? wkv_hex_value(*c->p) : -1;
         if (digit < 0)
             return false;
         *value = *value << 4 | (uint32_t)digit;
@@ -79,13 +80,13 @@ static const char *read_escape(cursor *c)
     if (c->p == c->end)
         return "a character after the backslash";
     uint8_t kind = *c->p++;
+    if (kind == 'x')
+        return read_number(c, 2);
     const char *simple = kind != '\0' ? strchr(names, kind) : NULL;
     if (simple != NULL) {
         *c->out++ = (uint8_t)values[simple - names];
         return NULL;
     }
-    if (kind == 'x')
-        return read_number(c, 2);
     if (kind == 'u' && !c->raw)
         return read_number(c, 4);
     if (kind == 'U' && !c->raw)
@@ -101,12 +102,16 @@ static const char *read_plain(cursor *c)
     uint8_t lead = *c->p;
     if (lead < 0x20 || lead == 0x7f)
         return "control characters to be escaped";
-    int n = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (c->raw && n != 1)
+    if (lead < 0x80) {
+        *c->out++ = *c->p++;
+        return NULL;
+    }
+    int n = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (c->raw)
         return "bytes from 0x80 on to be escaped in a bytes literal";
     if (n == 0 || lead > 0xf4 || c->end - c->p < n)
         return "valid UTF-8";
-    uint32_t u = n == 1 ? lead : lead & (0x7fu >> n);
+    uint32_t u = lead & (0x7fu >> n);
     for (int i = 1; i < n; i++) {
         if ((c->p[i] & 0xc0) != 0x80)
             return "valid UTF-8";

@@ -10,4 +10,7 @@
  * was expected and not found, to be put after "expected ". */
 const char *wkv_literal_decode(const char *s, size_t n, uint8_t *out, size_t *len);
 
+/* The value of a hexadecimal digit, -1 for any other character. */
+int wkv_hex_value(uint8_t c);
+
 #endif

@@ -39,6 +39,11 @@ static bool reserve(wkv_strbuf *b, size_t n)
     return true;
 }
 
+char *wkv_strbuf_room(wkv_strbuf *b, size_t n)
+{
+    return reserve(b, n) ? b->data + b->len : NULL;
+}
+
 void wkv_strbuf_add(wkv_strbuf *b, const void *bytes, size_t n)
 {
     if (!reserve(b, n))

@@ -19,6 +19,9 @@ typedef struct wkv_strbuf {
 void wkv_strbuf_init(wkv_strbuf *b);
 void wkv_strbuf_deinit(wkv_strbuf *b);
 void wkv_strbuf_add(wkv_strbuf *b, const void *bytes, size_t n);
+/* Room for n more bytes behind those that are there, to be written to and then counted by
+ * adding to len; NULL when there is none. */
+char *wkv_strbuf_room(wkv_strbuf *b, size_t n);
 void wkv_strbuf_puts(wkv_strbuf *b, const char *s);
 void wkv_strbuf_printf(wkv_strbuf *b, const char *fmt, ...) WKV_PRINTF(2, 3);
 /* In digits; as \x and two of them. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/literal.h"
 #include "store/bytes.h"
 #include "store/gguf.h"
 #include "store/json.h"
@@ -169,13 +170,6 @@ static bool is_text_token(const vocabulary *v, uint64_t id)
     return type != TYPE_UNKNOWN && type != TYPE_CONTROL && type != TYPE_UNUSED;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *p = c != '\0' ? strchr(digits, c) : NULL;
-    return p != NULL ? (int)(p - digits) % 16 : -1;
-}
-
 /* The byte that s, of which `left` characters exist, begins with; how many characters
  * stand for it, or 0 when the escape is cut short. */
 static size_t unescape(const char *s, size_t left, uint8_t *byte)
@@ -188,34 +182,59 @@ static size_t unescape(const char *s, size_t left, uint8_t *byte)
     *byte = (uint8_t)(s[1] == 'n' ? '\n' : s[1] == 't' ? '\t' : s[1] == 'r' ? '\r' : s[1]);
     if (s[1] != 'x')
         return 2;
-    if (left < 4 || hex_digit(s[2]) < 0 || hex_digit(s[3]) < 0)
+    const int high = left >= 4 ? wkv_hex_value((uint8_t)s[2]) : -1;
+    const int low = high >= 0 ? wkv_hex_value((uint8_t)s[3]) : -1;
+    if (low < 0)
         return 0;
-    *byte = (uint8_t)(hex_digit(s[2]) * 16 + hex_digit(s[3]));
+    *byte = (uint8_t)(high * 16 + low);
     return 4;
+}
+
+static bool stands_for_itself(uint8_t byte)
+{
+    return byte >= 0x20 && byte <= 0x7e && byte != '\'' && byte != '\\';
+}
+
+/* Writes the escaped token s as the inside of a bytes literal, which takes four characters a
+ * byte at most, and counts its bytes.  The end, or NULL when an escape is cut short. */
+static char *write_bytes(char *to, const char *s, size_t n, uint64_t *length)
+{
+    static const char digits[] = "0123456789abcdef";
+    *length = 0;
+    for (size_t i = 0; i < n; ++*length) {
+        uint8_t byte;
+        const size_t step = unescape(s + i, n - i, &byte);
+        if (step == 0)
+            return NULL;
+        i += step;
+        if (stands_for_itself(byte)) {
+            *to++ = (char)byte;
+        } else {
+            memcpy(to, (char[4]){'\\', 'x', digits[byte >> 4], digits[byte & 15]}, 4);
+            to += 4;
+        }
+    }
+    return to;
 }
 
 /* Adds a line of a vocabulary file: the id, the bytes as a literal, their number. */
 static bool put_token(wkv_strbuf *b, uint64_t id, const char *s, size_t n)
 {
-    uint64_t length = 0;
+    uint64_t length;
     if (n == 0)
         return true;
     wkv_strbuf_number(b, id);
-    wkv_strbuf_puts(b, " b'");
-    for (size_t i = 0; i < n; length++) {
-        uint8_t byte;
-        const size_t step = unescape(s + i, n - i, &byte);
-        if (step == 0)
-            return false;
-        if (byte < 0x20 || byte > 0x7e || byte == '\'' || byte == '\\')
-            wkv_strbuf_hex(b, byte);
-        else
-            wkv_strbuf_add(b, &byte, 1);
-        i += step;
-    }
-    wkv_strbuf_puts(b, "' ");
+    wkv_strbuf_add(b, " b'", 3);
+    char *to = wkv_strbuf_room(b, n < SIZE_MAX / 4 ? 4 * n : SIZE_MAX);
+    if (to == NULL)
+        return true; /* out of memory, which the buffer remembers */
+    const char *end = write_bytes(to, s, n, &length);
+    if (end == NULL)
+        return false;
+    b->len += (size_t)(end - to);
+    wkv_strbuf_add(b, "' ", 2);
     wkv_strbuf_number(b, length);
-    wkv_strbuf_puts(b, "\n");
+    wkv_strbuf_add(b, "\n", 1);
     return true;
 }
 

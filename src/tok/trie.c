@@ -1,7 +1,10 @@
 /* tok/trie.c - building the double array: sort the entries, walk the sorted list as a
  * trie with an explicit stack, and give each node's children the first place where
  * all of them are free.  Linear in the vocabulary but for the search, which gives up
- * after a fixed number of places and then appends, so that no vocabulary is slow. */
+ * after a fixed number of places and then appends, so that no vocabulary is slow.
+ *
+ * Which places are free is kept apart from the nodes, one bit each: the search looks at 64
+ * bases at once, and the bits of a whole vocabulary lie in the first cache. */
 #include <stdbool.h>
 
 #include "tok/trie.h"
@@ -9,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/attr.h"
 #include "base/mem.h"
 
 enum {
     FIRST_BASE = 256, /* [0, 256) stays free: leaves point there */
-    TRIES = 64,
-    ROOM = 257 /* what one node's children may need beyond the end */
+    WINDOW = 64,      /* bases looked at together */
+    TRIES = 16,       /* windows */
+    ROOM = 257        /* what one node's children may need beyond the end */
 };
 
 /* An entry with its first eight bytes as a number whose order is theirs. */
@@ -30,8 +35,8 @@ typedef struct range {
 
 typedef struct builder {
     wkv_trie_node *nodes;
-    uint32_t *next, *prev; /* the free places, in order, as a ring through place 0 */
-    uint8_t *base_taken;
+    uint64_t *used, *bases; /* a bit a place: a node lies there; it is somebody's base */
+    size_t full;            /* words of `used` at its beginning that have hardly a bit to give */
     size_t size, cap;
     const key *keys;
     range *stack;
@@ -42,10 +47,11 @@ typedef struct builder {
 
 static uint64_t prefix_of(const wkv_trie_entry *e)
 {
+    const uint32_t n = e->len < 8 ? e->len : 8;
     uint64_t p = 0;
-    for (uint32_t i = 0; i < 8; i++)
-        p = p << 8 | (i < e->len ? e->bytes[i] : 0u);
-    return p;
+    for (uint32_t i = 0; i < n; i++)
+        p = p << 8 | e->bytes[i];
+    return p << 8 * (8 - n);
 }
 
 static int compare_keys(const void *pa, const void *pb)
@@ -65,14 +71,15 @@ static int compare_keys(const void *pa, const void *pb)
  * even number: the result is back in `a`. */
 static void sort_keys(key *a, key *b, size_t n)
 {
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        size_t start[257] = {0};
-        for (size_t i = 0; i < n; i++)
-            start[(a[i].prefix >> shift & 255) + 1]++;
+    uint32_t start[8][257] = {0};
+    for (size_t i = 0; i < n; i++)
+        for (int byte = 0; byte < 8; byte++)
+            start[byte][(a[i].prefix >> 8 * byte & 255) + 1]++;
+    for (int byte = 0; byte < 8; byte++) {
         for (int d = 0; d < 256; d++)
-            start[d + 1] += start[d];
+            start[byte][d + 1] += start[byte][d];
         for (size_t i = 0; i < n; i++)
-            b[start[a[i].prefix >> shift & 255]++] = a[i];
+            b[start[byte][a[i].prefix >> 8 * byte & 255]++] = a[i];
         key *swap = a;
         a = b;
         b = swap;
@@ -87,11 +94,20 @@ static void sort_keys(key *a, key *b, size_t n)
 
 /* ---- places ---------------------------------------------------------------------- */
 
-static bool resize(void **p, size_t count, size_t size)
+/* Words for the bits of `places`, and as many beyond as a window may reach over. */
+static size_t words(size_t places)
 {
-    void *grown = wkv_realloc(*p, count * size);
+    return (places + ROOM) / 64 + 2;
+}
+
+/* From `old` elements, none at first, to `count`; the new ones are zero. */
+static bool resize(void **p, size_t old, size_t count, size_t size)
+{
+    char *grown = *p == NULL ? wkv_calloc(count, size) : wkv_realloc(*p, count * size);
     if (grown == NULL)
         return false;
+    if (*p != NULL)
+        memset(grown + old * size, 0, (count - old) * size);
     *p = grown;
     return true;
 }
@@ -99,90 +115,67 @@ static bool resize(void **p, size_t count, size_t size)
 /* Makes places up to `size` exist and be free. */
 static bool reserve(builder *b, size_t size)
 {
-    if (size <= b->size)
-        return true;
     if (size > b->cap) {
-        size_t cap = size + size / 2;
-        if (cap > UINT32_MAX || !resize((void **)&b->nodes, cap, sizeof *b->nodes) ||
-            !resize((void **)&b->next, cap, sizeof *b->next) ||
-            !resize((void **)&b->prev, cap, sizeof *b->prev) ||
-            !resize((void **)&b->base_taken, cap, sizeof *b->base_taken))
+        const size_t old = b->cap, cap = size + size / 2;
+        if (cap > UINT32_MAX || !resize((void **)&b->nodes, old, cap, sizeof *b->nodes) ||
+            !resize((void **)&b->used, words(old), words(cap), sizeof *b->used) ||
+            !resize((void **)&b->bases, words(old), words(cap), sizeof *b->bases))
             return false;
         b->cap = cap;
     }
-    memset(b->nodes + b->size, 0, (size - b->size) * sizeof *b->nodes);
-    memset(b->base_taken + b->size, 0, size - b->size);
-    for (size_t i = b->size; i < size; i++) {
-        uint32_t place = (uint32_t)i, last = b->prev[0];
-        b->prev[place] = last;
-        b->next[place] = 0;
-        b->next[last] = place;
-        b->prev[0] = place;
-    }
-    b->size = size;
+    b->size = size > b->size ? size : b->size;
     return true;
 }
 
-static bool fits(const builder *b, uint32_t base, const uint8_t *bytes, int n)
+static void mark(uint64_t *bits, size_t place)
 {
-    if (b->base_taken[base])
-        return false;
-    for (int i = 0; i < n; i++)
-        if (b->nodes[base + bytes[i]].tag != 0)
-            return false;
-    return true;
+    bits[place / 64] |= (uint64_t)1 << (place % 64);
 }
 
-/* A base for children under these bytes (ascending), or 0 when out of memory. */
+/* The 64 bits from `place` on. */
+static uint64_t bits_at(const uint64_t *bits, size_t place)
+{
+    const unsigned shift = place % 64;
+    return bits[place / 64] >> shift | bits[place / 64 + 1] << 1 << (63 - shift);
+}
+
+/* True when at most two bits of the word are clear: few children fit there, and a search
+ * that began there would look in vain again and again. */
+static bool is_full(uint64_t used)
+{
+    uint64_t left = ~used;
+    left &= left - 1;
+    left &= left - 1;
+    return left == 0;
+}
+
+/* A base for children under these bytes (ascending), or 0 when out of memory: the lowest
+ * from that on which brings the first child to the first word that is not full. */
 static uint32_t find_base(builder *b, const uint8_t *bytes, int n)
 {
-    uint32_t place = b->next[0];
-    for (int t = 0; t < TRIES && place != 0; t++, place = b->next[place]) {
-        if (place < (uint32_t)FIRST_BASE + bytes[0])
-            continue;
-        uint32_t base = place - bytes[0];
-        if (!reserve(b, (size_t)base + ROOM))
-            return 0;
-        if (fits(b, base, bytes, n))
-            return base;
+    while (is_full(b->used[b->full]))
+        b->full++;
+    size_t at = b->full * 64 > FIRST_BASE + 255 ? b->full * 64 - bytes[0] : FIRST_BASE;
+    const size_t stop =
+        at + (size_t)TRIES * WINDOW < b->size ? at + (size_t)TRIES * WINDOW : b->size;
+    size_t base = b->size;
+    for (; at < stop; at += WINDOW) {
+        uint64_t taken = bits_at(b->bases, at);
+        for (int i = 0; i < n && taken != UINT64_MAX; i++)
+            taken |= bits_at(b->used, at + bytes[i]);
+        if (taken != UINT64_MAX) {
+            base = at + WKV_LOWEST_BIT(~taken);
+            break;
+        }
     }
-    uint32_t base = (uint32_t)b->size;
-    return reserve(b, b->size + ROOM) ? base : 0;
-}
-
-static void take(builder *b, uint32_t place, uint8_t byte)
-{
-    b->next[b->prev[place]] = b->next[place];
-    b->prev[b->next[place]] = b->prev[place];
-    b->nodes[place].tag = byte + 1u;
+    return reserve(b, base + ROOM) ? (uint32_t)base : 0;
 }
 
 /* ---- the walk -------------------------------------------------------------------- */
 
-/* Places the children of one range's node and pushes their ranges. */
-static bool expand(builder *b, range r, uint32_t *base_out)
+static uint8_t byte_of(const key *k, uint32_t depth)
 {
-    uint8_t bytes[256];
-    uint32_t start[257];
-    int n = 0;
-    for (uint32_t i = r.lo; i < r.hi; i++) {
-        uint8_t c = b->keys[i].entry->bytes[r.depth];
-        if (n == 0 || bytes[n - 1] != c) {
-            start[n] = i;
-            bytes[n++] = c;
-        }
-    }
-    start[n] = r.hi;
-    uint32_t base = find_base(b, bytes, n);
-    if (base == 0)
-        return false;
-    *base_out = base;
-    b->base_taken[base] = 1;
-    for (int i = 0; i < n; i++)
-        take(b, base + bytes[i], bytes[i]);
-    for (int i = n - 1; i >= 0; i--)
-        b->stack[b->depth++] = (range){start[i], start[i + 1], r.depth + 1, base + bytes[i]};
-    return true;
+    return depth < 8 ? (uint8_t)(k->prefix >> (56 - 8 * depth)) : k->entry->bytes[depth];
 }
 
 /* Notes the entry that ends at the range's node and takes it out of the range. */
@@ -200,29 +193,58 @@ static bool end_entry(builder *b, range *r, int32_t twin[2])
     return false;
 }
 
+/* Gives the child under `byte` its place, and its range to the stack unless the child is a
+ * leaf. */
+static bool put_child(builder *b, range child, uint8_t byte, int32_t twin[2])
+{
+    mark(b->used, child.node);
+    b->nodes[child.node].tag = byte + 1u;
+    if (!end_entry(b, &child, twin))
+        return false;
+    if (child.lo < child.hi)
+        b->stack[b->depth++] = child;
+    return true;
+}
+
+/* Places the children of one range's node. */
+static wkv_status expand(builder *b, range r, uint32_t *base_out, int32_t twin[2])
+{
+    uint8_t bytes[256];
+    uint32_t start[257];
+    int n = 0;
+    for (uint32_t i = r.lo; i < r.hi; i++) {
+        uint8_t c = byte_of(&b->keys[i], r.depth);
+        if (n == 0 || bytes[n - 1] != c) {
+            start[n] = i;
+            bytes[n++] = c;
+        }
+    }
+    start[n] = r.hi;
+    uint32_t base = find_base(b, bytes, n);
+    if (base == 0)
+        return WKV_E_MEMORY;
+    *base_out = base;
+    mark(b->bases, base);
+    for (int i = n - 1; i >= 0; i--) {
+        range child = {start[i], start[i + 1], r.depth + 1, base + bytes[i]};
+        if (!put_child(b, child, bytes[i], twin))
+            return WKV_E_FORMAT;
+    }
+    return WKV_OK;
+}
+
 static wkv_status walk(builder *b, size_t n, uint32_t *root, int32_t twin[2])
 {
-    /* Place 0 is the ring's head, and the rest of [0, FIRST_BASE) never given away. */
-    if (!resize((void **)&b->nodes, ROOM, sizeof *b->nodes) ||
-        !resize((void **)&b->next, ROOM, sizeof *b->next) ||
-        !resize((void **)&b->prev, ROOM, sizeof *b->prev) ||
-        !resize((void **)&b->base_taken, ROOM, sizeof *b->base_taken))
+    /* Enough for most vocabularies; of what they do not use, pages are never touched. */
+    if (!reserve(b, FIRST_BASE + 2 * n))
         return WKV_E_MEMORY;
-    memset(b->nodes, 0, FIRST_BASE * sizeof *b->nodes);
-    memset(b->base_taken, 0, FIRST_BASE);
-    b->next[0] = b->prev[0] = 0;
+    memset(b->used, 255, FIRST_BASE / 8);
     b->size = FIRST_BASE;
-    b->cap = ROOM;
-
-    if (!expand(b, (range){0, (uint32_t)n, 0, 0}, root))
-        return WKV_E_MEMORY;
+    WKV_TRY(expand(b, (range){0, (uint32_t)n, 0, 0}, root, twin));
     while (b->depth > 0) {
         range r = b->stack[--b->depth];
-        if (!end_entry(b, &r, twin))
-            return WKV_E_FORMAT;
-        uint32_t base = 0;
-        if (r.lo < r.hi && !expand(b, r, &base))
-            return WKV_E_MEMORY;
+        uint32_t base;
+        WKV_TRY(expand(b, r, &base, twin));
         b->nodes[r.node].base = base;
     }
     return WKV_OK;
@@ -246,9 +268,8 @@ wkv_status wkv_trie_init(wkv_trie *t, const wkv_trie_entry *entries, size_t n, i
     }
     t->nodes = b.nodes;
     t->size = b.size;
-    wkv_free(b.next);
-    wkv_free(b.prev);
-    wkv_free(b.base_taken);
+    wkv_free(b.used);
+    wkv_free(b.bases);
     wkv_free(b.stack);
     wkv_free(keys);
     return s;
