@@ -83,34 +83,47 @@ static void write_logprob(wkv_session *s, double *logprob, real *logits, const i
 
 /* ---- pieces: everything that takes scratch ---------------------------------------- */
 
+/* Keeps the logits of the last of the rows. */
+static void keep_last(wkv_session *s, const real *hidden, int rows)
+{
+    size_t mark = wkv_arena_mark(s->scratch);
+    const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C];
+    keep_logits(s, run_head(s, hidden + (size_t)(rows - 1) * C, 1));
+    wkv_arena_reset(s->scratch, mark);
+}
+
 static void feed_piece(wkv_session *s, const int32_t *ids, int rows, bool last)
 {
     size_t mark = wkv_arena_mark(s->scratch);
     const real *hidden = advance(s, ids, rows);
-    const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C];
     if (last)
-        keep_logits(s, run_head(s, hidden + (size_t)(rows - 1) * C, 1));
+        keep_last(s, hidden, rows);
     wkv_arena_reset(s->scratch, mark);
 }
 
 /* Writes logprob[i] for the target of each row: the token after it.  The last row of all
  * has no target; its logits are kept. */
-static void score_piece(wkv_session *s, const int32_t *ids, int rows, bool last, double *logprob)
+static void score_rows(wkv_session *s, const real *hidden, const int32_t *ids, int rows, bool last,
+                       double *logprob)
 {
-    size_t mark = wkv_arena_mark(s->scratch);
-    const real *hidden = advance(s, ids, rows);
     const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C];
     const size_t V = (size_t)s->model->cfg.dim[WKV_DIM_V];
     for (int r = 0; r < rows; r += HEAD_PIECE) {
-        size_t piece_mark = wkv_arena_mark(s->scratch);
+        size_t mark = wkv_arena_mark(s->scratch);
         int n = rows - r < HEAD_PIECE ? rows - r : HEAD_PIECE;
         real *logits = run_head(s, hidden + (size_t)r * C, n);
         if (last && r + n == rows)
             keep_logits(s, logits + (size_t)--n * V);
         if (n > 0)
             write_logprob(s, logprob + r, logits, ids + r + 1, n);
-        wkv_arena_reset(s->scratch, piece_mark);
+        wkv_arena_reset(s->scratch, mark);
     }
+}
+
+static void score_piece(wkv_session *s, const int32_t *ids, int rows, bool last, double *logprob)
+{
+    size_t mark = wkv_arena_mark(s->scratch);
+    score_rows(s, advance(s, ids, rows), ids, rows, last, logprob);
     wkv_arena_reset(s->scratch, mark);
 }
 
@@ -138,12 +151,17 @@ void wkv_session_measure(wkv_arena *scratch, const wkv_model *m)
 
 static size_t measure_scratch(wkv_session *s)
 {
-    int32_t ids[PIECE + 1] = {0};
+    const int32_t ids[PIECE + 1] = {0};
     double logprob[PIECE];
     wkv_arena_measure(&s->own);
-    wkv_session_measure(&s->own, s->model);
-    for (int rows = 1; rows <= PIECE; rows++)
-        score_piece(s, ids, rows, false, logprob);
+    /* Feeding and scoring differ behind the layers only, which are gone through once for both. */
+    for (int rows = 1; rows <= PIECE; rows++) {
+        size_t mark = wkv_arena_mark(s->scratch);
+        const real *hidden = advance(s, ids, rows);
+        keep_last(s, hidden, rows);
+        score_rows(s, hidden, ids, rows, false, logprob);
+        wkv_arena_reset(s->scratch, mark);
+    }
     score_first(s, 0, logprob);
     return s->own.peak;
 }
