@@ -94,16 +94,25 @@ static bool line_is_due(wkv_train_view *v)
     return true;
 }
 
-static void format_line(const wkv_train_view *v, const wkv_step *s, char *text, size_t size)
+/* The share of the machine's arithmetic that training uses.  Above 1 the machine was measured while
+ * it did something else, and is measured again. */
+static double utilisation(wkv_train_view *v)
+{
+    const double flops = v->rate * v->info.flops_per_token;
+    if (flops > v->peak)
+        v->peak = fmax(flops, wkv_measure_flops(v->info.threads, 0.2));
+    return v->peak > 0 ? flops / v->peak : 0;
+}
+
+static void format_line(wkv_train_view *v, const wkv_step *s, char *text, size_t size)
 {
     char rate[32], left[32], used[32];
-    const double flops = v->rate * v->info.flops_per_token;
     const int64_t steps = v->info.steps;
     const double each = (wkv_term_clock() - v->start) / (double)(s->step - v->first);
     snprintf(text, size,
              "step %lld/%lld  loss %.3f  lr %.2g  norm %.2g  %s tok/s  %.0f%%  %s left  %sB",
              (long long)s->step, (long long)steps, v->loss, s->lr, s->grad_norm,
-             wkv_cli_short(v->rate, rate), v->peak > 0 ? 100.0 * flops / v->peak : 0.0,
+             wkv_cli_short(v->rate, rate), 100 * utilisation(v),
              format_time(each * (double)(steps - s->step), left), wkv_cli_short(memory(v), used));
 }
 
