@@ -6,51 +6,70 @@
 #include "base/quant_fit.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Four values at a time, which every processor has. */
+enum { LANES = 4 };
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+typedef int mask __attribute__((vector_size(LANES * sizeof(int))));
+
+static inline lanes load(const float *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline lanes choose(mask m, lanes yes, lanes no)
+{
+    return (lanes)((m & (mask)yes) | (~m & (mask)no));
+}
+
+static inline lanes clamp(lanes v, lanes lo, lanes hi)
+{
+    v = choose(v < lo, lo, v);
+    return choose(v > hi, hi, v);
+}
+
+static inline lanes rounded(lanes v)
+{
+    return (v + WKV_ROUND) - WKV_ROUND;
+}
+
+static inline float total(lanes v)
+{
+    return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+/* Weighted sums over integers and values: w q, w q q, w q x; and the weighted squared error. */
+typedef struct sums {
+    float q, qq, qx, error;
+} sums;
+
+/* wkv_fit_round, and what the next scale is found by. */
+static inline sums round_all(float *q, const float *x, const float *w, int n, float scale,
+                             float offset, float lo, float hi)
+{
+    const float inverse = scale != 0 ? 1 / scale : 0;
+    const lanes none = {0}, least = none + lo, most = none + hi;
+    lanes s = none, ss = none, sx = none, error = none;
+    for (int i = 0; i < n; i += LANES) {
+        const lanes xi = load(x + i), wi = load(w + i), there = xi + offset;
+        const lanes v = rounded(clamp(there * inverse, least, most));
+        const lanes e = there - scale * v, wv = wi * v;
+        memcpy(q + i, &v, sizeof v);
+        s += wv;
+        ss += wv * v;
+        sx += wv * xi;
+        error += wi * e * e;
+    }
+    return (sums){total(s), total(ss), total(sx), total(error)};
+}
 
 float wkv_fit_round(float *q, const float *x, const float *w, int n, float scale, float offset,
                     float lo, float hi)
 {
-    const float inverse = scale != 0 ? 1 / scale : 0;
-    float sum[16] = {0}; /* lanes, so that the compiler may use vectors */
-    for (int i = 0; i < n; i += 16) {
-        for (int l = 0; l < 16; l++) {
-            float v = (x[i + l] + offset) * inverse;
-            v = v < lo ? lo : v;
-            v = wkv_round(v > hi ? hi : v);
-            q[i + l] = v;
-            const float e = x[i + l] + offset - scale * v;
-            sum[l] += w[i + l] * e * e;
-        }
-    }
-    float total = 0;
-    for (int l = 0; l < 16; l++)
-        total += sum[l];
-    return total;
-}
-
-/* Weighted sums over integers and values: w q, w q q, w q x. */
-typedef struct sums {
-    float q, qq, qx;
-} sums;
-
-static sums sum_up(const float *q, const float *x, const float *w, int n)
-{
-    float a[16] = {0}, b[16] = {0}, c[16] = {0};
-    sums s = {0, 0, 0};
-    for (int i = 0; i < n; i += 16) {
-        for (int l = 0; l < 16; l++) {
-            const float wq = w[i + l] * q[i + l];
-            a[l] += wq;
-            b[l] += wq * q[i + l];
-            c[l] += wq * x[i + l];
-        }
-    }
-    for (int l = 0; l < 16; l++) {
-        s.q += a[l];
-        s.qq += b[l];
-        s.qx += c[l];
-    }
-    return s;
+    return round_all(q, x, w, n, scale, offset, lo, hi).error;
 }
 
 /* The value whose magnitude is the largest. */
@@ -78,12 +97,11 @@ float wkv_fit_scale(const float *x, const float *w, int n, float lo, float hi)
             float scale =
                 m / ((side == 0 ? lo : hi) + (side == 0 ? -1.0f : 1.0f) * step * (float)i);
             for (int pass = 0; pass < 2; pass++) {
-                const float e = wkv_fit_round(q, x, w, n, scale, 0, lo, hi);
-                if (e < least) {
-                    least = e;
+                const sums s = round_all(q, x, w, n, scale, 0, lo, hi);
+                if (s.error < least) {
+                    least = s.error;
                     best = scale;
                 }
-                const sums s = sum_up(q, x, w, n);
                 if (pass > 0 || s.qq <= 0)
                     break;
                 scale = s.qx / s.qq;
@@ -138,13 +156,13 @@ void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positiv
     for (int i = -1; i <= STEPS; i++) {
         float s = (top - lo) / (hi + 0.24f * (float)i), o = -lo;
         for (int pass = 0; pass <= PASSES; pass++) {
-            const float e = wkv_fit_round(q, x, w, n, s, o, 0, hi);
-            if (e < least) {
-                least = e;
+            const sums t = round_all(q, x, w, n, s, o, 0, hi);
+            if (t.error < least) {
+                least = t.error;
                 *scale = s;
                 *offset = o;
             }
-            if (pass == PASSES || !solve(sum_up(q, x, w, n), all, all_x, positive, &s, &o))
+            if (pass == PASSES || !solve(t, all, all_x, positive, &s, &o))
                 break;
         }
     }

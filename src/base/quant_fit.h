@@ -6,11 +6,14 @@
 /* At most this many values share a scale; n is a multiple of 16. */
 enum { WKV_FIT_MAX = 32 };
 
-/* Rounds to the nearest integer, ties to even; |x| < 2^22. */
+/* Added and taken away again it rounds to the nearest integer, ties to even, for no fraction fits
+ * beside it: 1.5 * 2^23. */
+#define WKV_ROUND 12582912.0f
+
+/* |x| < 2^22 */
 static inline float wkv_round(float x)
 {
-    const float big = 12582912.0f; /* 1.5 * 2^23: no fraction fits beside it */
-    return (x + big) - big;
+    return (x + WKV_ROUND) - WKV_ROUND;
 }
 
 /* q = the integer of [lo, hi] nearest to (x + offset) / scale, 0 for a scale of 0; the weighted
