@@ -5,26 +5,26 @@
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/gemm.h"
 
-/* din = dy W, or added to it. */
-static wkv_gemm_args inputs_of(real *din, const real *dy, const wkv_weight *W, int rows,
-                               bool accumulate)
+/* din = dy W, or added to it; `stride` from a row of din to the next. */
+static wkv_gemm_args input_gradient(real *din, const real *dy, const wkv_weight *W, int rows,
+                                    int stride, bool accumulate)
 {
-    const int n_in = wkv_weight_inputs(W), n_out = wkv_weight_outputs(W);
     return (wkv_gemm_args){.C = din,
                            .A = dy,
                            .B = W->data,
                            .m = rows,
-                           .n = n_in,
-                           .k = n_out,
-                           .lda = n_out,
+                           .n = wkv_weight_inputs(W),
+                           .k = wkv_weight_outputs(W),
+                           .lda = wkv_weight_outputs(W),
                            .ldb = W->cols,
-                           .ldc = n_in,
+                           .ldc = stride,
                            .trans_b = W->in_out,
                            .accumulate = accumulate};
 }
 
-/* W.grad (out, in) += dy^T in; or (in, out) += in^T dy. */
-static wkv_gemm_args gradient_of(const real *dy, const real *in, const wkv_weight *W, int rows)
+/* W.grad (out, in) += dy^T in; or (in, out) += in^T dy; `stride` from a row of in to the next. */
+static wkv_gemm_args weight_gradient(const real *dy, const real *in, const wkv_weight *W, int rows,
+                                     int stride)
 {
     return (wkv_gemm_args){.C = W->grad,
                            .A = W->in_out ? in : dy,
@@ -32,26 +32,33 @@ static wkv_gemm_args gradient_of(const real *dy, const real *in, const wkv_weigh
                            .m = W->rows,
                            .n = W->cols,
                            .k = rows,
-                           .lda = W->rows,
-                           .ldb = W->cols,
+                           .lda = W->in_out ? stride : W->rows,
+                           .ldb = W->in_out ? W->cols : stride,
                            .ldc = W->cols,
                            .trans_a = true,
                            .accumulate = true};
 }
 
-/* Both products at once.  The gradient has the fewest and largest tiles and so comes first: the
- * small ones of the other then fill what a faster thread has left. */
-static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
-                      int rows, bool accumulate)
+/* Both products at once, where rows of in and of din may be a part of longer ones.  The weight's
+ * gradient has the fewest and largest tiles and so comes first: the small ones of the other then
+ * fill what a faster thread has left. */
+static void strided_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
+                        int rows, int stride, bool accumulate)
 {
     assert(W->dtype == WKV_DTYPE_REAL);
     wkv_gemm_args g[2];
     int n = 0;
     if (W->grad != NULL)
-        g[n++] = gradient_of(dy, in, W, rows);
+        g[n++] = weight_gradient(dy, in, W, rows, stride);
     if (din != NULL)
-        g[n++] = inputs_of(din, dy, W, rows, accumulate);
+        g[n++] = input_gradient(din, dy, W, rows, stride, accumulate);
     wkv_gemm_parallel(x, g, n);
+}
+
+static void plain_bwd(wkv_exec *x, real *din, const real *dy, const real *in, const wkv_weight *W,
+                      int rows, bool accumulate)
+{
+    strided_bwd(x, din, dy, in, W, rows, wkv_weight_inputs(W), accumulate);
 }
 
 /* With low = scale in A^T: B.grad += dy^T low, dlow = scale dy B, A.grad += dlow^T in, din +=
@@ -82,6 +89,7 @@ void wkv_cpu_matmul_bwd(wkv_exec *x, real *din, const real *dy, const real *in, 
 /* The part of W that group j multiplies with: `rank` of its rows. */
 static wkv_weight group_of(const wkv_weight *W, int groups, int j)
 {
+    assert(W->in_out);
     wkv_weight part = *W;
     part.rows = W->rows / groups;
     size_t at = (size_t)j * (size_t)part.rows * (size_t)W->cols;
@@ -119,18 +127,9 @@ void wkv_cpu_matmul_grouped(wkv_exec *x, real *const *y, const real *in, const w
 void wkv_cpu_matmul_grouped_bwd(wkv_exec *x, real *din, const real *const *dy, const real *in,
                                 const wkv_weight *W, int groups, int rows)
 {
-    assert(W->in_out);
     for (int j = 0; j < groups; j++) {
-        wkv_weight part = group_of(W, groups, j);
+        const wkv_weight part = group_of(W, groups, j);
         const size_t at = (size_t)j * (size_t)part.rows;
-        wkv_gemm_args g[2];
-        int n = 0;
-        if (part.grad != NULL) {
-            g[n] = gradient_of(dy[j], in + at, &part, rows);
-            g[n++].lda = W->rows;
-        }
-        g[n] = inputs_of(din + at, dy[j], &part, rows, false);
-        g[n++].ldc = W->rows;
-        wkv_gemm_parallel(x, g, n);
+        strided_bwd(x, din + at, dy[j], in + at, &part, rows, W->rows, false);
     }
 }
