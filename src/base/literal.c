@@ -24,6 +24,16 @@ int wkv_hex_value(uint8_t c)
     return above[c] - 1;
 }
 
+char *wkv_hex_escape(char *to, uint8_t byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    *to++ = '\\';
+    *to++ = 'x';
+    *to++ = digits[byte >> 4];
+    *to++ = digits[byte & 15];
+    return to;
+}
+
 static bool read_hex(cursor *c, int digits, uint32_t *value)
 {
     *value = 0;

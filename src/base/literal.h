@@ -12,5 +12,7 @@ const char *wkv_literal_decode(const char *s, size_t n, uint8_t *out, size_t *le
 
 /* The value of a hexadecimal digit, -1 for any other character. */
 int wkv_hex_value(uint8_t c);
+/* Writes a byte as \x and two digits; the end of these four characters. */
+char *wkv_hex_escape(char *to, uint8_t byte);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/literal.h"
 #include "base/mem.h"
 
 void wkv_strbuf_init(wkv_strbuf *b)
@@ -70,8 +71,8 @@ void wkv_strbuf_number(wkv_strbuf *b, uint64_t v)
 
 void wkv_strbuf_hex(wkv_strbuf *b, uint8_t byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char text[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    char text[4];
+    wkv_hex_escape(text, byte);
     wkv_strbuf_add(b, text, sizeof text);
 }
 

@@ -199,7 +199,6 @@ static bool stands_for_itself(uint8_t byte)
  * byte at most, and counts its bytes.  The end, or NULL when an escape is cut short. */
 static char *write_bytes(char *to, const char *s, size_t n, uint64_t *length)
 {
-    static const char digits[] = "0123456789abcdef";
     *length = 0;
     for (size_t i = 0; i < n; ++*length) {
         uint8_t byte;
@@ -207,12 +206,10 @@ static char *write_bytes(char *to, const char *s, size_t n, uint64_t *length)
         if (step == 0)
             return NULL;
         i += step;
-        if (stands_for_itself(byte)) {
+        if (stands_for_itself(byte))
             *to++ = (char)byte;
-        } else {
-            memcpy(to, (char[4]){'\\', 'x', digits[byte >> 4], digits[byte & 15]}, 4);
-            to += 4;
-        }
+        else
+            to = wkv_hex_escape(to, byte);
     }
     return to;
 }
