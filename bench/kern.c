@@ -470,20 +470,25 @@ BENCH(gemv_t)
 }
 
 /* y = x W^T, as a linear layer asks for it. */
+static work multiply(__typeof__(((wkv_kern *)0)->gemm) gemm, size_t room_size)
+{
+    void *room = malloc(room_size + 1);
+    if (room == NULL)
+        exit(1);
+    gemm(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true, false,
+         room);
+    free(room);
+    return computed(2.0 * GEMM * GEMM * GEMM);
+}
+
 BENCH(gemm)
 {
-    k->gemm(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true, false);
-    return computed(2.0 * GEMM * GEMM * GEMM);
+    return multiply(k->gemm, k->gemm_room);
 }
 
 BENCH(gemm_split)
 {
-    static void *room;
-    if (room == NULL && k->split_room > 0 && (room = malloc(k->split_room)) == NULL)
-        exit(1);
-    k->gemm_split(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true,
-                  false, room);
-    return computed(2.0 * GEMM * GEMM * GEMM);
+    return multiply(k->gemm_split, k->split_room);
 }
 
 BENCH(softmax_ce)

@@ -171,7 +171,9 @@ typedef struct wkv_kern {
 #undef KERN
     wkv_cpu_level level;
     int tile_least; /* rows from which packed weights are best multiplied as bf16; 0: never */
+    size_t gemm_room;  /* bytes that gemm works in */
     size_t split_room; /* bytes that gemm_split works in; 0: there is no such */
+    bool gemm_fastest; /* no library is known to be faster than gemm */
 } wkv_kern;
 
 #define KERN(name, ret, args) ret wkv_##name##_ref args;

@@ -20,8 +20,17 @@ static product draw(check *c)
                  .trans_a = pick(c, 0, 1),
                  .trans_b = pick(c, 0, 1),
                  .accumulate = pick(c, 0, 1)};
-    if (pick(c, 0, 3) == 0)
-        p.k += 500; /* beyond what one packed block holds */
+    /* Beyond what is packed at a time. */
+    switch (pick(c, 0, 15)) {
+    case 0:
+        p.m += 100;
+        break;
+    case 1:
+        p.n += 600;
+        break;
+    default:
+        p.k += pick(c, 0, 3) == 0 ? 500 : 0;
+    }
     p.lda = (p.trans_a ? p.m : p.k) + pick(c, 0, 2);
     p.ldb = (p.trans_b ? p.k : p.n) + pick(c, 0, 2);
     p.ldc = p.n + pick(c, 0, 2);
@@ -33,35 +42,27 @@ static product draw(check *c)
     return p;
 }
 
-typedef void (*gemm)(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
-                     int ldc, bool trans_a, bool trans_b, bool accumulate);
+typedef __typeof__(((wkv_kern *)0)->gemm) gemm;
 
-static void multiply(gemm f, real *C, const real *A, const real *B, const product *p)
+static void multiply(gemm f, real *C, const real *A, const real *B, const product *p, void *room)
 {
-    f(C, A, B, p->m, p->n, p->k, p->lda, p->ldb, p->ldc, p->trans_a, p->trans_b, p->accumulate);
+    f(C, A, B, p->m, p->n, p->k, p->lda, p->ldb, p->ldc, p->trans_a, p->trans_b, p->accumulate,
+      room);
 }
 
-static void multiply_checked(check *c, real *C, const real *A, const real *B, const product *p,
-                             void *room)
+/* Denormal numbers may lose bits where `splits`. */
+static void check_product(check *c, gemm f, size_t room_size, bool splits)
 {
-    if (room == NULL)
-        multiply(c->k->gemm, C, A, B, p);
-    else
-        c->k->gemm_split(C, A, B, p->m, p->n, p->k, p->lda, p->ldb, p->ldc, p->trans_a, p->trans_b,
-                         p->accumulate, room);
-}
-
-/* room: NULL for gemm, gemm_split's otherwise. */
-static void check_product(check *c, void *room)
-{
+    void *room = bytes(c, room_size + 1);
     product p = draw(c);
     const real *start = input_of(c, p.size_c, NORMAL);
     real *want = inout(c, start, p.size_c), *got = inout(c, start, p.size_c);
     real *magnitude = absolute(c, start, p.size_c);
-    multiply(wkv_gemm_ref, want, p.A, p.B, &p);
-    multiply(wkv_gemm_ref, magnitude, absolute(c, p.A, p.size_a), absolute(c, p.B, p.size_b), &p);
-    multiply_checked(c, got, p.A, p.B, &p, room);
-    if (room != NULL && c->kind == DENORMAL)
+    multiply(wkv_gemm_ref, want, p.A, p.B, &p, NULL);
+    multiply(wkv_gemm_ref, magnitude, absolute(c, p.A, p.size_a), absolute(c, p.B, p.size_b), &p,
+             NULL);
+    multiply(f, got, p.A, p.B, &p, room);
+    if (splits && c->kind == DENORMAL)
         within_bound("C", got, want, p.size_c, (p.accumulate ? 1e-5 : 0) + 1e-30 * p.k);
     else
         within_sum("C", got, want, magnitude, p.size_c, 8 + sqrt((double)p.k));
@@ -70,19 +71,19 @@ static void check_product(check *c, void *room)
     product one = p;
     one.m = one.n = 1;
     real *alone = inout(c, start + at, 1);
-    multiply_checked(c, alone, p.A + row * (p.trans_a ? 1 : (size_t)p.lda),
-                     p.B + col * (p.trans_b ? (size_t)p.ldb : 1), &one, room);
+    multiply(f, alone, p.A + row * (p.trans_a ? 1 : (size_t)p.lda),
+             p.B + col * (p.trans_b ? (size_t)p.ldb : 1), &one, room);
     same("an element alone", alone, got + at, 1);
 }
 
 void check_gemm(check *c)
 {
     if (c->kind != EXTREME)
-        check_product(c, NULL);
+        check_product(c, c->k->gemm, c->k->gemm_room, false);
 }
 
 void check_gemm_split(check *c)
 {
     if (c->kind != EXTREME)
-        check_product(c, bytes(c, c->k->split_room + 1));
+        check_product(c, c->k->gemm_split, c->k->split_room, c->k->split_room > 0);
 }

@@ -2,8 +2,9 @@
 #include "kern/kern.h"
 
 void wkv_gemm_ref(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
-                  int ldc, bool trans_a, bool trans_b, bool accumulate)
+                  int ldc, bool trans_a, bool trans_b, bool accumulate, void *room)
 {
+    (void)room;
     /* Steps in memory from one row (column) of op(A), op(B) to the next. */
     size_t a_row = trans_a ? 1 : (size_t)lda, a_col = trans_a ? (size_t)lda : 1;
     size_t b_row = trans_b ? 1 : (size_t)ldb, b_col = trans_b ? (size_t)ldb : 1;
@@ -20,6 +21,5 @@ void wkv_gemm_ref(real *C, const real *A, const real *B, int m, int n, int k, in
 void wkv_gemm_split_ref(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
                         int ldc, bool trans_a, bool trans_b, bool accumulate, void *room)
 {
-    (void)room;
-    wkv_gemm_ref(C, A, B, m, n, k, lda, ldb, ldc, trans_a, trans_b, accumulate);
+    wkv_gemm_ref(C, A, B, m, n, k, lda, ldb, ldc, trans_a, trans_b, accumulate, room);
 }

@@ -6,5 +6,5 @@
 
 void wkv_kern_init_gemm_avx512(wkv_kern *k)
 {
-    set_gemm(k);
+    set_gemm(k, false);
 }

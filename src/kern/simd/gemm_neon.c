@@ -6,5 +6,5 @@
 
 void wkv_kern_init_gemm_neon(wkv_kern *k)
 {
-    set_gemm(k);
+    set_gemm(k, true);
 }

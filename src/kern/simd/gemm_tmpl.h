@@ -1,136 +1,176 @@
-/* kern/simd/gemm_tmpl.h - the matrix product, for where no library does it.
+/* kern/simd/gemm_tmpl.h - the matrix product of reals.
  *
- * B is taken in panels of PANEL columns and DEPTH rows, copied (and transposed if need
- * be) into a buffer on the stack that fits L1; VF_GEMM_ROWS rows of A then meet a panel
- * in registers.  A is read where it lies, BAND rows for each panel, which stay in L2.
- * With few rows a panel is used once or twice and not worth copying.
+ * DEPTH terms of k at a time, COLUMNS columns of B and then ROWS rows of A are copied into panels
+ * in `room`, transposed if need be: PANEL columns or VF_GEMM_ROWS rows side by side, so that the
+ * inner loop reads both in the order of memory, however far their rows lie apart.  A panel of B
+ * stays in the first cache while all panels of A, in the second, meet it in registers.
+ * With few rows a panel of B is used once or twice and not worth copying.
  * An element is one sum over k, cut every DEPTH terms, wherever it lies in the whole. */
 
 enum {
     PANEL_VECTORS = 2,
     PANEL = PANEL_VECTORS * VF_N,
+    PANEL_BYTES = 24 * 1024,
+    DEPTH = PANEL_BYTES / (PANEL * (int)sizeof(real)),
+    ROWS = 12 * VF_GEMM_ROWS,
     FEW = 2 * VF_GEMM_ROWS,
-    DEPTH = 256,
-    BAND = 256
+    COLUMNS = 512,
+    APART = 64 / (int)sizeof(real), /* a line between panels, so that their terms meet in no set */
+    ROOM_B = COLUMNS / PANEL * (PANEL * DEPTH + APART), /* reals */
+    ROOM_A = ROWS / VF_GEMM_ROWS * (VF_N * DEPTH + APART)
 };
 
-/* A factor: element (row, col) is at p[row * row_step + col * col_step]. */
+/* A factor: term k of row (of A) or column (of B) `side` is at p[side * side_step + k * k_step]. */
 typedef struct factor {
     const real *p;
-    size_t row_step, col_step;
+    size_t side_step, k_step;
 } factor;
 
-static factor factor_of(const real *p, size_t stride, bool transposed)
+static factor factor_at(factor f, size_t side, size_t k)
 {
-    return transposed ? (factor){p, 1, stride} : (factor){p, stride, 1};
+    f.p += side * f.side_step + k * f.k_step;
+    return f;
 }
 
-/* VF_N columns from j on whose elements follow each other in memory down the column. */
-static void pack_transposed(real *panel, const real *b, size_t stride, size_t depth, size_t cols)
+WKV_INLINE size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- panels ------------------------------------------------------------------------------ */
+
+/* Of panels: each has `group` sides, and for each term `width` reals, of which those beyond the
+ * group mean nothing, and those of sides that there are not are zeros; from one to the next `step`
+ * reals. */
+typedef struct shape {
+    size_t group, width, depth, step;
+} shape;
+
+static shape shape_of(size_t group, size_t width, size_t depth)
+{
+    return (shape){group, width, depth, width * depth + APART};
+}
+
+/* Where the sides of a term follow each other: term by term, all panels at once. */
+WKV_INLINE void pack_along(real *to, factor f, size_t sides, shape s)
+{
+    for (size_t l = 0; l < s.depth; l++, to += s.width, f.p += f.k_step) {
+        real *panel = to;
+        size_t i = 0;
+        for (; i + s.width <= sides; i += s.group, panel += s.step)
+            for (size_t v = 0; v < s.width; v += VF_N)
+                vf_store(panel + v, vf_load(f.p + i + v));
+        for (; i < sides; i += s.group, panel += s.step)
+            for (size_t v = 0; v < s.width; v += VF_N)
+                vf_store(panel + v,
+                         sides > i + v ? load_some(f.p + i + v, sides - i - v) : vf_zero());
+    }
+}
+
+/* Where the terms of a side follow each other: VF_N sides of a panel at a time. */
+static void pack_across(real *to, factor f, size_t sides, size_t width, size_t depth)
 {
     for (size_t l = 0; l < depth; l += VF_N) {
         vf block[VF_N];
-        for (size_t j = 0; j < VF_N; j++)
-            block[j] = j < cols ? load_some(b + j * stride + l, depth - l) : vf_zero();
+        for (size_t i = 0; i < VF_N; i++)
+            block[i] = i < sides ? load_some(f.p + i * f.side_step + l, depth - l) : vf_zero();
         vf_transpose(block);
         for (size_t i = 0; i < VF_N && l + i < depth; i++)
-            vf_store(panel + (l + i) * PANEL, block[i]);
+            vf_store(to + (l + i) * width, block[i]);
     }
 }
 
-static void pack_plain(real *panel, const real *b, size_t stride, size_t depth, size_t cols)
+WKV_INLINE void pack(real *to, factor f, size_t sides, shape s)
 {
-    for (size_t l = 0; l < depth; l++)
-        vf_store(panel + l * PANEL, load_some(b + l * stride, cols));
-}
-
-/* depth rows of `cols` columns of B from b on; columns beyond are zero. */
-static void pack(real *panel, const real *b, factor B, size_t depth, size_t cols)
-{
-    for (size_t v = 0; v < PANEL_VECTORS; v++) {
-        size_t left = cols > v * VF_N ? cols - v * VF_N : 0;
-        if (left == 0)
-            for (size_t i = 0; i < depth; i++)
-                vf_store(panel + i * PANEL + v * VF_N, vf_zero());
-        else if (B.col_step == 1)
-            pack_plain(panel + v * VF_N, b + v * VF_N, B.row_step, depth, left);
-        else
-            pack_transposed(panel + v * VF_N, b + v * VF_N * B.col_step, B.col_step, depth, left);
+    if (f.side_step == 1) {
+        pack_along(to, f, sides, s);
+        return;
     }
+    for (size_t i = 0; i < sides; i += s.group, to += s.step)
+        for (size_t v = 0; v < s.width; v += VF_N)
+            pack_across(to + v, factor_at(f, i + v, 0),
+                        sides > i + v ? least(sides - i - v, s.group) : 0, s.width, s.depth);
 }
 
-/* A panel of B, packed or where it lies: rows `step` apart. */
-typedef struct panel_rows {
+/* ---- products ---------------------------------------------------------------------------- */
+
+/* A panel of B, packed or where it lies: terms `step` apart. */
+typedef struct panel {
     const real *p;
-    size_t step, depth, cols;
-} panel_rows;
+    size_t step, depth, columns;
+} panel;
 
-/* C (R, cols) = or += A (R, depth) panel. */
-WKV_INLINE void multiply_block(real *C, size_t ldc, const real *a, size_t row_step, size_t col_step,
-                               panel_rows B, size_t R, bool add)
+WKV_INLINE void put_sums(real *C, size_t ldc, vf sum[VF_GEMM_ROWS][PANEL_VECTORS], size_t rows,
+                         size_t columns, bool add)
 {
-    vf sum[VF_GEMM_ROWS][PANEL_VECTORS];
-    for (size_t i = 0; i < R; i++)
-        for (size_t v = 0; v < PANEL_VECTORS; v++)
-            sum[i][v] = vf_zero();
-    for (size_t l = 0; l < B.depth; l++, a += col_step, B.p += B.step) {
-        vf b[PANEL_VECTORS];
-        for (size_t v = 0; v < PANEL_VECTORS; v++)
-            b[v] = vf_load(B.p + v * VF_N);
-        for (size_t i = 0; i < R; i++) {
-            vf ai = vf_set1(a[i * row_step]);
-            for (size_t v = 0; v < PANEL_VECTORS; v++)
-                sum[i][v] = vf_fma(ai, b[v], sum[i][v]);
-        }
-    }
-    for (size_t i = 0; i < R; i++)
-        for (size_t v = 0; v < PANEL_VECTORS && v * VF_N < B.cols; v++) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t v = 0; v * VF_N < columns; v++) {
             real *c = C + i * ldc + v * VF_N;
-            size_t lanes = B.cols - v * VF_N;
+            const size_t lanes = columns - v * VF_N;
             store_some(c, add ? vf_add(load_some(c, lanes), sum[i][v]) : sum[i][v], lanes);
         }
 }
 
-/* Rows i .. i + R - 1; which step of A is 1 is known to the compiler in each copy. */
-WKV_INLINE void multiply_rows(real *C, size_t ldc, factor A, size_t i, panel_rows B, size_t R,
-                              bool add)
+/* C (rows, columns) = or += a panel of A times one of B. */
+static void multiply_block(real *C, size_t ldc, const real *a, panel B, size_t rows, bool add)
 {
-    const real *a = A.p + i * A.row_step;
-    if (A.col_step == 1)
-        multiply_block(C + i * ldc, ldc, a, A.row_step, 1, B, R, add);
-    else
-        multiply_block(C + i * ldc, ldc, a, 1, A.col_step, B, R, add);
-}
-
-/* m rows of A against one panel: in blocks, the last few in powers of two. */
-static void multiply_panel(real *C, size_t ldc, factor A, size_t m, panel_rows B, bool add)
-{
-    size_t i = 0;
-    for (; i + VF_GEMM_ROWS <= m; i += VF_GEMM_ROWS)
-        multiply_rows(C, ldc, A, i, B, VF_GEMM_ROWS, add);
-    for (; i + 4 <= m; i += 4)
-        multiply_rows(C, ldc, A, i, B, 4, add);
-    for (; i + 2 <= m; i += 2)
-        multiply_rows(C, ldc, A, i, B, 2, add);
-    for (; i < m; i++)
-        multiply_rows(C, ldc, A, i, B, 1, add);
-}
-
-/* C (m, n) = or += A (m, depth) B (depth, n) for one band of rows. */
-static void multiply_band(real *C, size_t ldc, factor A, factor B, size_t m, size_t n, size_t depth,
-                          bool add)
-{
-    _Alignas(64) real buffer[DEPTH * PANEL];
-    for (size_t j = 0; j < n; j += PANEL) {
-        panel_rows q = {buffer, PANEL, depth, n - j < PANEL ? n - j : PANEL};
-        const real *b = B.p + j * B.col_step;
-        if (m <= FEW && B.col_step == 1 && q.cols == PANEL) {
-            q.p = b;
-            q.step = B.row_step;
-        } else {
-            pack(buffer, b, B, depth, q.cols);
+    vf sum[VF_GEMM_ROWS][PANEL_VECTORS];
+    for (size_t i = 0; i < VF_GEMM_ROWS; i++)
+        for (size_t v = 0; v < PANEL_VECTORS; v++)
+            sum[i][v] = vf_zero();
+    for (size_t l = 0; l < B.depth; l++, a += VF_N, B.p += B.step) {
+        vf b[PANEL_VECTORS];
+        for (size_t v = 0; v < PANEL_VECTORS; v++)
+            b[v] = vf_load(B.p + v * VF_N);
+        for (size_t i = 0; i < VF_GEMM_ROWS; i++) {
+            const vf ai = vf_set1(a[i]);
+            for (size_t v = 0; v < PANEL_VECTORS; v++)
+                sum[i][v] = vf_fma(ai, b[v], sum[i][v]);
         }
-        multiply_panel(C + j, ldc, A, m, q, add);
+    }
+    if (rows >= VF_GEMM_ROWS && B.columns == PANEL)
+        put_sums(C, ldc, sum, VF_GEMM_ROWS, PANEL, add);
+    else
+        put_sums(C, ldc, sum, least(rows, VF_GEMM_ROWS), B.columns, add);
+}
+
+/* A slice of `depth` terms: m rows of A, n columns of B. */
+typedef struct slice {
+    factor A, B;
+    size_t m, n, depth;
+    bool add;
+} slice;
+
+/* At most ROWS rows of A in panels against all columns, of which the first `in_place` lie so. */
+static void multiply_rows(real *C, size_t ldc, const slice *s, const real *a, const real *b,
+                          size_t rows, size_t in_place)
+{
+    const size_t a_step = shape_of(VF_GEMM_ROWS, VF_N, s->depth).step;
+    for (size_t j = 0; j < s->n; j += PANEL, b += shape_of(PANEL, PANEL, s->depth).step) {
+        panel B = {b, PANEL, s->depth, least(s->n - j, PANEL)};
+        if (j < in_place) {
+            B.p = s->B.p + j;
+            B.step = s->B.k_step;
+        }
+        for (size_t r = 0; r < rows; r += VF_GEMM_ROWS)
+            multiply_block(C + r * ldc + j, ldc, a + r / VF_GEMM_ROWS * a_step, B, rows - r,
+                           s->add);
+    }
+}
+
+/* At most COLUMNS columns. */
+static void multiply_slice(real *C, size_t ldc, const slice *s, real *room)
+{
+    const shape rows = shape_of(VF_GEMM_ROWS, VF_N, s->depth);
+    const shape columns = shape_of(PANEL, PANEL, s->depth);
+    const size_t in_place = s->m <= FEW && s->B.side_step == 1 ? s->n / PANEL * PANEL : 0;
+    real *b = room, *a = room + ROOM_B;
+    pack(b + in_place / PANEL * columns.step, factor_at(s->B, in_place, 0), s->n - in_place,
+         columns);
+    for (size_t i = 0; i < s->m; i += ROWS) {
+        const size_t m = least(s->m - i, ROWS);
+        pack(a, factor_at(s->A, i, 0), m, rows);
+        multiply_rows(C + i * ldc, ldc, s, a, b, m, in_place);
     }
 }
 
@@ -141,27 +181,31 @@ static void clear(real *C, size_t ldc, size_t m, size_t n)
             C[i * ldc + j] = 0;
 }
 
-static void gemm(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
-                 int ldc, bool trans_a, bool trans_b, bool accumulate)
+static factor factor_of(const real *p, int stride, bool along)
 {
-    size_t rows = (size_t)m, columns = (size_t)n, terms = (size_t)k, step = (size_t)ldc;
-    factor a = factor_of(A, (size_t)lda, trans_a), b = factor_of(B, (size_t)ldb, trans_b);
-    if (terms == 0 && !accumulate)
-        clear(C, step, rows, columns);
-    for (size_t l = 0; l < terms; l += DEPTH) {
-        size_t depth = terms - l < DEPTH ? terms - l : DEPTH;
-        for (size_t i = 0; i < rows; i += BAND) {
-            size_t band = rows - i < BAND ? rows - i : BAND;
-            factor a_part = a, b_part = b;
-            a_part.p += i * a.row_step + l * a.col_step;
-            b_part.p += l * b.row_step;
-            multiply_band(C + i * step, step, a_part, b_part, band, columns, depth,
-                          accumulate || l > 0);
-        }
-    }
+    return along ? (factor){p, 1, (size_t)stride} : (factor){p, (size_t)stride, 1};
 }
 
-static void set_gemm(wkv_kern *k)
+static void gemm(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
+                 int ldc, bool trans_a, bool trans_b, bool accumulate, void *room)
+{
+    const factor a = factor_of(A, lda, trans_a), b = factor_of(B, ldb, !trans_b);
+    const size_t columns = (size_t)n, terms = (size_t)k, step = (size_t)ldc;
+    if (terms == 0 && !accumulate)
+        clear(C, step, (size_t)m, columns);
+    for (size_t j = 0; j < columns; j += COLUMNS)
+        for (size_t l = 0; l < terms; l += DEPTH) {
+            const slice s = {
+                factor_at(a, 0, l),          factor_at(b, j, l),      (size_t)m,
+                least(columns - j, COLUMNS), least(terms - l, DEPTH), accumulate || l > 0};
+            multiply_slice(C + j, step, &s, room);
+        }
+}
+
+/* fastest: no library known is faster with this instruction set. */
+static void set_gemm(wkv_kern *k, bool fastest)
 {
     k->gemm = gemm;
+    k->gemm_fastest = fastest;
+    k->gemm_room = (ROOM_B + ROOM_A) * sizeof(real);
 }
