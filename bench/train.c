@@ -3,13 +3,13 @@
  *
  *   bench_train [NAME=VALUE]...     arch layers width head ctx batch vocab threads steps
  *                                   recompute (0 none, 1 light, 2 full) bf16 (activations)
- *                                   micro profile json
+ *                                   micro profile json scaling
  *
  * The peaks are those of large float32 products, the library's own and oneDNN's of 2048 x 2048
  * matrices, measured between the steps, so that whatever else the machine does hits all.  Counted
  * are 6 operations a token for each weight that products use (3 products of 2 operations each; the
  * embedding does not count, the head does), nothing for the recurrence and the rest.  profile=1
- * prints where the time goes. */
+ * prints where the time goes; scaling=1 takes each step with one thread, too, right before. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,14 +31,15 @@
 
 typedef struct options {
     wkv_train_opts t;
-    int profile, json, recompute, bf16; /* wkv_train_recompute, wkv_train_activations */
+    int recompute, bf16; /* wkv_train_recompute, wkv_train_activations */
+    int profile, json, scaling;
 } options;
 
 static void usage(void)
 {
     fprintf(stderr, "usage: bench_train [arch=rwkv7] [layers=6] [width=512] [head=64] [ctx=512] "
                     "[batch=8] [vocab=256] [threads=0] [steps=8] [recompute=0] [bf16=0] [micro=0] "
-                    "[profile=0] [json=0]\n");
+                    "[profile=0] [json=0] [scaling=0]\n");
     exit(2);
 }
 
@@ -52,6 +53,7 @@ static void parse(options *o, int argc, char **argv)
         {"ctx", &o->t.ctx},           {"batch", &o->t.batch},       {"vocab", &o->t.vocab_size},
         {"threads", &o->t.threads},   {"profile", &o->profile},     {"json", &o->json},
         {"micro", &o->t.micro_batch}, {"recompute", &o->recompute}, {"bf16", &o->bf16},
+        {"scaling", &o->scaling},
     };
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
@@ -71,6 +73,8 @@ static void parse(options *o, int argc, char **argv)
         else if (!known)
             usage();
     }
+    if (o->t.steps < 2)
+        usage();
 }
 
 /* A text of random bytes: what is learnt does not matter. */
@@ -152,27 +156,64 @@ typedef struct result {
     double total;   /* of all measured steps */
 } result;
 
-/* The first step warms up: its memory is touched for the first time. */
-static result measure(wkv_trainer *t, int64_t steps)
+static void must(wkv_status s, const wkv_error *err)
 {
-    result r = {0};
+    if (s == WKV_OK)
+        return;
+    fprintf(stderr, "bench_train: %s\n", err->text);
+    exit(1);
+}
+
+/* Takes a step and returns its seconds.  The first one warms up, and counts nowhere: its memory is
+ * touched for the first time. */
+static double take(wkv_trainer *t, result *r)
+{
     wkv_error err;
     wkv_step step;
-    for (int64_t i = 0; i < steps; i++) {
-        measure_peaks(&r.peak, t->dev->threads);
-        if (wkv_trainer_step(t, &step, &err) != WKV_OK) {
-            fprintf(stderr, "bench_train: %s\n", err.text);
-            exit(1);
-        }
-        if (i == 0) {
-            wkv_timed_reset();
-            continue;
-        }
-        r.total += step.seconds;
-        if (r.seconds == 0 || step.seconds < r.seconds)
-            r.seconds = step.seconds;
+    measure_peaks(&r->peak, t->dev->threads);
+    must(wkv_trainer_step(t, &step, &err), &err);
+    if (step.step == 1) {
+        wkv_timed_reset();
+        return step.seconds;
     }
-    return r;
+    r->total += step.seconds;
+    if (r->seconds == 0 || step.seconds < r->seconds)
+        r->seconds = step.seconds;
+    return step.seconds;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Steps of one thread and of all in turns, so that what slows the machine for a while slows both of
+ * a pair. */
+static void scale(wkv_trainer *one, wkv_trainer *all, int64_t steps)
+{
+    result r[2] = {{.seconds = 0}, {.seconds = 0}};
+    double *ratio = wkv_calloc((size_t)steps, sizeof *ratio);
+    if (ratio == NULL)
+        exit(1);
+    printf("  1 thread  %3d threads\n", all->dev->threads);
+    for (int64_t i = -1; i < steps - 1; i++) {
+        const double a = take(one, &r[0]), b = take(all, &r[1]);
+        if (i < 0)
+            continue;
+        ratio[i] = a / b;
+        printf("%8.3f s   %8.3f s   %.2f times\n", a, b, ratio[i]);
+        fflush(stdout);
+    }
+    const size_t n = (size_t)steps - 1;
+    qsort(ratio, n, sizeof *ratio, by_size);
+    printf("median        %.2f times\n", (ratio[(n - 1) / 2] + ratio[n / 2]) / 2);
+    printf("best steps    %.2f times\n", r[0].seconds / r[1].seconds);
+    printf("products alone, at best: our own %.2f times", r[1].peak.own / r[0].peak.own);
+    if (r[0].peak.onednn > 0)
+        printf(", oneDNN's %.2f", r[1].peak.onednn / r[0].peak.onednn);
+    putchar('\n');
+    wkv_free(ratio);
 }
 
 static void report(const options *o, const wkv_trainer *t, const result *r)
@@ -202,6 +243,13 @@ static void report(const options *o, const wkv_trainer *t, const result *r)
         wkv_timed_print((int)o->t.steps - 1, r->total);
 }
 
+static void open_trainer(wkv_trainer **t, wkv_train_opts o, int threads)
+{
+    wkv_error err;
+    o.threads = threads;
+    must(wkv_trainer_open(t, &o, &err), &err);
+}
+
 int main(int argc, char **argv)
 {
     options o = {0};
@@ -226,19 +274,23 @@ int main(int argc, char **argv)
     }
     write_data(path, 4 * (size_t)o.t.ctx * (size_t)o.t.batch + 1);
     o.t.data = path;
-    wkv_trainer *t;
-    wkv_error err;
-    wkv_status s = wkv_trainer_open(&t, &o.t, &err);
+    wkv_trainer *t, *one = NULL;
+    open_trainer(&t, o.t, o.t.threads);
+    if (o.scaling)
+        open_trainer(&one, o.t, 1);
     unlink(path);
-    if (s != WKV_OK) {
-        fprintf(stderr, "bench_train: %s\n", err.text);
-        return 1;
-    }
     wkv_dev timed = wkv_timed_dev(t->dev);
     if (o.profile)
         t->work.dev = t->optim.dev = &timed;
-    result r = measure(t, o.t.steps);
-    report(&o, t, &r);
+    if (o.scaling) {
+        scale(one, t, o.t.steps);
+    } else {
+        result r = {0};
+        for (int64_t i = 0; i < o.t.steps; i++)
+            take(t, &r);
+        report(&o, t, &r);
+    }
+    wkv_trainer_close(&one);
     wkv_trainer_close(&t);
     return 0;
 }
