@@ -3,8 +3,8 @@
  * A vector has the VF_N outputs of a panel, or of a part of it.  One line of weights, four
  * inputs of each output, meets the four activations that are broadcast; nothing is ever
  * summed across lanes.  Several rows of activations go together, so that a line is
- * fetched and unpacked once for them; and with many registers the parts of two panels, so that
- * activations are broadcast once for both. */
+ * fetched and unpacked once for them; and so do both parts of a panel, or with many registers those
+ * of two, so that activations are broadcast once for both. */
 
 #include "kern/simd/qmul_lines.h"
 
@@ -60,13 +60,48 @@ WKV_INLINE void sum_pairs(vi *sum, const unsigned char *block, int g, int end, c
 }
 #endif
 
-/* The same for blocks of P panels, `apart` bytes from each other: sum[p * R + r]. */
+/* The same with P parts, for small numbers whose products are summed in 16 bits first, as many as
+ * these hold. */
+#ifdef VI_NARROW
+WKV_INLINE void sum_narrow(vi *sum, const unsigned char *block, size_t apart, int g, int end,
+                           const int8_t *x, size_t n, int P, int R, wkv_layout l)
+{
+    const int most = l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K ? VI_NARROW_15 : VI_NARROW_63;
+    while (g < end) {
+        const int next = g + most < end ? g + most : end;
+        vi s[QMUL_SUMS];
+        for (int i = 0; i < P * R; i++)
+            s[i] = vi_set1(0);
+#pragma GCC unroll 8 /* all */
+        for (; g < next; g++) {
+            vi w[QMUL_PANELS];
+            for (int p = 0; p < P; p++)
+                w[p] = group_of(block + (size_t)p * apart, g, l);
+            for (int r = 0; r < R; r++) {
+                const vx activations = vx_of(x + (size_t)r * n, g);
+                for (int p = 0; p < P; p++)
+                    s[p * R + r] = vi_dot_narrow(s[p * R + r], w[p], activations);
+            }
+        }
+        for (int i = 0; i < P * R; i++)
+            sum[i] = vi_add(sum[i], vi_widen(s[i]));
+    }
+}
+#endif
+
+/* The same for P parts, `apart` bytes from each other: sum[p * R + r]. */
 WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, int g, int end,
                            const int8_t *x, size_t n, int P, int R, wkv_layout l)
 {
 #ifdef VI_PAIRS
     if (R % 2 == 0) {
         sum_pairs(sum, block, g, end, x, n, R, l);
+        return;
+    }
+#endif
+#ifdef VI_NARROW
+    if (l != WKV_LAYOUT_Q8) {
+        sum_narrow(sum, block, apart, g, end, x, n, P, R, l);
         return;
     }
 #endif
@@ -79,16 +114,17 @@ WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, in
         for (int r = 0; r < R; r++) {
             const vx activations = vx_of(x + (size_t)r * n, g);
             for (int p = 0; p < P; p++) {
-                vi *s = R == 1 && g % 2 ? &other : &sum[p * R + r];
+                vi *s = P * R == 1 && g % 2 ? &other : &sum[p * R + r];
                 *s = dot(*s, w[p], activations, l);
             }
         }
     }
-    if (R == 1)
+    if (P * R == 1)
         sum[0] = vi_add(sum[0], other);
 }
 
-/* One part of a panel, or the same of P panels: lanes from `lane` on, R rows from `row` on. */
+/* VF_N outputs: lanes of a panel from `lane` on, or P times as many, part by part; R rows from
+ * `row` on. */
 typedef struct part {
     const unsigned char *scales, *blocks;
     const wkv_qrows *x;
@@ -96,13 +132,35 @@ typedef struct part {
     size_t apart; /* bytes from a panel to the next */
 } part;
 
+/* Part i lies in the same panel, or in the one behind it. */
+WKV_INLINE size_t lane_of(const part *p, int i)
+{
+    return (p->lane + (size_t)i * VF_N) % WKV_PANEL;
+}
+
+WKV_INLINE size_t bytes_to(const part *p, int i)
+{
+    return (p->lane + (size_t)i * VF_N) / WKV_PANEL * p->apart;
+}
+
+/* The lines of block b, and from those of a part to those of the next. */
+WKV_INLINE const unsigned char *lines_of(const part *p, size_t b, wkv_layout l)
+{
+    return p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane;
+}
+
+WKV_INLINE size_t lines_apart(const part *p)
+{
+    return bytes_to(p, 1) + 4 * lane_of(p, 1) - 4 * p->lane;
+}
+
 /* What an offset of 1 adds to the product with block `at` of the activations. */
 WKV_INLINE float offset_part(const part *p, size_t at)
 {
     return p->x->scale[at] * (float)(p->x->sums[2 * at] + p->x->sums[2 * at + 1]);
 }
 
-/* total[i * R + r] = the integers of block b of panel i. */
+/* total[i * R + r] = the integers of block b of part i. */
 WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int P, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
@@ -112,8 +170,8 @@ WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int P, int R, wkv_
         for (int i = 0; i < P; i++)
             total[i * R + r] = less;
     }
-    sum_groups(total, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, p->apart, 0, 8,
-               p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
+    sum_groups(total, lines_of(p, b, l), lines_apart(p), 0, 8, p->x->q + at * WKV_QBLOCK, p->n, P,
+               R, l);
 }
 
 /* The same where each half of a block has a scale of its own. */
@@ -132,21 +190,21 @@ WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const block_scale
             for (int i = 0; i < P; i++)
                 sum[i * R + r] = less;
         }
-        sum_groups(sum, p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane, p->apart,
-                   4 * half, 4 * half + 4, p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
+        sum_groups(sum, lines_of(p, b, l), lines_apart(p), 4 * half, 4 * half + 4,
+                   p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
         for (int i = 0; i < P * R; i++)
             total[i] = vi_add(total[i], vi_mul(s[i / R].half[half], sum[i]));
     }
 }
 
-/* acc[i * R + r] += block b of panel i. */
+/* acc[i * R + r] += block b of part i. */
 WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int P, int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
     block_scales s[QMUL_PANELS];
     vi sum[QMUL_SUMS];
     for (int i = 0; i < P; i++)
-        s[i] = scales_of(p->scales + (size_t)i * p->apart, b, p->lane, l);
+        s[i] = scales_of(p->scales + bytes_to(p, i), b, lane_of(p, i), l);
     if (l == WKV_LAYOUT_Q6K)
         sum_halves(sum, p, b, s, P, R, l);
     else
@@ -160,7 +218,7 @@ WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int P, int R, wkv_la
     }
 }
 
-/* R rows times the outputs of a part of P panels, n_lanes of those of the last. */
+/* R rows times the outputs of P parts, n_lanes of those of the last. */
 WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes, int P, int R,
                               wkv_layout l, bool add)
 {
@@ -183,7 +241,7 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     }
 }
 
-/* Rows from p.row on with P panels, R at a time while there are as many; the row after them. */
+/* Rows from p.row on with P parts, R at a time while there are as many; the row after them. */
 WKV_INLINE size_t multiply_rows(real *y, size_t ldy, part p, size_t rows, size_t n_lanes, int P,
                                 int R, wkv_layout l, bool add)
 {
@@ -201,10 +259,23 @@ WKV_INLINE void multiply_one(real *y, size_t ldy, part p, size_t rows, size_t n_
     multiply_rows(y, ldy, p, rows, n_lanes, 1, 1, l, add);
 }
 
+/* The same with two parts; the row after those that are done.  A row alone meets both halves of a
+ * panel, too, but no two panels: it is to read one after the other. */
+WKV_INLINE size_t multiply_pair(real *y, size_t ldy, part p, size_t rows, size_t n_lanes,
+                                wkv_layout l, bool add)
+{
+    enum { PAIR_ROWS = QMUL_SUMS / 2 };
+    p.row = multiply_rows(y, ldy, p, rows, n_lanes, QMUL_PANELS, PAIR_ROWS, l, add);
+    if ((int)VF_N < (int)WKV_PANEL) {
+        p.row = multiply_rows(y, ldy, p, rows, n_lanes, QMUL_PANELS, PAIR_ROWS / 2, l, add);
+        p.row = multiply_rows(y, ldy, p, rows, n_lanes, QMUL_PANELS, 1, l, add);
+    }
+    return p.row;
+}
+
 WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
                          const unsigned char *panels, int n_out, int n, wkv_layout l, bool add)
 {
-    enum { PAIR_ROWS = QMUL_SUMS / QMUL_PANELS };
     const size_t apart = wkv_panel_bytes(l, (size_t)n), all = (size_t)n_out, ld = (size_t)ldy;
     size_t row = 0; /* the first that this panel has not met together with the one before it */
     for (size_t o = 0; o < all; o += VF_N) {
@@ -219,8 +290,8 @@ WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
         const size_t left = all - o, next = left - VF_N;
         row = 0;
         if (QMUL_PANELS > 1 && p.row == 0 && left > VF_N)
-            row = p.row = multiply_rows(y + o, ld, p, (size_t)rows, next < VF_N ? next : VF_N,
-                                        QMUL_PANELS, PAIR_ROWS, l, add);
+            row = p.row =
+                multiply_pair(y + o, ld, p, (size_t)rows, next < VF_N ? next : VF_N, l, add);
         multiply_one(y + o, ld, p, (size_t)rows, left < VF_N ? left : VF_N, l, add);
     }
 }

@@ -4,20 +4,41 @@
 
 #include "kern/simd/vi_256.h"
 
-/* vpmaddubsw saturates its sums of two products of such numbers; so even and odd bytes
- * apart, as 16-bit numbers. */
-WKV_INLINE vi vi_dot(vi s, vi w, vx x)
+enum { VI_SIGNED = 1 };
+
+/* A sum that is made where it stands: compilers would make all products first, and run out of
+ * registers. */
+WKV_INLINE vi in_order(vi sum)
 {
-    vi even = _mm256_madd_epi16(_mm256_and_si256(w, _mm256_set1_epi16(255)),
-                                _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8));
-    vi odd = _mm256_madd_epi16(_mm256_srli_epi16(w, 8), _mm256_srai_epi16(x, 8));
-    return vi_add(s, vi_add(even, odd));
+    __asm__ volatile("" : "+x"(sum));
+    return sum;
 }
 
-/* 2 * 63 * 128 does not saturate. */
+/* Lanes of 16 bits hold the sums of so many pairs of products of an activation, at most 127, with
+ * numbers up to 15 or 63. */
+#define VI_NARROW
+enum { VI_NARROW_15 = 8, VI_NARROW_63 = 2 };
+
+WKV_INLINE vi vi_dot_narrow(vi s, vi w, vx x)
+{
+    return in_order(_mm256_add_epi16(s, _mm256_maddubs_epi16(w, x)));
+}
+
+/* To 32 bits: the sum of both lanes. */
+WKV_INLINE vi vi_widen(vi narrow)
+{
+    return _mm256_madd_epi16(narrow, _mm256_set1_epi16(1));
+}
+
 WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
-    return vi_add(s, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+    return in_order(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x))));
+}
+
+/* 2 * 128 * 127 is held, too: a weight's sign goes to the activation. */
+WKV_INLINE vi vi_dot(vi s, vi w, vx x)
+{
+    return vi_dot_small(s, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
 }
 
 #endif

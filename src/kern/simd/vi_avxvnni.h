@@ -5,6 +5,8 @@
 
 #include "kern/simd/vi_256.h"
 
+enum { VI_SIGNED = 0 };
+
 WKV_INLINE vi vi_dot(vi s, vi w, vx x)
 {
     return _mm256_dpbusd_avx_epi32(s, w, x);
