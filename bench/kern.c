@@ -141,6 +141,12 @@ BENCH(from_bf16)
     return (work){.bytes = ALL * (sizeof(real) + sizeof(uint16_t))};
 }
 
+BENCH(from_f16)
+{
+    k->from_f16(array[0], half_of_big, ALL);
+    return (work){.bytes = ALL * (sizeof(real) + sizeof(uint16_t))};
+}
+
 BENCH(layernorm)
 {
     k->layernorm(array[0], array[1], array[2], array[3], array[4], ROWS, C, (real)1e-5);

@@ -141,6 +141,20 @@ void check_to_bf16(check *c)
     assert_memory_equal(got, want, size);
 }
 
+/* All bits that there are, but quiet where it is no number. */
+void check_from_f16(check *c)
+{
+    uint16_t *x = halves(c, c->n);
+    real *want = output(c, c->n), *got = output(c, c->n);
+    for (size_t i = 0; i < c->n; i++) {
+        x[i] = (uint16_t)wkv_rng_u64(&c->rng);
+        x[i] |= (x[i] & 0x7fff) > 0x7c00 ? 0x200 : 0;
+    }
+    wkv_from_f16_ref(want, x, c->n);
+    c->k->from_f16(got, x, c->n);
+    same("y", got, want, c->n);
+}
+
 void check_from_bf16(check *c)
 {
     uint16_t *x = halves(c, c->n);

@@ -16,7 +16,8 @@
 #include "dev/cpu/tiles.h"
 
 enum {
-    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time */
+    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time: half of it where */
+    WIDEN_PIECES = 8,      /* there would be fewer pieces than these to share */
     SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
@@ -238,12 +239,23 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     }
 }
 
+/* n weights as reals. */
+static void widen(const wkv_kern *k, real *wide, const unsigned char *from, wkv_dtype t, size_t n)
+{
+    if (t == WKV_DTYPE_F16)
+        k->from_f16(wide, (const uint16_t *)(const void *)from, n);
+    else if (t == WKV_DTYPE_BF16)
+        k->from_bf16(wide, (const uint16_t *)(const void *)from, n);
+    else
+        wkv_dtype_to_real(wide, from, t, n);
+}
+
 /* A weight of another type than the kernels know, widened row by row. */
 static void widened_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
                          const unsigned char *weights, size_t n, int rows, real *wide)
 {
     for (size_t o = 0; o < n; o++) {
-        wkv_dtype_to_real(wide, weights + o * row_bytes(W), W->dtype, (size_t)W->cols);
+        widen(k, wide, weights + o * row_bytes(W), W->dtype, (size_t)W->cols);
         k->gemv_rows(y + o, W->rows, wide, in, rows, 1, W->cols);
     }
 }
@@ -417,7 +429,8 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
 typedef struct widening {
     const wkv_gemm_args *g;
     const wkv_weight *W;
-    real *wide; /* of WIDEN_ROWS rows, each a thread */
+    size_t piece; /* rows at a time */
+    real *wide;   /* a piece each a thread */
     unsigned char *room;
     size_t each;
 } widening;
@@ -428,11 +441,10 @@ static void widen_and_multiply(const wkv_kern *k, const void *ctx, wkv_span s)
     const widening *w = ctx;
     const wkv_weight *W = w->W;
     const size_t cols = (size_t)W->cols, end = s.begin + s.n;
-    real *wide = w->wide + (size_t)s.part * WIDEN_ROWS * cols;
-    for (size_t o = s.begin; o < end; o += WIDEN_ROWS) {
-        const size_t n = end - o < WIDEN_ROWS ? end - o : WIDEN_ROWS;
-        wkv_dtype_to_real(wide, (const unsigned char *)W->data + o * row_bytes(W), W->dtype,
-                          n * cols);
+    real *wide = w->wide + (size_t)s.part * w->piece * cols;
+    for (size_t o = s.begin; o < end; o += w->piece) {
+        const size_t n = end - o < w->piece ? end - o : w->piece;
+        widen(k, wide, (const unsigned char *)W->data + o * row_bytes(W), W->dtype, n * cols);
         wkv_gemm_args t = *w->g;
         t.C += o;
         t.B = wide;
@@ -446,11 +458,14 @@ static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
 {
     const size_t rows = (size_t)W->rows, cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
     const size_t mark = wkv_arena_mark(x->scratch);
-    widening w = {.g = g, .W = W, .each = wkv_gemm_room(x->dev->kern, g)};
-    w.wide = wkv_arena_reals(x->scratch, threads * WIDEN_ROWS * cols);
+    widening w = {.g = g,
+                  .W = W,
+                  .piece = rows < WIDEN_PIECES * WIDEN_ROWS ? WIDEN_ROWS / 2 : WIDEN_ROWS,
+                  .each = wkv_gemm_room(x->dev->kern, g)};
+    w.wide = wkv_arena_reals(x->scratch, threads * w.piece * cols);
     w.room = wkv_arena_alloc(x->scratch, threads * w.each);
     if (!wkv_exec_measuring(x))
-        wkv_cpu_cut(x, widen_and_multiply, &w, rows, WIDEN_ROWS, (size_t)g->m * rows * cols / 16);
+        wkv_cpu_share(x, widen_and_multiply, &w, rows, w.piece, (size_t)g->m * rows * cols / 16);
     wkv_arena_reset(x->scratch, mark);
 }
 
@@ -486,12 +501,10 @@ typedef struct copying {
 
 static void widen_rows(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    (void)k;
     const copying *c = ctx;
     const size_t cols = (size_t)c->W->cols;
-    wkv_dtype_to_real(c->wide + s.begin * cols,
-                      (const unsigned char *)c->W->data + s.begin * row_bytes(c->W), c->W->dtype,
-                      s.n * cols);
+    widen(k, c->wide + s.begin * cols,
+          (const unsigned char *)c->W->data + s.begin * row_bytes(c->W), c->W->dtype, s.n * cols);
 }
 
 /* All of W as reals, in scratch. */

@@ -92,3 +92,9 @@ void wkv_from_bf16_ref(real *y, const uint16_t *x, size_t n)
     for (size_t i = 0; i < n; i++)
         y[i] = wkv_bf16_to_f32(x[i]);
 }
+
+void wkv_from_f16_ref(real *y, const uint16_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = wkv_f16_to_f32(x[i]);
+}

@@ -140,6 +140,15 @@ static void from_bf16(real *y, const uint16_t *x, size_t n)
         vf_store_n(y + i, vf_load_bf16_n(x + i, n - i), n - i);
 }
 
+static void from_f16(real *y, const uint16_t *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + VF_N <= n; i += VF_N)
+        vf_store(y + i, vf_load_f16(x + i));
+    if (i < n)
+        vf_store_n(y + i, vf_load_f16_n(x + i, n - i), n - i);
+}
+
 static void set_vec(wkv_kern *k)
 {
     k->add = add;
@@ -154,4 +163,5 @@ static void set_vec(wkv_kern *k)
     k->gate_bwd = gate_bwd;
     k->to_bf16 = to_bf16;
     k->from_bf16 = from_bf16;
+    k->from_f16 = from_f16;
 }
