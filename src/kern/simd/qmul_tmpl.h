@@ -33,6 +33,14 @@ WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
     return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
 }
 
+/* Group g of the blocks of P parts, `apart` bytes from each other. */
+WKV_INLINE void groups_of(vi *w, const unsigned char *block, size_t apart, int g, int P,
+                          wkv_layout l)
+{
+    for (int p = 0; p < P; p++)
+        w[p] = group_of(block + (size_t)p * apart, g, l);
+}
+
 /* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
 #ifdef VI_PAIRS
 WKV_INLINE void sum_pairs(vi *sum, const unsigned char *block, int g, int end, const int8_t *x,
@@ -75,8 +83,7 @@ WKV_INLINE void sum_narrow(vi *sum, const unsigned char *block, size_t apart, in
 #pragma GCC unroll 8 /* all */
         for (; g < next; g++) {
             vi w[QMUL_PANELS];
-            for (int p = 0; p < P; p++)
-                w[p] = group_of(block + (size_t)p * apart, g, l);
+            groups_of(w, block, apart, g, P, l);
             for (int r = 0; r < R; r++) {
                 const vx activations = vx_of(x + (size_t)r * n, g);
                 for (int p = 0; p < P; p++)
@@ -109,8 +116,7 @@ WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, in
     UNROLL
     for (; g < end; g++) {
         vi w[QMUL_PANELS];
-        for (int p = 0; p < P; p++)
-            w[p] = group_of(block + (size_t)p * apart, g, l);
+        groups_of(w, block, apart, g, P, l);
         for (int r = 0; r < R; r++) {
             const vx activations = vx_of(x + (size_t)r * n, g);
             for (int p = 0; p < P; p++) {

@@ -131,23 +131,18 @@ static void to_bf16(uint16_t *y, const real *x, size_t n)
         vf_store_bf16_n(y + i, vf_load_n(x + i, n - i), n - i);
 }
 
-static void from_bf16(real *y, const uint16_t *x, size_t n)
-{
-    size_t i = 0;
-    for (; i + VF_N <= n; i += VF_N)
-        vf_store(y + i, vf_load_bf16(x + i));
-    if (i < n)
-        vf_store_n(y + i, vf_load_bf16_n(x + i, n - i), n - i);
-}
-
-static void from_f16(real *y, const uint16_t *x, size_t n)
-{
-    size_t i = 0;
-    for (; i + VF_N <= n; i += VF_N)
-        vf_store(y + i, vf_load_f16(x + i));
-    if (i < n)
-        vf_store_n(y + i, vf_load_f16_n(x + i, n - i), n - i);
-}
+#define FROM(type) \
+    static void from_##type(real *y, const uint16_t *x, size_t n) \
+    { \
+        size_t i = 0; \
+        for (; i + VF_N <= n; i += VF_N) \
+            vf_store(y + i, vf_load_##type(x + i)); \
+        if (i < n) \
+            vf_store_n(y + i, vf_load_##type##_n(x + i, n - i), n - i); \
+    }
+FROM(bf16)
+FROM(f16)
+#undef FROM
 
 static void set_vec(wkv_kern *k)
 {
