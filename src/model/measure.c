@@ -15,28 +15,27 @@
 enum {
     READ_BYTES = 1 << 28, /* far more than any cache */
     SLICES = 64,          /* the buffer is read in this many pieces */
-    LINE = 8,             /* words of a cache line, */
-    PAGE = 512,           /* of a page, */
-    PAGES = 4,            /* of which so many are read side by side, */
+    LINE = 8,             /* words of a cache line */
+    STREAMS = 4,          /* so many parts of a piece are read side by side, */
     NEAR = 64,            /* so many words ahead, */
     FAR = 512,            /* or in a single stream so many */
     MATRIX = 1024         /* edge of the matrices of the products */
 };
 
-/* Reads `pages` pages side by side, asking for words that come so much later: a single stream of
+/* Reads as many streams side by side, asking for words that come so much later: a single stream of
  * loads leaves the memory idle half of the time.  Integers, so that any order of adding is exact.
  */
-WKV_INLINE uint64_t sum_of(const uint64_t *p, size_t n, size_t pages, size_t ahead)
+WKV_INLINE uint64_t sum_of(const uint64_t *p, size_t n, size_t streams, size_t ahead)
 {
+    const size_t each = n / streams;
     uint64_t sum[LINE] = {0};
-    for (size_t block = 0; block + pages * PAGE <= n; block += pages * PAGE)
-        for (size_t i = 0; i < PAGE; i += LINE)
-            for (size_t page = 0; page < pages; page++) {
-                const uint64_t *line = p + block + page * PAGE + i;
-                WKV_PREFETCH(line + ahead);
-                for (size_t j = 0; j < LINE; j++)
-                    sum[j] += line[j];
-            }
+    for (size_t i = 0; i + LINE <= each; i += LINE)
+        for (size_t s = 0; s < streams; s++) {
+            const uint64_t *line = p + s * each + i;
+            WKV_PREFETCH(line + ahead);
+            for (size_t j = 0; j < LINE; j++)
+                sum[j] += line[j];
+        }
     uint64_t total = 0;
     for (size_t j = 0; j < LINE; j++)
         total += sum[j];
@@ -71,9 +70,9 @@ static void fill_slice(uint64_t *words, size_t n, uint64_t *sum)
     *sum = 0;
 }
 
-static void read_pages(uint64_t *words, size_t n, uint64_t *sum)
+static void read_streams(uint64_t *words, size_t n, uint64_t *sum)
 {
-    *sum += sum_of(words, n, PAGES, NEAR);
+    *sum += sum_of(words, n, STREAMS, NEAR);
 }
 
 static void read_stream(uint64_t *words, size_t n, uint64_t *sum)
@@ -89,7 +88,7 @@ static double best_bandwidth(wkv_team *team, slices *s, double seconds)
     double now = start;
     for (int turn = 0; turn < 2 || now - start < seconds; turn++) { /* which is quicker, depends */
         const double before = now;
-        over_slices(team, s, turn % 2 == 0 ? read_pages : read_stream);
+        over_slices(team, s, turn % 2 == 0 ? read_streams : read_stream);
         now = wkv_clock();
         if (READ_BYTES / (now - before) > best)
             best = READ_BYTES / (now - before);
