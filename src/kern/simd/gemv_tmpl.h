@@ -2,10 +2,11 @@
  * read the matrix as fast as memory gives it.
  *
  * GEMV_ROWS rows go together, so that x is loaded once for them and several streams are
- * read at a time.  A row is summed in GEMV_SUMS interleaved sums whether it comes with
- * others or alone, so its value does not depend on its neighbours. */
+ * read at a time.  These are as far apart as they can be: of short rows side by side, which share
+ * pages, no prefetcher makes streams.  A row is summed in GEMV_SUMS interleaved sums whether it
+ * comes with others or alone, so its value does not depend on its neighbours. */
 
-enum { GEMV_ROWS = 4, GEMV_SUMS = 2, GEMV_T_ROWS = 8 };
+enum { GEMV_ROWS = 4, GEMV_SUMS = 2, GEMV_T_ROWS = 8, GEMV_AHEAD = 512 /* bytes */ };
 
 /* How a kernel reads weights: a whole vector at element i of a row, or its first lanes. */
 typedef enum weight_type { WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16 } weight_type;
@@ -25,9 +26,9 @@ WKV_INLINE size_t size_of(weight_type type)
     return type == WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-/* R rows from element `first` of W on. */
-WKV_INLINE void dot_rows(real *y, const void *W, size_t first, const real *x, size_t n, size_t R,
-                         weight_type type)
+/* R rows, `apart` from each other, from row `first` of W on. */
+WKV_INLINE void dot_rows(real *y, const void *W, size_t first, size_t apart, const real *x,
+                         size_t n, size_t R, weight_type type)
 {
     vf s[GEMV_ROWS][GEMV_SUMS];
     for (size_t r = 0; r < R; r++)
@@ -38,30 +39,28 @@ WKV_INLINE void dot_rows(real *y, const void *W, size_t first, const real *x, si
         for (size_t j = 0; j < GEMV_SUMS; j++) {
             vf xi = vf_load(x + i + j * VF_N);
             for (size_t r = 0; r < R; r++) {
-                /* the same place in the next rows: pages end the hardware's foresight */
-                WKV_PREFETCH((const char *)W +
-                             (first + (R + r) * n + i + j * VF_N) * size_of(type));
-                vf w = weights(W, first + r * n + i + j * VF_N, VF_N, type);
-                s[r][j] = vf_fma(w, xi, s[r][j]);
+                const size_t at = (first + r * apart) * n + i + j * VF_N;
+                WKV_PREFETCH((const char *)W + at * size_of(type) + GEMV_AHEAD);
+                s[r][j] = vf_fma(weights(W, at, VF_N, type), xi, s[r][j]);
             }
         }
     for (; i < n; i += VF_N) {
         vf xi = load_some(x + i, n - i);
         for (size_t r = 0; r < R; r++)
-            s[r][0] = vf_fma(weights(W, first + r * n + i, n - i, type), xi, s[r][0]);
+            s[r][0] = vf_fma(weights(W, (first + r * apart) * n + i, n - i, type), xi, s[r][0]);
     }
     for (size_t r = 0; r < R; r++)
-        y[r] = vf_sum(vf_add(s[r][0], s[r][1]));
+        y[first + r * apart] = vf_sum(vf_add(s[r][0], s[r][1]));
 }
 
 WKV_INLINE void any_gemv(real *y, const void *W, const real *x, size_t rows, size_t n,
                          weight_type type)
 {
-    size_t o = 0;
-    for (; o + GEMV_ROWS <= rows; o += GEMV_ROWS)
-        dot_rows(y + o, W, o * n, x, n, GEMV_ROWS, type);
-    for (; o < rows; o++)
-        dot_rows(y + o, W, o * n, x, n, 1, type);
+    const size_t apart = rows / GEMV_ROWS;
+    for (size_t o = 0; o < apart; o++)
+        dot_rows(y, W, o, apart, x, n, GEMV_ROWS, type);
+    for (size_t o = GEMV_ROWS * apart; o < rows; o++)
+        dot_rows(y, W, o, 0, x, n, 1, type);
 }
 
 static void gemv(real *y, const real *W, const real *x, int rows, int n)

@@ -50,16 +50,31 @@ WKV_INLINE vf halves_at(const unsigned char *p)
     return vf_load_f16((const uint16_t *)(const void *)p);
 }
 
-/* Of block b of a panel whose scales are at `scales`, from output `lane` on. */
-WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, size_t lane, wkv_layout l)
+/* Those of the inputs that share scales with block b. */
+WKV_INLINE const unsigned char *scales_at(const unsigned char *scales, size_t b, wkv_layout l)
 {
     const wkv_layout_info info = wkv_layout_of(l);
-    const size_t j = b % (WKV_QSUPER / WKV_QBLOCK);
-    scales += b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
-    const unsigned char *bytes = scales + lane;
+    return scales + b / (size_t)(info.span / WKV_QBLOCK) * (size_t)info.scales;
+}
+
+/* What blocks that share scales have alike: d and m, of a panel whose scales are at `scales`, from
+ * output `lane` on. */
+WKV_INLINE block_scales shared_scales(const unsigned char *scales, size_t b, size_t lane,
+                                      wkv_layout l)
+{
+    scales = scales_at(scales, b, l);
     block_scales s = {.d = halves_at(scales + 2 * lane)};
     if (has_offsets(l))
         s.m = halves_at(scales + 32 + 2 * lane);
+    return s;
+}
+
+/* Of block b, given what it shares. */
+WKV_INLINE block_scales own_scales(block_scales s, const unsigned char *scales, size_t b,
+                                   size_t lane, wkv_layout l)
+{
+    const size_t j = b % (WKV_QSUPER / WKV_QBLOCK);
+    const unsigned char *bytes = scales_at(scales, b, l) + lane;
     if (l == WKV_LAYOUT_Q4K || l == WKV_LAYOUT_Q8K) {
         s.d = vf_mul(s.d, vi_to_float(vi_load_u8(bytes + 64 + 16 * j)));
         s.m = vf_mul(s.m, vi_to_float(vi_load_u8(bytes + 192 + 16 * j)));
@@ -67,6 +82,11 @@ WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, size_t 
     for (size_t half = 0; half < 2 && l == WKV_LAYOUT_Q6K; half++)
         s.half[half] = vi_load_s8(bytes + 32 + 32 * j + 16 * half);
     return s;
+}
+
+WKV_INLINE block_scales scales_of(const unsigned char *scales, size_t b, size_t lane, wkv_layout l)
+{
+    return own_scales(shared_scales(scales, b, lane, l), scales, b, lane, l);
 }
 
 /* acc + what m adds to a product, given the sum of its activations: Q8M adds m, the others subtract

@@ -15,17 +15,27 @@
 #define UNROLL
 #endif
 
-/* Sums of rows times panels that registers hold. */
-enum { QMUL_SUMS = QMUL_ROWS };
+/* Sums of rows times panels that registers hold; parts of a panel; parts that go together. */
+enum {
+    QMUL_SUMS = QMUL_ROWS,
+    PANEL_PARTS = WKV_PANEL / VF_N,
+    STREAM_PARTS = QMUL_STREAMS * PANEL_PARTS,
+    QMUL_PARTS = (int)STREAM_PARTS > (int)QMUL_PANELS ? (int)STREAM_PARTS : (int)QMUL_PANELS
+};
 
-/* How far ahead of a single row of activations weights are asked for. */
-enum { QMUL_AHEAD = 4096 };
-
-/* Asks for what lies so far behind the bytes at `from`. */
-WKV_INLINE void ask_ahead(const unsigned char *from, size_t bytes)
+/* How many panels a single row of activations meets at a time.  Q6K takes too many registers. */
+WKV_INLINE int streams_of(wkv_layout l)
 {
+    return l == WKV_LAYOUT_Q6K ? 1 : QMUL_STREAMS;
+}
+
+/* Asks for what lies so far behind the bytes at `from` as one stream, or each of some, has to be
+ * ahead. */
+WKV_INLINE void ask_ahead(const unsigned char *from, size_t bytes, wkv_layout l)
+{
+    const size_t ahead = streams_of(l) > 1 ? 1024 : 4096;
     for (size_t line = 0; line < bytes; line += 64)
-        WKV_PREFETCH(from + line + QMUL_AHEAD);
+        WKV_PREFETCH(from + line + ahead);
 }
 
 WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
@@ -33,12 +43,12 @@ WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
     return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
 }
 
-/* Group g of the blocks of P parts, `apart` bytes from each other. */
-WKV_INLINE void groups_of(vi *w, const unsigned char *block, size_t apart, int g, int P,
+/* Group g of the blocks of P parts, at[p] bytes behind the first. */
+WKV_INLINE void groups_of(vi *w, const unsigned char *block, const size_t *at, int g, int P,
                           wkv_layout l)
 {
     for (int p = 0; p < P; p++)
-        w[p] = group_of(block + (size_t)p * apart, g, l);
+        w[p] = group_of(block + at[p], g, l);
 }
 
 /* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
@@ -68,36 +78,48 @@ WKV_INLINE void sum_pairs(vi *sum, const unsigned char *block, int g, int end, c
 }
 #endif
 
-/* The same with P parts, for small numbers whose products are summed in 16 bits first, as many as
- * these hold. */
 #ifdef VI_NARROW
-WKV_INLINE void sum_narrow(vi *sum, const unsigned char *block, size_t apart, int g, int end,
-                           const int8_t *x, size_t n, int P, int R, wkv_layout l)
+/* The same for the whole of blocks with P parts, of numbers up to 15, whose products are summed in
+ * 16 bits first. */
+WKV_INLINE void sum_nibbles(vi *sum, const unsigned char *block, const size_t *at, const int8_t *x,
+                            size_t n, int P, int R, wkv_layout l)
 {
-    const int most = l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K ? VI_NARROW_15 : VI_NARROW_63;
-    while (g < end) {
-        const int next = g + most < end ? g + most : end;
-        vi s[QMUL_SUMS];
-        for (int i = 0; i < P * R; i++)
-            s[i] = vi_set1(0);
+    vi s[QMUL_SUMS];
+    for (int i = 0; i < P * R; i++)
+        s[i] = vi_set1(0);
 #pragma GCC unroll 8 /* all */
-        for (; g < next; g++) {
-            vi w[QMUL_PANELS];
-            groups_of(w, block, apart, g, P, l);
+    for (int g = 0; g < 8; g++) {
+        vi w[QMUL_PARTS];
+        groups_of(w, block, at, g, P, l);
+        for (int r = 0; r < R; r++) {
+            const vx activations = vx_of(x + (size_t)r * n, g);
+            for (int p = 0; p < P; p++)
+                s[p * R + r] = vi_dot_narrow(s[p * R + r], w[p], activations);
+        }
+    }
+    for (int i = 0; i < P * R; i++)
+        sum[i] = vi_add(sum[i], vi_widen(s[i], vi_times(vi_set1(1))));
+}
+
+/* Of numbers up to 63, two groups at a time; part p's sums are multiplied by times[p]. */
+WKV_INLINE void sum_twos(vi *sum, const unsigned char *block, const size_t *at, int g, int end,
+                         const int8_t *x, size_t n, const vi *times, int P, int R, wkv_layout l)
+{
+#pragma GCC unroll 4 /* all */
+    for (; g < end; g += 2)
+        for (int p = 0; p < P; p++) {
+            const vi w[2] = {group_of(block + at[p], g, l), group_of(block + at[p], g + 1, l)};
             for (int r = 0; r < R; r++) {
-                const vx activations = vx_of(x + (size_t)r * n, g);
-                for (int p = 0; p < P; p++)
-                    s[p * R + r] = vi_dot_narrow(s[p * R + r], w[p], activations);
+                const int8_t *row = x + (size_t)r * n;
+                const vx activations[2] = {vx_of(row, g), vx_of(row, g + 1)};
+                sum[p * R + r] = vi_dot_two(sum[p * R + r], w, activations, times[p]);
             }
         }
-        for (int i = 0; i < P * R; i++)
-            sum[i] = vi_add(sum[i], vi_widen(s[i]));
-    }
 }
 #endif
 
-/* The same for P parts, `apart` bytes from each other: sum[p * R + r]. */
-WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, int g, int end,
+/* The same for P parts: sum[p * R + r]. */
+WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, const size_t *at, int g, int end,
                            const int8_t *x, size_t n, int P, int R, wkv_layout l)
 {
 #ifdef VI_PAIRS
@@ -107,16 +129,23 @@ WKV_INLINE void sum_groups(vi *sum, const unsigned char *block, size_t apart, in
     }
 #endif
 #ifdef VI_NARROW
+    if (l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K) {
+        sum_nibbles(sum, block, at, x, n, P, R, l);
+        return;
+    }
     if (l != WKV_LAYOUT_Q8) {
-        sum_narrow(sum, block, apart, g, end, x, n, P, R, l);
+        vi times[QMUL_PARTS];
+        for (int p = 0; p < P; p++)
+            times[p] = vi_times(vi_set1(1));
+        sum_twos(sum, block, at, g, end, x, n, times, P, R, l);
         return;
     }
 #endif
     vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
     UNROLL
     for (; g < end; g++) {
-        vi w[QMUL_PANELS];
-        groups_of(w, block, apart, g, P, l);
+        vi w[QMUL_PARTS];
+        groups_of(w, block, at, g, P, l);
         for (int r = 0; r < R; r++) {
             const vx activations = vx_of(x + (size_t)r * n, g);
             for (int p = 0; p < P; p++) {
@@ -135,29 +164,35 @@ typedef struct part {
     const unsigned char *scales, *blocks;
     const wkv_qrows *x;
     size_t row, lane, n;
-    size_t apart; /* bytes from a panel to the next */
+    size_t apart, outputs; /* bytes and outputs from a panel to the next that goes with it */
 } part;
 
-/* Part i lies in the same panel, or in the one behind it. */
+/* Part i lies in the same panel, or in one that comes later. */
 WKV_INLINE size_t lane_of(const part *p, int i)
 {
     return (p->lane + (size_t)i * VF_N) % WKV_PANEL;
 }
 
-WKV_INLINE size_t bytes_to(const part *p, int i)
+WKV_INLINE size_t panel_of(const part *p, int i)
 {
-    return (p->lane + (size_t)i * VF_N) / WKV_PANEL * p->apart;
+    return (p->lane + (size_t)i * VF_N) / WKV_PANEL;
 }
 
-/* The lines of block b, and from those of a part to those of the next. */
+WKV_INLINE size_t bytes_to(const part *p, int i)
+{
+    return panel_of(p, i) * p->apart;
+}
+
+/* The lines of block b, and from those of the first part to those of part i. */
 WKV_INLINE const unsigned char *lines_of(const part *p, size_t b, wkv_layout l)
 {
     return p->blocks + b * (size_t)wkv_layout_of(l).block + 4 * p->lane;
 }
 
-WKV_INLINE size_t lines_apart(const part *p)
+WKV_INLINE void lines_to(size_t *at, const part *p, int P)
 {
-    return bytes_to(p, 1) + 4 * lane_of(p, 1) - 4 * p->lane;
+    for (int i = 0; i < P; i++)
+        at[i] = bytes_to(p, i) + 4 * lane_of(p, i) - 4 * p->lane;
 }
 
 /* What an offset of 1 adds to the product with block `at` of the activations. */
@@ -176,8 +211,9 @@ WKV_INLINE void sum_block(vi *total, const part *p, size_t b, int P, int R, wkv_
         for (int i = 0; i < P; i++)
             total[i * R + r] = less;
     }
-    sum_groups(total, lines_of(p, b, l), lines_apart(p), 0, 8, p->x->q + at * WKV_QBLOCK, p->n, P,
-               R, l);
+    size_t to[QMUL_PARTS];
+    lines_to(to, p, P);
+    sum_groups(total, lines_of(p, b, l), to, 0, 8, p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
 }
 
 /* The same where each half of a block has a scale of its own. */
@@ -185,10 +221,15 @@ WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const block_scale
                            wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
+    const unsigned char *lines = lines_of(p, b, l);
+    const int8_t *x = p->x->q + at * WKV_QBLOCK;
+    size_t to[QMUL_PARTS];
+    lines_to(to, p, P);
     for (int i = 0; i < P * R; i++)
         total[i] = vi_set1(0);
     UNROLL
     for (int half = 0; half < 2; half++) {
+        const int g = 4 * half;
         vi sum[QMUL_SUMS];
         for (int r = 0; r < R; r++) {
             const int32_t *sums = p->x->sums + 2 * (at + (size_t)r * blocks);
@@ -196,21 +237,28 @@ WKV_INLINE void sum_halves(vi *total, const part *p, size_t b, const block_scale
             for (int i = 0; i < P; i++)
                 sum[i * R + r] = less;
         }
-        sum_groups(sum, lines_of(p, b, l), lines_apart(p), 4 * half, 4 * half + 4,
-                   p->x->q + at * WKV_QBLOCK, p->n, P, R, l);
+#ifdef VI_NARROW /* what widens them multiplies, too */
+        vi times[QMUL_PARTS];
+        for (int i = 0; i < P; i++)
+            times[i] = vi_times(s[i].half[half]);
+        sum_twos(total, lines, to, g, g + 4, x, p->n, times, P, R, l);
+#else
+        sum_groups(sum, lines, to, g, g + 4, x, p->n, P, R, l);
+#endif
         for (int i = 0; i < P * R; i++)
             total[i] = vi_add(total[i], vi_mul(s[i / R].half[half], sum[i]));
     }
 }
 
-/* acc[i * R + r] += block b of part i. */
-WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int P, int R, wkv_layout l)
+/* acc[i * R + r] += block b of part i; shared[i] is of shared_scales. */
+WKV_INLINE void add_block(vf *acc, const part *p, size_t b, const block_scales *shared, int P,
+                          int R, wkv_layout l)
 {
     const size_t blocks = p->n / WKV_QBLOCK, at = p->row * blocks + b;
-    block_scales s[QMUL_PANELS];
+    block_scales s[QMUL_PARTS];
     vi sum[QMUL_SUMS];
     for (int i = 0; i < P; i++)
-        s[i] = scales_of(p->scales + bytes_to(p, i), b, lane_of(p, i), l);
+        s[i] = own_scales(shared[i], p->scales + bytes_to(p, i), b, lane_of(p, i), l);
     if (l == WKV_LAYOUT_Q6K)
         sum_halves(sum, p, b, s, P, R, l);
     else
@@ -224,6 +272,20 @@ WKV_INLINE void add_block(vf *acc, const part *p, size_t b, int P, int R, wkv_la
     }
 }
 
+/* Asks for what block b of the panels of P parts has so far ahead; with the first block, for
+ * scales, or each panel would begin with a gap as long as these. */
+WKV_INLINE void ask_for_block(const part *p, size_t b, int P, wkv_layout l)
+{
+    const size_t bytes = (size_t)wkv_layout_of(l).block;
+    for (int i = 0; i < P; i++) {
+        if (lane_of(p, i) != 0) /* found in the cache */
+            continue;
+        if (b == 0)
+            ask_ahead(p->scales + bytes_to(p, i), (size_t)(p->blocks - p->scales), l);
+        ask_ahead(p->blocks + bytes_to(p, i) + b * bytes, bytes, l);
+    }
+}
+
 /* R rows times the outputs of P parts, n_lanes of those of the last. */
 WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes, int P, int R,
                               wkv_layout l, bool add)
@@ -231,17 +293,21 @@ WKV_INLINE void multiply_part(real *y, size_t ldy, const part *p, size_t n_lanes
     vf acc[QMUL_SUMS];
     for (int i = 0; i < P * R; i++)
         acc[i] = vf_zero();
-    const size_t blocks = p->n / WKV_QBLOCK, bytes = (size_t)wkv_layout_of(l).block;
-    const bool ahead = R == 1 && p->lane == 0; /* other lanes of a panel find it in the cache */
-    if (ahead) /* step by step, or each panel would begin with a gap as long as its scales */
-        ask_ahead(p->scales, (size_t)(p->blocks - p->scales));
-    for (size_t b = 0; b < blocks; b++) {
-        if (ahead)
-            ask_ahead(p->blocks + b * bytes, bytes);
-        add_block(acc, p, b, P, R, l);
+    const size_t blocks = p->n / WKV_QBLOCK;
+    const size_t sharing = (size_t)wkv_layout_of(l).span / WKV_QBLOCK;
+    for (size_t b = 0; b < blocks;) {
+        block_scales shared[QMUL_PARTS];
+        for (int i = 0; i < P; i++)
+            shared[i] = shared_scales(p->scales + bytes_to(p, i), b, lane_of(p, i), l);
+        for (const size_t end = b + sharing; b < end; b++) {
+            if (R == 1)
+                ask_for_block(p, b, P, l);
+            add_block(acc, p, b, shared, P, R, l);
+        }
     }
     for (int i = 0; i < P * R; i++) {
-        real *to = y + (size_t)(i % R) * ldy + (size_t)(i / R) * VF_N;
+        real *to = y + (size_t)(i % R) * ldy + panel_of(p, i / R) * p->outputs + lane_of(p, i / R) -
+                   p->lane;
         const size_t lanes = i / R < P - 1 ? VF_N : n_lanes;
         store_some(to, add ? vf_add(load_some(to, lanes), acc[i]) : acc[i], lanes);
     }
@@ -265,8 +331,8 @@ WKV_INLINE void multiply_one(real *y, size_t ldy, part p, size_t rows, size_t n_
     multiply_rows(y, ldy, p, rows, n_lanes, 1, 1, l, add);
 }
 
-/* The same with two parts; the row after those that are done.  A row alone meets both halves of a
- * panel, too, but no two panels: it is to read one after the other. */
+/* The same with two parts; the row after those that are done.  A row that is left meets both halves
+ * of a panel, too, but no two panels: these it reads as multiply_streams says. */
 WKV_INLINE size_t multiply_pair(real *y, size_t ldy, part p, size_t rows, size_t n_lanes,
                                 wkv_layout l, bool add)
 {
@@ -279,20 +345,47 @@ WKV_INLINE size_t multiply_pair(real *y, size_t ldy, part p, size_t rows, size_t
     return p.row;
 }
 
+/* From output `lane` of a panel on. */
+WKV_INLINE part part_of(const unsigned char *panel, size_t lane, const wkv_qrows *x, size_t n,
+                        wkv_layout l)
+{
+    return (part){.scales = panel,
+                  .blocks = panel + wkv_panel_scales(l, n),
+                  .x = x,
+                  .lane = lane,
+                  .n = n,
+                  .apart = wkv_panel_bytes(l, n),
+                  .outputs = WKV_PANEL};
+}
+
+/* One row with whole panels, some at a time that lie as far apart as they can: memory reads several
+ * streams faster than one.  Returns how many outputs that were. */
+WKV_INLINE size_t multiply_streams(real *y, const wkv_qrows *x, const unsigned char *panels,
+                                   size_t n_out, size_t n, wkv_layout l, bool add)
+{
+    const size_t apart = wkv_panel_bytes(l, n), steps = n_out / WKV_PANEL / QMUL_STREAMS;
+    if (streams_of(l) == 1)
+        return 0;
+    for (size_t i = 0; i < steps; i++) {
+        part p = part_of(panels + i * apart, 0, x, n, l);
+        p.apart *= steps;
+        p.outputs *= steps;
+        multiply_part(y + i * WKV_PANEL, 0, &p, VF_N, STREAM_PARTS, 1, l, add);
+    }
+    return steps * QMUL_STREAMS * WKV_PANEL;
+}
+
 WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
                          const unsigned char *panels, int n_out, int n, wkv_layout l, bool add)
 {
     const size_t apart = wkv_panel_bytes(l, (size_t)n), all = (size_t)n_out, ld = (size_t)ldy;
     size_t row = 0; /* the first that this panel has not met together with the one before it */
-    for (size_t o = 0; o < all; o += VF_N) {
-        const unsigned char *panel = panels + o / WKV_PANEL * apart;
-        part p = {.scales = panel,
-                  .blocks = panel + wkv_panel_scales(l, (size_t)n),
-                  .x = x,
-                  .row = row,
-                  .lane = o % WKV_PANEL,
-                  .n = (size_t)n,
-                  .apart = apart};
+    size_t o = 0;
+    if (rows == 1)
+        o = multiply_streams(y, x, panels, all, (size_t)n, l, add);
+    for (; o < all; o += VF_N) {
+        part p = part_of(panels + o / WKV_PANEL * apart, o % WKV_PANEL, x, (size_t)n, l);
+        p.row = row;
         const size_t left = all - o, next = left - VF_N;
         row = 0;
         if (QMUL_PANELS > 1 && p.row == 0 && left > VF_N)

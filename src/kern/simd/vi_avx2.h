@@ -15,24 +15,37 @@ WKV_INLINE vi in_order(vi sum)
 }
 
 /* Lanes of 16 bits hold the sums of so many pairs of products of an activation, at most 127, with
- * numbers up to 15 or 63. */
+ * numbers up to 15: those of a block; and of two groups with numbers up to 63. */
 #define VI_NARROW
-enum { VI_NARROW_15 = 8, VI_NARROW_63 = 2 };
 
 WKV_INLINE vi vi_dot_narrow(vi s, vi w, vx x)
 {
     return in_order(_mm256_add_epi16(s, _mm256_maddubs_epi16(w, x)));
 }
 
-/* To 32 bits: the sum of both lanes. */
-WKV_INLINE vi vi_widen(vi narrow)
+/* To 32 bits: the sum of both lanes, each times its lane of `times`. */
+WKV_INLINE vi vi_widen(vi narrow, vi times)
 {
-    return _mm256_madd_epi16(narrow, _mm256_set1_epi16(1));
+    return _mm256_madd_epi16(narrow, times);
+}
+
+/* The factor for vi_widen that is `times` in both lanes; -32768 to 32767. */
+WKV_INLINE vi vi_times(vi times)
+{
+    return _mm256_blend_epi16(times, _mm256_slli_epi32(times, 16), 0xaa);
+}
+
+/* s += times the products of two groups. */
+WKV_INLINE vi vi_dot_two(vi s, const vi w[2], const vx x[2], vi times)
+{
+    const vi both =
+        _mm256_add_epi16(_mm256_maddubs_epi16(w[0], x[0]), _mm256_maddubs_epi16(w[1], x[1]));
+    return in_order(vi_add(s, vi_widen(both, times)));
 }
 
 WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
-    return in_order(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x))));
+    return in_order(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1))));
 }
 
 /* 2 * 128 * 127 is held, too: a weight's sign goes to the activation. */
