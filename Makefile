@@ -47,7 +47,7 @@ test-double: ## gradients against finite differences, in double
 
 fuzz: ## feed every parser hostile input, FUZZ_SECONDS each
 	@tools/setup.sh build test fuzz
-	@tools/build.sh fuzz
+	@tools/build.sh fuzz fuzz_targets
 	@tools/fuzz.sh $(FUZZ_SECONDS)
 
 format: ## lay out all C files with clang-format
