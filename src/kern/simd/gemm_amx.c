@@ -65,11 +65,6 @@ WKV_INLINE void put_line(uint16_t *line, vf low, vf high)
                                                                    0xaaaaaaaa, b.of[i]));
 }
 
-WKV_INLINE size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A factor: element (side, k) lies at x[side * ld + k], or, across, at x[k * ld + side].  A tile of
  * the left factor has a line for each row; one of the right factor has one for each pair of k. */
 typedef struct factor {

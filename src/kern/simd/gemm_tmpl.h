@@ -4,7 +4,8 @@
  * in `room`, transposed if need be: PANEL columns or VF_GEMM_ROWS rows side by side, so that the
  * inner loop reads both in the order of memory, however far their rows lie apart.  A panel of B
  * stays in the first cache while all panels of A, in the second, meet it in registers.
- * With few rows a panel of B is used once or twice and not worth copying.
+ * With few rows a panel of B is used once or twice and not worth copying: it is read where it lies,
+ * along its rows, or else along its columns as the left factor of the transposed product.
  * An element is one sum over k, cut every DEPTH terms, wherever it lies in the whole. */
 
 enum {
@@ -14,6 +15,7 @@ enum {
     DEPTH = PANEL_BYTES / (PANEL * (int)sizeof(real)),
     ROWS = 12 * VF_GEMM_ROWS,
     FEW = 2 * VF_GEMM_ROWS,
+    FEW_ACROSS = 48,
     COLUMNS = 512,
     APART = 64 / (int)sizeof(real), /* a line between panels, so that their terms meet in no set */
     ROOM_B = COLUMNS / PANEL * (PANEL * DEPTH + APART), /* reals */
@@ -30,11 +32,6 @@ static factor factor_at(factor f, size_t side, size_t k)
 {
     f.p += side * f.side_step + k * f.k_step;
     return f;
-}
-
-WKV_INLINE size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* ---- panels ------------------------------------------------------------------------------ */
@@ -94,11 +91,24 @@ WKV_INLINE void pack(real *to, factor f, size_t sides, shape s)
 
 /* ---- products ---------------------------------------------------------------------------- */
 
-/* A panel of B, packed or where it lies: terms `step` apart. */
-typedef struct panel {
-    const real *p;
-    size_t step, depth, columns;
-} panel;
+/* Panels of A, or of B, packed or where they lie; the first of them, and reals to the next. */
+typedef struct panels {
+    factor first;
+    size_t step;
+} panels;
+
+/* A slice of `depth` terms: m rows of A, n columns of B; perhaps of the transposed product. */
+typedef struct slice {
+    factor A, B;
+    size_t m, n, depth;
+    bool add, across;
+} slice;
+
+/* Where row i and column j are in C. */
+WKV_INLINE real *place(real *C, size_t ldc, size_t i, size_t j, bool across)
+{
+    return across ? C + j * ldc + i : C + i * ldc + j;
+}
 
 WKV_INLINE void put_sums(real *C, size_t ldc, vf sum[VF_GEMM_ROWS][PANEL_VECTORS], size_t rows,
                          size_t columns, bool add)
@@ -111,54 +121,76 @@ WKV_INLINE void put_sums(real *C, size_t ldc, vf sum[VF_GEMM_ROWS][PANEL_VECTORS
         }
 }
 
+/* The same with C transposed. */
+static void put_across(real *C, size_t ldc, vf sum[VF_GEMM_ROWS][PANEL_VECTORS], size_t rows,
+                       size_t columns, bool add)
+{
+    real plain[VF_GEMM_ROWS][PANEL];
+    for (size_t i = 0; i < VF_GEMM_ROWS; i++)
+        for (size_t v = 0; v < PANEL_VECTORS; v++)
+            vf_store(plain[i] + v * VF_N, sum[i][v]);
+    for (size_t j = 0; j < columns; j++)
+        for (size_t i = 0; i < rows; i++)
+            C[j * ldc + i] = add ? C[j * ldc + i] + plain[i][j] : plain[i][j];
+}
+
 /* C (rows, columns) = or += a panel of A times one of B. */
-static void multiply_block(real *C, size_t ldc, const real *a, panel B, size_t rows, bool add)
+WKV_INLINE void multiply_panels(real *C, size_t ldc, factor a, factor b, const slice *s,
+                                size_t rows, size_t columns)
 {
     vf sum[VF_GEMM_ROWS][PANEL_VECTORS];
     for (size_t i = 0; i < VF_GEMM_ROWS; i++)
         for (size_t v = 0; v < PANEL_VECTORS; v++)
             sum[i][v] = vf_zero();
-    for (size_t l = 0; l < B.depth; l++, a += VF_N, B.p += B.step) {
-        vf b[PANEL_VECTORS];
+    for (size_t l = 0; l < s->depth; l++, a.p += a.k_step, b.p += b.k_step) {
+        vf bv[PANEL_VECTORS];
         for (size_t v = 0; v < PANEL_VECTORS; v++)
-            b[v] = vf_load(B.p + v * VF_N);
+            bv[v] = vf_load(b.p + v * VF_N);
         for (size_t i = 0; i < VF_GEMM_ROWS; i++) {
-            const vf ai = vf_set1(a[i]);
+            const vf ai = vf_set1(a.p[i * a.side_step]);
             for (size_t v = 0; v < PANEL_VECTORS; v++)
-                sum[i][v] = vf_fma(ai, b[v], sum[i][v]);
+                sum[i][v] = vf_fma(ai, bv[v], sum[i][v]);
         }
     }
-    if (rows >= VF_GEMM_ROWS && B.columns == PANEL)
-        put_sums(C, ldc, sum, VF_GEMM_ROWS, PANEL, add);
+    if (s->across)
+        put_across(C, ldc, sum, least(rows, VF_GEMM_ROWS), columns, s->add);
+    else if (rows >= VF_GEMM_ROWS && columns == PANEL)
+        put_sums(C, ldc, sum, VF_GEMM_ROWS, PANEL, s->add);
     else
-        put_sums(C, ldc, sum, least(rows, VF_GEMM_ROWS), B.columns, add);
+        put_sums(C, ldc, sum, least(rows, VF_GEMM_ROWS), columns, s->add);
 }
 
-/* A slice of `depth` terms: m rows of A, n columns of B. */
-typedef struct slice {
-    factor A, B;
-    size_t m, n, depth;
-    bool add;
-} slice;
-
-/* At most ROWS rows of A in panels against all columns, of which the first `in_place` lie so. */
-static void multiply_rows(real *C, size_t ldc, const slice *s, const real *a, const real *b,
-                          size_t rows, size_t in_place)
+static void multiply_packed(real *C, size_t ldc, const real *a, factor b, const slice *s,
+                            size_t rows, size_t columns)
 {
-    const size_t a_step = shape_of(VF_GEMM_ROWS, VF_N, s->depth).step;
+    multiply_panels(C, ldc, (factor){a, 1, VF_N}, b, s, rows, columns);
+}
+
+static void multiply_in_place(real *C, size_t ldc, const real *a, size_t apart, factor b,
+                              const slice *s, size_t rows, size_t columns)
+{
+    multiply_panels(C, ldc, (factor){a, apart, 1}, b, s, rows, columns);
+}
+
+/* Rows of A in panels against all columns, of which the first `in_place` lie so. */
+static void multiply_rows(real *C, size_t ldc, const slice *s, panels a, const real *b, size_t rows,
+                          size_t in_place)
+{
     for (size_t j = 0; j < s->n; j += PANEL, b += shape_of(PANEL, PANEL, s->depth).step) {
-        panel B = {b, PANEL, s->depth, least(s->n - j, PANEL)};
-        if (j < in_place) {
-            B.p = s->B.p + j;
-            B.step = s->B.k_step;
+        const factor B = j < in_place ? factor_at(s->B, j, 0) : (factor){b, 1, PANEL};
+        const size_t columns = least(s->n - j, PANEL);
+        const real *panel = a.first.p;
+        for (size_t r = 0; r < rows; r += VF_GEMM_ROWS, panel += a.step) {
+            real *c = place(C, ldc, r, j, s->across);
+            if (a.first.side_step == 1)
+                multiply_packed(c, ldc, panel, B, s, rows - r, columns);
+            else
+                multiply_in_place(c, ldc, panel, a.first.side_step, B, s, rows - r, columns);
         }
-        for (size_t r = 0; r < rows; r += VF_GEMM_ROWS)
-            multiply_block(C + r * ldc + j, ldc, a + r / VF_GEMM_ROWS * a_step, B, rows - r,
-                           s->add);
     }
 }
 
-/* At most COLUMNS columns. */
+/* At most COLUMNS columns; ROWS rows at a time, if they are packed. */
 static void multiply_slice(real *C, size_t ldc, const slice *s, real *room)
 {
     const shape rows = shape_of(VF_GEMM_ROWS, VF_N, s->depth);
@@ -167,10 +199,16 @@ static void multiply_slice(real *C, size_t ldc, const slice *s, real *room)
     real *b = room, *a = room + ROOM_B;
     pack(b + in_place / PANEL * columns.step, factor_at(s->B, in_place, 0), s->n - in_place,
          columns);
-    for (size_t i = 0; i < s->m; i += ROWS) {
+    size_t i = 0;
+    if (s->across) {
+        i = s->m / VF_GEMM_ROWS * VF_GEMM_ROWS;
+        multiply_rows(C, ldc, s, (panels){s->A, VF_GEMM_ROWS * s->A.side_step}, b, i, 0);
+    }
+    for (; i < s->m; i += ROWS) {
         const size_t m = least(s->m - i, ROWS);
         pack(a, factor_at(s->A, i, 0), m, rows);
-        multiply_rows(C + i * ldc, ldc, s, a, b, m, in_place);
+        multiply_rows(place(C, ldc, i, 0, s->across), ldc, s, (panels){{a, 1, VF_N}, rows.step}, b,
+                      m, in_place);
     }
 }
 
@@ -186,19 +224,31 @@ static factor factor_of(const real *p, int stride, bool along)
     return along ? (factor){p, 1, (size_t)stride} : (factor){p, (size_t)stride, 1};
 }
 
+/* Whether so few rows, as columns of the transposed product, fill their panels well enough. */
+static bool are_few(size_t rows)
+{
+    return rows <= FEW_ACROSS && (rows + PANEL - 1) % PANEL >= PANEL / 2;
+}
+
 static void gemm(real *C, const real *A, const real *B, int m, int n, int k, int lda, int ldb,
                  int ldc, bool trans_a, bool trans_b, bool accumulate, void *room)
 {
     const factor a = factor_of(A, lda, trans_a), b = factor_of(B, ldb, !trans_b);
-    const size_t columns = (size_t)n, terms = (size_t)k, step = (size_t)ldc;
+    const size_t rows = (size_t)m, columns = (size_t)n, terms = (size_t)k, step = (size_t)ldc;
+    const bool across = are_few(rows) && m < n && trans_b && ldb > 1;
+    const slice all = across ? (slice){.A = b, .B = a, .m = columns, .n = rows, .across = true}
+                             : (slice){.A = a, .B = b, .m = rows, .n = columns};
     if (terms == 0 && !accumulate)
-        clear(C, step, (size_t)m, columns);
-    for (size_t j = 0; j < columns; j += COLUMNS)
+        clear(C, step, rows, columns);
+    for (size_t j = 0; j < all.n; j += COLUMNS)
         for (size_t l = 0; l < terms; l += DEPTH) {
-            const slice s = {
-                factor_at(a, 0, l),          factor_at(b, j, l),      (size_t)m,
-                least(columns - j, COLUMNS), least(terms - l, DEPTH), accumulate || l > 0};
-            multiply_slice(C + j, step, &s, room);
+            slice s = all;
+            s.A = factor_at(all.A, 0, l);
+            s.B = factor_at(all.B, j, l);
+            s.n = least(all.n - j, COLUMNS);
+            s.depth = least(terms - l, DEPTH);
+            s.add = accumulate || l > 0;
+            multiply_slice(place(C, step, 0, j, across), step, &s, room);
         }
 }
 

@@ -9,6 +9,11 @@
 #ifndef WKV_KERN_VMATH_H
 #define WKV_KERN_VMATH_H
 
+WKV_INLINE size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* A whole vector, or its first lanes where fewer are left. */
 WKV_INLINE vf load_some(const real *p, size_t lanes)
 {
