@@ -22,7 +22,7 @@ enum {
     MATRIX = 1024         /* edge of the matrices of the products */
 };
 
-/* Reads as many streams side by side, asking for words that come so much later: a single stream of
+/* Reads so many streams side by side, asking for words that come so much later: a single stream of
  * loads leaves the memory idle half of the time.  Integers, so that any order of adding is exact.
  */
 WKV_INLINE uint64_t sum_of(const uint64_t *p, size_t n, size_t streams, size_t ahead)

@@ -91,7 +91,7 @@ WKV_INLINE void pack(real *to, factor f, size_t sides, shape s)
 
 /* ---- products ---------------------------------------------------------------------------- */
 
-/* Panels of A, or of B, packed or where they lie; the first of them, and reals to the next. */
+/* Panels of A, packed or where they lie: the first of them, and reals to the next. */
 typedef struct panels {
     factor first;
     size_t step;

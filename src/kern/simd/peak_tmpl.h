@@ -4,14 +4,16 @@
 static double byte_products(int32_t *sum, size_t rounds)
 {
     enum { SUMS = 12, ROUNDS = 4, BYTES_OF_LANE = 4 };
+    volatile int32_t ones = 0x01010101; /* so that the compiler has to compute */
     int32_t weights[(ROUNDS + SUMS) * VF_N];
     for (size_t i = 0; i < (ROUNDS + SUMS) * VF_N; i++)
-        weights[i] = 0x01010101;
+        weights[i] = ones;
     vi acc[SUMS];
     for (int i = 0; i < SUMS; i++)
         acc[i] = vi_set1(0);
-    const int8_t ones[BYTES_OF_LANE] = {1, 1, 1, 1};
-    const vx x = vx_of(ones, 0);
+    int8_t activations[VX_BYTES];
+    memset(activations, 1, sizeof activations);
+    const vx x = vx_of(activations, 0);
     for (size_t r = 0; r < rounds; r++) {
         /* other weights for each sum and round, or products would be made only once */
         const int32_t *w = weights + r % ROUNDS * VF_N;

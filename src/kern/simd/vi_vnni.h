@@ -5,7 +5,10 @@
  *   vi               VF_N lanes of 32 bits, or four bytes in each
  *   vx, vx_of(x, g)  the four activations of group g, of a block (or of VX_BYTES) at x
  *   vi_dot(s, w, x)  s + in each lane the four products of bytes; x signed, w as VI_SIGNED says
- *   vi_dot_small     the same for w <= 63 */
+ *   vi_dot_small     the same for w <= 63
+ *   QMUL_ROWS        rows of activations that a vector of outputs meets at a time,
+ *   QMUL_PANELS      or vectors of outputs that half as many rows meet,
+ *   QMUL_STREAMS     or panels that one row meets */
 #ifndef WKV_KERN_VI_VNNI_H
 #define WKV_KERN_VI_VNNI_H
 
