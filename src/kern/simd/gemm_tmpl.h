@@ -14,8 +14,8 @@ enum {
     PANEL_BYTES = 24 * 1024,
     DEPTH = PANEL_BYTES / (PANEL * (int)sizeof(real)),
     ROWS = 12 * VF_GEMM_ROWS,
-    FEW = 2 * VF_GEMM_ROWS,
-    FEW_ACROSS = 48,
+    FEW = 2 * VF_GEMM_ROWS, /* rows that meet B's rows where they lie, */
+    FEW_ACROSS = 48,        /* or at most its columns */
     COLUMNS = 512,
     APART = 64 / (int)sizeof(real), /* a line between panels, so that their terms meet in no set */
     ROOM_B = COLUMNS / PANEL * (PANEL * DEPTH + APART), /* reals */
