@@ -58,15 +58,12 @@ static uint16_t *filled_halves(size_t n)
 
 static void make_qrows(void)
 {
-    const size_t all = (size_t)QROWS * GEMV_COLS;
-    int8_t *q = (int8_t *)filled(all / sizeof(real), 0, 0);
-    float *scale = (float *)filled(all / WKV_QBLOCK, 0, 0);
-    int32_t *sums = (int32_t *)filled(2 * all / WKV_QBLOCK, 0, 0);
-    wkv_kern_for(WKV_CPU_REF)->quant_rows(q, scale, sums, big, all);
-    qrows = (wkv_qrows){q, scale, sums};
+    const size_t all = (size_t)QROWS * GEMV_COLS, blocks = all / WKV_QBLOCK;
+    qrows = wkv_qrows_in(filled(wkv_qrows_bytes(blocks) / sizeof(real), 0, 0), blocks);
+    wkv_kern_for(WKV_CPU_REF)->quant_rows(&qrows, big, all);
     quads = (wkv_quads){malloc(wkv_quads_most(GEMV_COLS) * sizeof(wkv_quad)),
                         malloc(GEMV_COLS / 16 * sizeof(uint32_t))};
-    wkv_quads_find(&quads, q, GEMV_COLS, WKV_LAYOUT_Q8);
+    wkv_quads_find(&quads, qrows.q, GEMV_COLS, WKV_LAYOUT_Q8);
 }
 
 static void make_arrays(void)
@@ -531,8 +528,7 @@ BENCH(sumsq)
 
 BENCH(quant_rows)
 {
-    k->quant_rows((int8_t *)(uintptr_t)qrows.q, (float *)(uintptr_t)qrows.scale,
-                  (int32_t *)(uintptr_t)qrows.sums, big, ALL);
+    k->quant_rows(&qrows, big, ALL);
     return (work){ALL * (sizeof(real) + 1.0), 0};
 }
 

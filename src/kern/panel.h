@@ -89,13 +89,35 @@ typedef enum wkv_layout {
     WKV_LAYOUTS
 } wkv_layout;
 
-/* Rows of activations.  A row has n / 32 blocks: their numbers, scales, and the sums of
- * the numbers of each half of a block. */
+/* Rows of activations.  A row has n / 32 blocks: their numbers, and for each its scale, the sum of
+ * its numbers and of those of its first half, and scale times sum: what weights that are too small
+ * by 1 lose. */
 typedef struct wkv_qrows {
-    const int8_t *q;
-    const float *scale;
-    const int32_t *sums;
+    int8_t *q;
+    float *scale, *offset;
+    int32_t *sum, *first_sum;
 } wkv_qrows;
+
+/* Bytes that all of these take, and such rows in a piece of memory of so many. */
+static inline size_t wkv_qrows_bytes(size_t blocks)
+{
+    return blocks * (WKV_QBLOCK + 2 * sizeof(float) + 2 * sizeof(int32_t));
+}
+
+static inline wkv_qrows wkv_qrows_in(void *memory, size_t blocks)
+{
+    int8_t *q = memory;
+    float *scale = (float *)(void *)(q + blocks * WKV_QBLOCK);
+    int32_t *sum = (int32_t *)(void *)(scale + 2 * blocks);
+    return (wkv_qrows){q, scale, scale + blocks, sum, sum + blocks};
+}
+
+/* The same from a block on, counting all rows' blocks. */
+static inline wkv_qrows wkv_qrows_from(const wkv_qrows *x, size_t block)
+{
+    return (wkv_qrows){x->q + block * WKV_QBLOCK, x->scale + block, x->offset + block,
+                       x->sum + block, x->first_sum + block};
+}
 
 /* Inputs that share scales, bytes of these for a panel, bytes of a block. */
 typedef struct wkv_layout_info {

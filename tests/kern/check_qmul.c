@@ -12,11 +12,9 @@
 static wkv_qrows quantised(check *c, const wkv_kern *k, const real *x, int rows, int n)
 {
     const size_t all = (size_t)rows * (size_t)n, blocks = all / WKV_QBLOCK;
-    int8_t *q = bytes(c, all);
-    float *scale = bytes(c, blocks * sizeof *scale);
-    int32_t *sums = bytes(c, 2 * blocks * sizeof *sums);
-    k->quant_rows(q, scale, sums, x, all);
-    return (wkv_qrows){q, scale, sums};
+    const wkv_qrows q = wkv_qrows_in(bytes(c, wkv_qrows_bytes(blocks)), blocks);
+    k->quant_rows(&q, x, all);
+    return q;
 }
 
 void check_quant_rows(check *c)
@@ -27,12 +25,14 @@ void check_quant_rows(check *c)
     wkv_qrows got = quantised(c, c->k, x, 1, n);
     wkv_qrows want = quantised(c, wkv_kern_for(WKV_CPU_REF), x, 1, n);
     assert_memory_equal(got.q, want.q, (size_t)n);
-    assert_memory_equal(got.sums, want.sums, 2 * blocks * sizeof *got.sums);
+    assert_memory_equal(got.sum, want.sum, blocks * sizeof *got.sum);
+    assert_memory_equal(got.first_sum, want.first_sum, blocks * sizeof *got.first_sum);
     for (size_t b = 0; b < blocks; b++) {
         bool finite = true;
         for (size_t i = b * WKV_QBLOCK; i < (b + 1) * WKV_QBLOCK; i++)
             finite = finite && isfinite(x[i]);
         assert_true(got.scale[b] == want.scale[b] || (isnan(got.scale[b]) && isnan(want.scale[b])));
+        assert_true(got.offset[b] == want.offset[b] || !finite);
         assert_int_equal(finite, isfinite(got.scale[b]));
         for (size_t i = b * WKV_QBLOCK; finite && i < (b + 1) * WKV_QBLOCK; i++) {
             double off = fabs((double)got.q[i] * (double)got.scale[b] - (double)x[i]);
@@ -168,7 +168,7 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
     same("y +=", sum, want_sum, out);
 
     const size_t blocks = (size_t)n / WKV_QBLOCK, last = (size_t)rows - 1;
-    wkv_qrows one = {q.q + last * (size_t)n, q.scale + last * blocks, q.sums + 2 * last * blocks};
+    const wkv_qrows one = wkv_qrows_from(&q, last * blocks);
     real *alone = output(c, (size_t)n_out);
     f(alone, n_out, &one, 1, w.panels, n_out, n, false);
     same("a row alone", alone, got + last * (size_t)n_out, (size_t)n_out);

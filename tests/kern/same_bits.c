@@ -77,18 +77,14 @@ static real *draw_rows(void)
     return x;
 }
 
-typedef struct activations {
-    int8_t q[ROWS * INPUTS];
-    float scale[ROWS * BLOCKS];
-    int32_t sums[2 * ROWS * BLOCKS];
-} activations;
-
-static wkv_qrows quantise(activations *a, const wkv_kern *k)
+/* Its numbers are to be freed. */
+static wkv_qrows quantise(const wkv_kern *k)
 {
     real *x = draw_rows();
-    k->quant_rows(a->q, a->scale, a->sums, x, ROWS * INPUTS);
+    const wkv_qrows q = wkv_qrows_in(room(wkv_qrows_bytes(ROWS * BLOCKS)), ROWS * BLOCKS);
+    k->quant_rows(&q, x, ROWS * INPUTS);
     free(x);
-    return (wkv_qrows){a->q, a->scale, a->sums};
+    return q;
 }
 
 static void compare(const char *name, const real *y, size_t n, uint32_t want)
@@ -115,14 +111,14 @@ static void check_product(const wkv_kern *k, const product *p)
     for (int o = 0; o < OUTPUTS; o += WKV_PANEL)
         wkv_pack_panel(panels + (size_t)(o / WKV_PANEL) * panel, l, file + (size_t)o * row, p->type,
                        OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, wide);
-    static activations a;
-    wkv_qrows x = quantise(&a, k);
+    const wkv_qrows x = quantise(k);
     static real y[ROWS * OUTPUTS];
     qmul *multiply;
     memcpy(&multiply, (const char *)k + p->kernel, sizeof multiply);
     multiply(y, OUTPUTS, &x, ROWS, panels, OUTPUTS, INPUTS, false);
     multiply(y, OUTPUTS, &x, 1, panels, OUTPUTS, INPUTS, true);
     compare(p->name, y, ROWS * OUTPUTS, p->crc);
+    free(x.q);
     free(file);
     free(panels);
 }
@@ -145,17 +141,17 @@ static void check_by_inputs(const wkv_kern *k, uint32_t want)
         if (o % WKV_GROUP + WKV_PANEL == WKV_GROUP || OUTPUTS - o <= WKV_PANEL)
             k->panels_to_group(groups + (size_t)(o / WKV_GROUP) * group, panels, l, INPUTS);
     }
-    static activations a;
-    wkv_qrows all = quantise(&a, k);
+    const wkv_qrows all = quantise(k);
     static real y[ROWS * OUTPUTS];
     wkv_quads quads = {room(wkv_quads_most(INPUTS) * sizeof(wkv_quad)),
                        room(2 * BLOCKS * sizeof(uint32_t))};
     for (int r = 0; r < ROWS; r++) {
-        wkv_qrows x = {all.q + r * INPUTS, all.scale + r * BLOCKS, all.sums + 2 * r * BLOCKS};
+        const wkv_qrows x = wkv_qrows_from(&all, (size_t)(r * BLOCKS));
         wkv_quads_find(&quads, x.q, INPUTS, l);
         k->qmul_at(y + r * OUTPUTS, &x, &quads, groups, l, OUTPUTS, INPUTS, false);
     }
     compare("Q8_0 by inputs", y, ROWS * OUTPUTS, want);
+    free(all.q);
     free(quads.quad);
     free(quads.end);
     free(file);

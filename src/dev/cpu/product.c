@@ -103,19 +103,15 @@ static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int
     for (int j = 0; j < n; j++)
         if (jobs[j].p->in == p->in && jobs[j].x.q != NULL)
             return jobs[j].x;
-    const size_t all = (size_t)rows * inputs_of(p->W), blocks = all / WKV_QBLOCK;
-    return (wkv_qrows){wkv_arena_alloc(x->scratch, all),
-                       wkv_arena_alloc(x->scratch, blocks * sizeof(float)),
-                       wkv_arena_alloc(x->scratch, 2 * blocks * sizeof(int32_t))};
+    const size_t blocks = (size_t)rows * inputs_of(p->W) / WKV_QBLOCK;
+    return wkv_qrows_in(wkv_arena_alloc(x->scratch, wkv_qrows_bytes(blocks)), blocks);
 }
 
 static void quantise_span(const wkv_kern *k, const void *ctx, wkv_span s)
 {
     const job *j = ctx;
-    const wkv_qrows *to = &j->x;
-    const size_t block = s.begin / WKV_QBLOCK;
-    k->quant_rows((int8_t *)(uintptr_t)to->q + s.begin, (float *)(uintptr_t)to->scale + block,
-                  (int32_t *)(uintptr_t)to->sums + 2 * block, j->p->in + s.begin, s.n);
+    const wkv_qrows to = wkv_qrows_from(&j->x, s.begin / WKV_QBLOCK);
+    k->quant_rows(&to, j->p->in + s.begin, s.n);
 }
 
 static void quantise(const wkv_exec *x, const job *jobs, int n, int rows)

@@ -10,23 +10,27 @@
 /* Blocks whose largest value is below this are taken for zeros, so that 127 / it is finite. */
 #define TINY 0x1p-100f
 
-void wkv_quant_rows_ref(int8_t *q, float *scale, int32_t *sums, const real *x, size_t n)
+void wkv_quant_rows_ref(const wkv_qrows *to, const real *x, size_t n)
 {
-    for (size_t b = 0; b < n / WKV_QBLOCK; b++, x += WKV_QBLOCK, q += WKV_QBLOCK, sums += 2) {
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++, x += WKV_QBLOCK) {
+        int8_t *q = to->q + b * WKV_QBLOCK;
+        int32_t sums[2] = {0, 0};
         float most = 0;
         for (int i = 0; i < WKV_QBLOCK; i++) { /* a NaN is more than everything */
             float a = fabsf((float)x[i]);
             most = a > most || a != a ? a : most;
         }
         float inverse = most < TINY ? 0 : 127 / most;
-        scale[b] = most < TINY ? 0 : most / 127;
-        sums[0] = sums[1] = 0;
+        to->scale[b] = most < TINY ? 0 : most / 127;
         for (int i = 0; i < WKV_QBLOCK; i++) {
             float v = (float)x[i] * inverse;
             v = v > -127 ? v : -127; /* NaN too */
             q[i] = (int8_t)nearbyintf(v < 127 ? v : 127);
             sums[i / 16] += q[i];
         }
+        to->sum[b] = sums[0] + sums[1];
+        to->first_sum[b] = sums[0];
+        to->offset[b] = to->scale[b] * (float)to->sum[b];
     }
 }
 
@@ -108,7 +112,7 @@ static float add_sums(float acc, wkv_layout l, const block_scales *s, const wkv_
     acc = fmaf((float)sum, s->d * x->scale[at], acc);
     if (!has_offsets(l))
         return acc;
-    return fmaf(s->m, x->scale[at] * (float)(x->sums[2 * at] + x->sums[2 * at + 1]), acc);
+    return fmaf(s->m, x->offset[at], acc);
 }
 
 /* acc plus block b of output o of a panel. */

@@ -5,7 +5,7 @@ static double byte_products(int32_t *sum, size_t rounds)
 {
     enum { SUMS = 12, ROUNDS = 4, BYTES_OF_LANE = 4 };
     volatile int32_t ones = 0x01010101; /* so that the compiler has to compute */
-    int32_t weights[(ROUNDS + SUMS) * VF_N];
+    _Alignas(64) int32_t weights[(ROUNDS + SUMS) * VF_N]; /* no line is split */
     for (size_t i = 0; i < (ROUNDS + SUMS) * VF_N; i++)
         weights[i] = ones;
     vi acc[SUMS];
@@ -19,7 +19,7 @@ static double byte_products(int32_t *sum, size_t rounds)
         const int32_t *w = weights + r % ROUNDS * VF_N;
 #pragma GCC unroll 12                            /* acc stays in registers */
         for (int i = 0; i < SUMS; i++)
-            acc[i] = vi_dot_small(acc[i], vi_load(w + i * VF_N), x);
+            acc[i] = vi_here(vi_dot_small(acc[i], vi_load(w + i * VF_N), x));
     }
     int32_t lane[VF_N], total = 0;
     for (int i = 0; i < SUMS; i++) {

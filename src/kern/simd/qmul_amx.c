@@ -70,20 +70,6 @@ typedef struct chunk {
     size_t first, count;
 } chunk;
 
-/* 16 rows of activations. */
-typedef struct left {
-    const int8_t *q;
-    const float *scale;
-    const int32_t *halves;
-    size_t n, blocks;
-} left;
-
-static left left_of(const wkv_qrows *x, size_t row, size_t n)
-{
-    const size_t blocks = n / WKV_QBLOCK;
-    return (left){x->q + row * n, x->scale + row * blocks, x->sums + 2 * row * blocks, n, blocks};
-}
-
 /* The blocks' weights as signed bytes. */
 WKV_INLINE void unpack(unsigned char *lines, const chunk *c, wkv_layout l)
 {
@@ -95,20 +81,10 @@ WKV_INLINE void unpack(unsigned char *lines, const chunk *c, wkv_layout l)
                      _mm512_sub_epi8(group_of(c->blocks + (c->first + b) * bytes, g, l), offset));
 }
 
-/* What an offset of 1 adds to each row's product with each block. */
-WKV_INLINE void offsets_of(float to[TILE_ROWS][CHUNK], const left *x, const chunk *c)
-{
-    for (size_t r = 0; r < TILE_ROWS; r++)
-        for (size_t b = 0; b < c->count; b++) {
-            const size_t at = r * x->blocks + c->first + b;
-            to[r][b] = x->scale[at] * (float)(x->halves[2 * at] + x->halves[2 * at + 1]);
-        }
-}
-
 /* The integers of block b of the chunk, in registers. */
 WKV_INLINE void start(const left *x, const chunk *c, size_t b, wkv_layout l)
 {
-    const int8_t *q = x->q + (c->first + b) * WKV_QBLOCK;
+    const int8_t *q = x->rows.q + (c->first + b) * WKV_QBLOCK;
     const unsigned char *lines = c->lines + b * BLOCK_BYTES;
     TILE_PRODUCT(2, q, x->n, lines);
     if (l == WKV_LAYOUT_Q6K)
@@ -129,20 +105,19 @@ WKV_INLINE vf integers(const float *sum)
 }
 
 /* acc += a block.  Q6K: halves times their scales are below 2^24, and exact as floats. */
-WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size_t b,
-                       float offsets[TILE_ROWS][CHUNK], wkv_layout l)
+WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size_t b, wkv_layout l)
 {
     const block_scales s = scales_of(c->scales, c->first + b, 0, l);
-    const float *scale = x->scale + c->first + b;
+    const wkv_qrows rows = wkv_qrows_from(&x->rows, c->first + b);
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++) {
         vf product = integers(sum[0][r]);
         if (l == WKV_LAYOUT_Q6K)
             product = vf_fma(product, vi_to_float(s.half[0]),
                              vf_mul(integers(sum[1][r]), vi_to_float(s.half[1])));
-        acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(scale[r * x->blocks])), acc[r]);
+        acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(rows.scale[r * x->blocks])), acc[r]);
         if (has_offsets(l))
-            acc[r] = add_offset(acc[r], s.m, offsets[r][b], l);
+            acc[r] = add_offset(acc[r], s.m, rows.offset[r * x->blocks], l);
     }
 }
 
@@ -166,10 +141,7 @@ WKV_INLINE void add_chunk(vf *kept, const left *x, const chunk *c, size_t share,
                           wkv_layout l)
 {
     _Alignas(64) tile sum[2][2];
-    float offsets[TILE_ROWS][CHUNK];
     vf acc[TILE_ROWS];
-    if (has_offsets(l))
-        offsets_of(offsets, x, c);
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++)
         acc[r] = kept[r];
@@ -181,7 +153,7 @@ WKV_INLINE void add_chunk(vf *kept, const left *x, const chunk *c, size_t share,
             ask(c, b, share, shares, l);
         }
         if (b >= 2)
-            finish(acc, sum[b % 2], x, c, b - 2, offsets, l);
+            finish(acc, sum[b % 2], x, c, b - 2, l);
     }
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++)
@@ -258,9 +230,7 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
         TILE_RELEASE();
     if (row == all)
         return;
-    const size_t blocks = inputs / WKV_QBLOCK;
-    const wkv_qrows rest = {x->q + row * inputs, x->scale + row * blocks,
-                            x->sums + 2 * row * blocks};
+    const wkv_qrows rest = wkv_qrows_from(x, row * (inputs / WKV_QBLOCK));
     multiply(y + row * ld, ldy, &rest, rows - (int)row, panels, n_out, n, l, add);
 }
 

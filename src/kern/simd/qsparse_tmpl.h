@@ -91,16 +91,16 @@ WKV_INLINE of_group_vi sum_quads(const group_part *p, int32_t offset, uint32_t t
 /* acc += block b, whose quads start at t. */
 WKV_INLINE void add_some(of_group_vf *acc, const group_part *p, size_t b, uint32_t t, wkv_layout l)
 {
-    const int32_t *sums = p->x->sums + 2 * b;
+    const int32_t first = p->x->first_sum[b], second = p->x->sum[b] - first;
     const uint32_t middle = p->quads->end[2 * b], end = p->quads->end[2 * b + 1];
     const float dx = p->x->scale[b];
     const bool halves = l == WKV_LAYOUT_Q6K;
     of_group_vi sum[2];
     if (halves) {
-        sum[0] = sum_quads(p, offset_of(l) * sums[0], t, middle, l);
-        sum[1] = sum_quads(p, offset_of(l) * sums[1], middle, end, l);
+        sum[0] = sum_quads(p, offset_of(l) * first, t, middle, l);
+        sum[1] = sum_quads(p, offset_of(l) * second, middle, end, l);
     } else {
-        sum[0] = sum_quads(p, offset_of(l) * (sums[0] + sums[1]), t, end, l);
+        sum[0] = sum_quads(p, offset_of(l) * p->x->sum[b], t, end, l);
     }
     EACH_OF_GROUP (h, s, k) {
         const unsigned char *scales = p->scales + (size_t)(4 * h + k) * p->scales_each;
@@ -111,7 +111,7 @@ WKV_INLINE void add_some(of_group_vf *acc, const group_part *p, size_t b, uint32
         vf *to = &acc->v[h][s][k];
         *to = vf_fma(vi_to_float(total), vf_mul(at.d, vf_set1(dx)), *to);
         if (has_offsets(l))
-            *to = add_offset(*to, at.m, dx * (float)(sums[0] + sums[1]), l);
+            *to = add_offset(*to, at.m, p->x->offset[b], l);
     }
 }
 

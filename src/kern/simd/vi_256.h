@@ -95,6 +95,14 @@ WKV_INLINE float vi_most(vf a, vf b)
     return _mm_cvtss_f32(_mm_castsi128_ps(m));
 }
 
+/* A sum that is made where it stands: compilers would make all products first, and run out of
+ * registers. */
+WKV_INLINE vi vi_here(vi sum)
+{
+    __asm__ volatile("" : "+x"(sum));
+    return sum;
+}
+
 /* Four vectors of bytes, interleaved within each 16: lane by lane a byte of each. */
 WKV_INLINE void vi_interleave(vi v[4])
 {

@@ -6,21 +6,13 @@
 
 enum { VI_SIGNED = 1 };
 
-/* A sum that is made where it stands: compilers would make all products first, and run out of
- * registers. */
-WKV_INLINE vi in_order(vi sum)
-{
-    __asm__ volatile("" : "+x"(sum));
-    return sum;
-}
-
 /* Lanes of 16 bits hold the sums of so many pairs of products of an activation, at most 127, with
  * numbers up to 15: those of a block; and of two groups with numbers up to 63. */
 #define VI_NARROW
 
 WKV_INLINE vi vi_dot_narrow(vi s, vi w, vx x)
 {
-    return in_order(_mm256_add_epi16(s, _mm256_maddubs_epi16(w, x)));
+    return vi_here(_mm256_add_epi16(s, _mm256_maddubs_epi16(w, x)));
 }
 
 /* To 32 bits: the sum of both lanes, each times its lane of `times`. */
@@ -40,12 +32,12 @@ WKV_INLINE vi vi_dot_two(vi s, const vi w[2], const vx x[2], vi times)
 {
     const vi both =
         _mm256_add_epi16(_mm256_maddubs_epi16(w[0], x[0]), _mm256_maddubs_epi16(w[1], x[1]));
-    return in_order(vi_add(s, vi_widen(both, times)));
+    return vi_here(vi_add(s, vi_widen(both, times)));
 }
 
 WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
-    return in_order(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1))));
+    return vi_here(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1))));
 }
 
 /* 2 * 128 * 127 is held, too: a weight's sign goes to the activation. */

@@ -127,6 +127,12 @@ WKV_INLINE float vi_most(vf a, vf b)
     return vget_lane_f32(vreinterpret_f32_s32(vdup_n_s32(most)), 0);
 }
 
+WKV_INLINE vi vi_here(vi sum)
+{
+    __asm__ volatile("" : "+w"(sum.lo), "+w"(sum.hi));
+    return sum;
+}
+
 /* One register of each of four vectors. */
 WKV_INLINE void interleave_one(int32x4_t *a, int32x4_t *b, int32x4_t *c, int32x4_t *d)
 {

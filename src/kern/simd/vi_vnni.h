@@ -107,6 +107,13 @@ WKV_INLINE float vi_most(vf a, vf b)
     return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
 }
 
+/* A sum that is made where it stands, without copies. */
+WKV_INLINE vi vi_here(vi sum)
+{
+    __asm__ volatile("" : "+v"(sum));
+    return sum;
+}
+
 /* Four vectors of bytes, interleaved within each 16: lane by lane a byte of each. */
 WKV_INLINE void vi_interleave(vi v[4])
 {

@@ -1,0 +1,271 @@
+/* kern/simd/qmul_sums.h - a block of packed weights (panel.h) times rows of 8-bit activations.
+ *
+ * A vector has the VF_N outputs of a panel, or of a part of it.  One line of weights, four
+ * inputs of each output, meets the four activations that are broadcast; nothing is ever
+ * summed across lanes.  P parts and R rows go together, as many as registers hold sums for, so that
+ * a line is fetched once for these rows, and activations are broadcast once for these parts. */
+
+#include "kern/simd/qmul_lines.h"
+
+/* Before a loop over groups: the compiler is to know the number of each. */
+#ifdef VI_CONSTANT_GROUPS
+#define UNROLL _Pragma("GCC unroll 8")
+#else
+#define UNROLL
+#endif
+
+/* Sums of rows times parts that registers hold; parts of a panel; parts that go together. */
+enum {
+    QMUL_SUMS = QMUL_ROWS,
+    PANEL_PARTS = WKV_PANEL / VF_N,
+    STREAM_PARTS = QMUL_STREAMS * PANEL_PARTS,
+    QMUL_PARTS = (int)STREAM_PARTS > (int)QMUL_PANELS ? (int)STREAM_PARTS : (int)QMUL_PANELS
+};
+
+/* Rows of n activations from one on. */
+typedef struct left {
+    wkv_qrows rows;
+    size_t n, blocks;
+} left;
+
+WKV_INLINE left left_of(const wkv_qrows *x, size_t row, size_t n)
+{
+    const size_t blocks = n / WKV_QBLOCK;
+    return (left){wkv_qrows_from(x, row * blocks), n, blocks};
+}
+
+/* The lines of a block: those of part i are to[i] bytes behind the first's.  Packed, or bytes
+ * already, as group_of gives them. */
+typedef struct block_lines {
+    const unsigned char *first;
+    const size_t *to;
+    bool unpacked;
+} block_lines;
+
+/* Group g of part i. */
+WKV_INLINE vi group_at(const block_lines *w, int i, int g, wkv_layout l)
+{
+    const unsigned char *at = w->first + w->to[i];
+    return w->unpacked ? vi_load(at + g * WKV_QGROUP_LINE) : group_of(at, g, l);
+}
+
+WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8 ? vi_dot(s, w, x) : vi_dot_small(s, w, x);
+}
+
+/* Group g of P parts. */
+WKV_INLINE void groups_of(vi *w, const block_lines *from, int g, int P, wkv_layout l)
+{
+    for (int i = 0; i < P; i++)
+        w[i] = group_at(from, i, g, l);
+}
+
+/* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
+#ifdef VI_PAIRS
+WKV_INLINE void sum_pairs(vi *sum, const block_lines *from, int g, int end, const int8_t *x,
+                          size_t n, int R, wkv_layout l)
+{
+    vi s[QMUL_ROWS];
+    for (int r = 0; r < R; r++)
+        s[r] = vi_set1(0);
+#pragma GCC unroll 4 /* all */
+    for (; g < end; g += 2) {
+        vi w[2] = {group_at(from, 0, g, l), group_at(from, 0, g + 1, l)};
+        vi_pair_groups(w);
+        for (int r = 0; r < R; r += 2) {
+            const int8_t *a = x + (size_t)r * n + 4 * g;
+            const int8x16_t rows = vi_pair_rows(a, a + n);
+            s[r] = vi_dot_pairs(s[r], w[0], rows);
+            s[r + 1] = vi_dot_pairs(s[r + 1], w[1], rows);
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        if (r % 2 == 0)
+            vi_part_rows(s + r);
+        sum[r] = vi_add(sum[r], s[r]);
+    }
+}
+#endif
+
+#ifdef VI_NARROW
+/* The same for the whole of blocks with P parts, of numbers up to 15, whose products are summed in
+ * 16 bits first. */
+WKV_INLINE void sum_nibbles(vi *sum, const block_lines *from, const int8_t *x, size_t n, int P,
+                            int R, wkv_layout l)
+{
+    vi s[QMUL_SUMS];
+    for (int i = 0; i < P * R; i++)
+        s[i] = vi_set1(0);
+#pragma GCC unroll 8 /* all */
+    for (int g = 0; g < 8; g++) {
+        vi w[QMUL_PARTS];
+        groups_of(w, from, g, P, l);
+        for (int r = 0; r < R; r++) {
+            const vx activations = vx_of(x + (size_t)r * n, g);
+            for (int p = 0; p < P; p++)
+                s[p * R + r] = vi_dot_narrow(s[p * R + r], w[p], activations);
+        }
+    }
+    for (int i = 0; i < P * R; i++)
+        sum[i] = vi_add(sum[i], vi_widen(s[i], vi_times(vi_set1(1))));
+}
+
+/* Of numbers up to 63, two groups at a time; part p's sums are multiplied by times[p]. */
+WKV_INLINE void sum_twos(vi *sum, const block_lines *from, int g, int end, const int8_t *x,
+                         size_t n, const vi *times, int P, int R, wkv_layout l)
+{
+#pragma GCC unroll 4 /* all */
+    for (; g < end; g += 2)
+        for (int p = 0; p < P; p++) {
+            const vi w[2] = {group_at(from, p, g, l), group_at(from, p, g + 1, l)};
+            for (int r = 0; r < R; r++) {
+                const int8_t *row = x + (size_t)r * n;
+                const vx activations[2] = {vx_of(row, g), vx_of(row, g + 1)};
+                sum[p * R + r] = vi_dot_two(sum[p * R + r], w, activations, times[p]);
+            }
+        }
+}
+#endif
+
+/* The same for P parts: sum[p * R + r]. */
+WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, const int8_t *x,
+                           size_t n, int P, int R, wkv_layout l)
+{
+#ifdef VI_PAIRS
+    if (R % 2 == 0) {
+        sum_pairs(sum, from, g, end, x, n, R, l);
+        return;
+    }
+#endif
+#ifdef VI_NARROW
+    if (l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K) {
+        sum_nibbles(sum, from, x, n, P, R, l);
+        return;
+    }
+    if (l != WKV_LAYOUT_Q8) {
+        vi times[QMUL_PARTS];
+        for (int p = 0; p < P; p++)
+            times[p] = vi_times(vi_set1(1));
+        sum_twos(sum, from, g, end, x, n, times, P, R, l);
+        return;
+    }
+#endif
+    vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
+    UNROLL
+    for (; g < end; g++) {
+        vi w[QMUL_PARTS];
+        groups_of(w, from, g, P, l);
+        for (int r = 0; r < R; r++) {
+            const vx activations = vx_of(x + (size_t)r * n, g);
+            for (int p = 0; p < P; p++) {
+                vi *s = P * R == 1 && g % 2 ? &other : &sum[p * R + r];
+                *s = dot(*s, w[p], activations, l);
+            }
+        }
+    }
+    if (P * R == 1)
+        sum[0] = vi_add(sum[0], other);
+}
+
+/* ---- a block with its scales ---------------------------------------------------------------- */
+
+/* What the integers of rows begin with, since weights are too large: of the whole of a block, or of
+ * each half of it where these have scales.  Row r's is r * step further on. */
+typedef struct row_less {
+    const int32_t *half[2];
+    size_t step;
+} row_less;
+
+/* That of `count` blocks from `first` on. */
+WKV_INLINE void less_of(int32_t *restrict less, int32_t *restrict second, const wkv_qrows *x,
+                        size_t first, size_t count, wkv_layout l)
+{
+    const bool halves = l == WKV_LAYOUT_Q6K;
+    for (size_t i = 0; i < count; i++)
+        less[i] = -offset_of(l) * (halves ? x->first_sum : x->sum)[first + i];
+    for (size_t i = 0; i < count && halves; i++)
+        second[i] = -offset_of(l) * (x->sum[first + i] - x->first_sum[first + i]);
+}
+
+WKV_INLINE void start_sums(vi *sum, const row_less *less, int half, int P, int R, wkv_layout l)
+{
+    for (int i = 0; i < P * R; i++)
+        sum[i] = vi_set1(offset_of(l) == 0 ? 0 : less->half[half][(size_t)(i % R) * less->step]);
+}
+
+/* product[i * R + r] = the integers of a block of part i; n: from a row of x to the next. */
+WKV_INLINE void block_products(vf *product, const int8_t *x, size_t n, const row_less *less,
+                               const block_lines *w, int P, int R, wkv_layout l)
+{
+    vi sum[QMUL_SUMS];
+    start_sums(sum, less, 0, P, R, l);
+    sum_groups(sum, w, 0, 8, x, n, P, R, l);
+    for (int i = 0; i < P * R; i++)
+        product[i] = vi_to_float(sum[i]);
+}
+
+/* The same where each half of a block has a scale of its own: below 2^24, and exact as floats. */
+WKV_INLINE void half_products(vf *product, const int8_t *x, size_t n, const row_less *less,
+                              const block_lines *w, const block_scales *s, int P, int R,
+                              wkv_layout l)
+{
+#ifdef VI_NARROW /* what widens them multiplies, too */
+    vi sum[QMUL_SUMS], times[QMUL_PARTS];
+    for (int i = 0; i < P * R; i++)
+        sum[i] = vi_set1(0);
+    UNROLL
+    for (int half = 0; half < 2; half++) {
+        vi begin[QMUL_SUMS];
+        start_sums(begin, less, half, P, R, l);
+        for (int i = 0; i < P; i++)
+            times[i] = vi_times(s[i].half[half]);
+        sum_twos(sum, w, 4 * half, 4 * half + 4, x, n, times, P, R, l);
+        for (int i = 0; i < P * R; i++)
+            sum[i] = vi_add(sum[i], vi_mul(s[i / R].half[half], begin[i]));
+    }
+    for (int i = 0; i < P * R; i++)
+        product[i] = vi_to_float(sum[i]);
+#else
+    for (int i = 0; i < P * R; i++)
+        product[i] = vf_zero();
+    UNROLL
+    for (int half = 0; half < 2; half++) {
+        vi sum[QMUL_SUMS];
+        start_sums(sum, less, half, P, R, l);
+        sum_groups(sum, w, 4 * half, 4 * half + 4, x, n, P, R, l);
+        for (int i = 0; i < P * R; i++)
+            product[i] = vf_fma(vi_to_float(sum[i]), vi_to_float(s[i / R].half[half]), product[i]);
+    }
+#endif
+}
+
+/* acc[i * R + r] += block b of part i, whose scales are s[i], times row r. */
+WKV_INLINE void add_block(vf *acc, const left *x, size_t b, const row_less *less,
+                          const block_lines *w, const block_scales *s, int P, int R, wkv_layout l)
+{
+    const int8_t *q = x->rows.q + b * WKV_QBLOCK;
+    vf product[QMUL_SUMS];
+    if (l == WKV_LAYOUT_Q6K)
+        half_products(product, q, x->n, less, w, s, P, R, l);
+    else
+        block_products(product, q, x->n, less, w, P, R, l);
+    for (int i = 0; i < P * R; i++) {
+        const size_t row = b + (size_t)(i % R) * x->blocks;
+        const vf scale = vf_mul(s[i / R].d, vf_set1(x->rows.scale[row]));
+        acc[i] = vf_fma(product[i], scale, acc[i]);
+        if (has_offsets(l))
+            acc[i] = add_offset(acc[i], s[i / R].m, x->rows.offset[row], l);
+    }
+}
+
+/* The outputs of P parts, of panels whose outputs are `apart` from each other's; n_out exist. */
+WKV_INLINE void store_parts(real *y, const vf *acc, int P, size_t apart, size_t n_out, bool add)
+{
+    for (int i = 0; i < P; i++) {
+        const size_t at = (size_t)(i / PANEL_PARTS) * apart + (size_t)(i % PANEL_PARTS * VF_N);
+        const size_t lanes = at >= n_out ? 0 : n_out - at < VF_N ? n_out - at : VF_N;
+        if (lanes > 0)
+            store_some(y + at, add ? vf_add(load_some(y + at, lanes), acc[i]) : acc[i], lanes);
+    }
+}
