@@ -26,6 +26,18 @@ WKV_INLINE size_t size_of(weight_type type)
     return type == WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
+/* y[i * step] = the two sums of row i, for at most GEMV_ROWS. */
+WKV_INLINE void put_sums(real *y, size_t step, vf s[GEMV_ROWS][GEMV_SUMS], size_t rows)
+{
+    vf sum[GEMV_ROWS];
+    float to[GEMV_ROWS];
+    for (size_t i = 0; i < GEMV_ROWS; i++)
+        sum[i] = i < rows ? vf_add(s[i][0], s[i][1]) : vf_zero();
+    vf_four_sums(to, sum);
+    for (size_t i = 0; i < rows; i++)
+        y[i * step] = to[i];
+}
+
 /* R rows, `apart` from each other, from row `first` of W on. */
 WKV_INLINE void dot_rows(real *y, const void *W, size_t first, size_t apart, const real *x,
                          size_t n, size_t R, weight_type type)
@@ -49,8 +61,7 @@ WKV_INLINE void dot_rows(real *y, const void *W, size_t first, size_t apart, con
         for (size_t r = 0; r < R; r++)
             s[r][0] = vf_fma(weights(W, (first + r * apart) * n + i, n - i, type), xi, s[r][0]);
     }
-    for (size_t r = 0; r < R; r++)
-        y[first + r * apart] = vf_sum(vf_add(s[r][0], s[r][1]));
+    put_sums(y + first, apart, s, R);
 }
 
 WKV_INLINE void any_gemv(real *y, const void *W, const real *x, size_t rows, size_t n,
@@ -81,17 +92,17 @@ static void gemv_bf16(real *y, const uint16_t *W, const real *x, int rows, int n
 /* ---- several vectors --------------------------------------------------------------------- */
 
 /* As many sums as registers hold: SHARE rows of W times VECTORS vectors. */
-enum { SHARE = 2, VECTORS = VF_GEMM_ROWS / 2 };
+enum { SHARE = 2, VECTORS = VF_GEMM_ROWS / 2 < GEMV_ROWS ? VF_GEMM_ROWS / 2 : GEMV_ROWS };
 
 /* R rows of W, from element `first` on, times V vectors: the sums of dot_rows. */
 WKV_INLINE void dot_block(real *y, size_t ldy, const void *W, size_t first, const real *x, size_t n,
                           size_t R, size_t V, weight_type type)
 {
-    vf s[VECTORS][SHARE][GEMV_SUMS];
+    vf s[SHARE][GEMV_ROWS][GEMV_SUMS];
     for (size_t v = 0; v < V; v++)
         for (size_t r = 0; r < R; r++)
             for (size_t j = 0; j < GEMV_SUMS; j++)
-                s[v][r][j] = vf_zero();
+                s[r][v][j] = vf_zero();
     size_t i = 0;
     for (; i + GEMV_SUMS * VF_N <= n; i += GEMV_SUMS * VF_N)
         for (size_t j = 0; j < GEMV_SUMS; j++) {
@@ -101,37 +112,38 @@ WKV_INLINE void dot_block(real *y, size_t ldy, const void *W, size_t first, cons
             for (size_t v = 0; v < V; v++) {
                 vf xi = vf_load(x + v * n + i + j * VF_N);
                 for (size_t r = 0; r < R; r++)
-                    s[v][r][j] = vf_fma(w[r], xi, s[v][r][j]);
+                    s[r][v][j] = vf_fma(w[r], xi, s[r][v][j]);
             }
         }
     for (; i < n; i += VF_N)
         for (size_t r = 0; r < R; r++) {
             vf w = weights(W, first + r * n + i, n - i, type);
             for (size_t v = 0; v < V; v++)
-                s[v][r][0] = vf_fma(w, load_some(x + v * n + i, n - i), s[v][r][0]);
+                s[r][v][0] = vf_fma(w, load_some(x + v * n + i, n - i), s[r][v][0]);
         }
-    for (size_t v = 0; v < V; v++)
-        for (size_t r = 0; r < R; r++)
-            y[v * ldy + r] = vf_sum(vf_add(s[v][r][0], s[v][r][1]));
+    for (size_t r = 0; r < R; r++)
+        put_sums(y + r, ldy, s[r], V);
+}
+
+/* All rows of W times VECTORS vectors, which stay in the nearest cache meanwhile. */
+WKV_INLINE void share_rows(real *y, size_t ldy, const void *W, const real *x, size_t rows, size_t n,
+                           weight_type type)
+{
+    size_t o = 0;
+    for (; o + SHARE <= rows; o += SHARE)
+        dot_block(y + o, ldy, W, o * n, x, n, SHARE, VECTORS, type);
+    for (; o < rows; o++)
+        dot_block(y + o, ldy, W, o * n, x, n, 1, VECTORS, type);
 }
 
 WKV_INLINE void any_gemv_rows(real *y, size_t ldy, const void *W, const real *x, size_t x_rows,
                               size_t rows, size_t n, weight_type type)
 {
-    if (x_rows < VECTORS) {
-        for (size_t v = 0; v < x_rows; v++)
-            any_gemv(y + v * ldy, W, x + v * n, rows, n, type);
-        return;
-    }
-    for (size_t o = 0; o < rows; o += SHARE) {
-        const size_t R = rows - o < SHARE ? rows - o : SHARE;
-        size_t v = 0;
-        for (; R == SHARE && v + VECTORS <= x_rows; v += VECTORS)
-            dot_block(y + v * ldy + o, ldy, W, o * n, x + v * n, n, SHARE, VECTORS, type);
-        for (; v < x_rows; v++)
-            for (size_t r = 0; r < R; r++)
-                dot_block(y + v * ldy + o + r, ldy, W, (o + r) * n, x + v * n, n, 1, 1, type);
-    }
+    size_t v = 0;
+    for (; v + VECTORS <= x_rows; v += VECTORS)
+        share_rows(y + v * ldy, ldy, W, x + v * n, rows, n, type);
+    for (; v < x_rows; v++)
+        any_gemv(y + v * ldy, W, x + v * n, rows, n, type);
 }
 
 #define GEMV_ROWS_OF(name, type, as) \

@@ -235,6 +235,12 @@ WKV_INLINE vf vf_sums(const vf v[VF_N])
     return vf_add(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
 }
 
+WKV_INLINE void vf_four_sums(float to[4], const vf v[4])
+{
+    const vf x = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
+}
+
 /* Rows become columns: four lanes at a time within a half, then whole halves. */
 WKV_INLINE void vf_transpose(vf v[VF_N])
 {

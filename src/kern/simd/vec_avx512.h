@@ -9,6 +9,7 @@
  *   vf_stream_end()       comes behind them, before another thread looks
  *   vf_max(a, b), vf_min(a, b)            b where either is NaN
  *   vf_sums(v)    lane l is the sum of v[l]'s lanes
+ *   vf_four_sums(to, v)   to[i] = that of v[i]'s lanes, for four
  *   vd            VF_N doubles, to add floats up in */
 #ifndef WKV_KERN_VEC_AVX512_H
 #define WKV_KERN_VEC_AVX512_H
@@ -250,6 +251,13 @@ WKV_INLINE vf vf_sums(const vf v[VF_N])
     for (int i = 0; i < 4; i++)
         x[i] = add_quads(add_pairs(v[4 * i], v[4 * i + 1]), add_pairs(v[4 * i + 2], v[4 * i + 3]));
     return add_lanes(add_lanes(x[0], x[1]), add_lanes(x[2], x[3]));
+}
+
+WKV_INLINE void vf_four_sums(float to[4], const vf v[4])
+{
+    const vf x = add_quads(add_pairs(v[0], v[1]), add_pairs(v[2], v[3]));
+    const __m256 halves = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
 }
 
 /* Rows become columns: four lanes at a time within a quarter, then whole quarters. */

@@ -306,6 +306,11 @@ WKV_INLINE vf vf_sums(const vf v[VF_N])
     return (vf){four_sums(v), four_sums(v + 4)};
 }
 
+WKV_INLINE void vf_four_sums(float to[4], const vf v[4])
+{
+    vst1q_f32(to, four_sums(v));
+}
+
 /* Four registers: rows become columns. */
 WKV_INLINE void transpose_four(float32x4_t v[4])
 {
