@@ -170,6 +170,7 @@ typedef struct wkv_kern {
 #include "kern/kern.def"
 #undef KERN
     wkv_cpu_level level;
+    uint8_t q8_bias; /* what the numbers of Q8 lie there too large by (panel.h) */
     int tile_least; /* rows from which packed weights are best multiplied as bf16; 0: never */
     size_t gemm_room;  /* bytes that gemm works in */
     size_t split_room; /* bytes that gemm_split works in; 0: there is no such */

@@ -389,8 +389,15 @@ static void pack_one(panel p, wkv_layout l, int output, const unsigned char *row
         pack_q8m(p, output, row, t, n);
 }
 
+/* Signed bytes become ones that are 128 more. */
+static void add_bias(unsigned char *bytes, size_t n, uint8_t bias)
+{
+    for (size_t i = 0; i < n && bias != 0; i++)
+        bytes[i] ^= bias;
+}
+
 void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
-                    size_t n, float *wide)
+                    size_t n, float *wide, uint8_t q8_bias)
 {
     const wkv_dtype_info *d = wkv_dtype_of(t);
     const size_t row_bytes = n / (size_t)d->block * (size_t)d->bytes;
@@ -407,6 +414,8 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
         else
             pack_one(p, l, o, first, t, n, wide);
     }
+    if (l == WKV_LAYOUT_Q8)
+        add_bias(p.blocks, n * WKV_PANEL, q8_bias);
 }
 
 /* ---- what is not zero ----------------------------------------------------------------------- */

@@ -11,10 +11,11 @@
  *              input i of output o
  *   a scale    16 numbers side by side, one an output
  *
- * The layout is the same for every instruction set: one of 16 lanes takes a line at once,
- * one of 8 in two halves, one of 4 in four.
+ * But for that the layout is the same for every instruction set: one of 16 lanes takes a line at
+ * once, one of 8 in two halves, one of 4 in four.
  *
- *   Q8    bytes are signed; a block has 16 f16 scales d.            w = d byte
+ *   Q8    bytes are signed, or 128 more where products want that (wkv_kern.q8_bias); a block
+ *         has 16 f16 scales d.                                         w = d byte
  *   Q4    lines are halved: line j holds group j in its low nibbles and group j + 4 in
  *         the high ones; scales as Q8.                                 w = d (nibble - 8)
  *   Q4K   nibbles as Q4; 256 inputs have 16 f16 d, 16 f16 m, then for each of their
@@ -209,8 +210,8 @@ void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t
 wkv_layout wkv_layout_for(wkv_dtype t, size_t n);
 
 /* Packs rows (at most 16) of n weights of type t, one after the other in memory, into one
- * panel.  wide: room for n floats. */
+ * panel.  wide: room for n floats; q8_bias: of the kernels that will read it. */
 void wkv_pack_panel(unsigned char *panel, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
-                    size_t n, float *wide);
+                    size_t n, float *wide, uint8_t q8_bias);
 
 #endif

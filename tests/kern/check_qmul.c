@@ -79,9 +79,9 @@ static unsigned char *blocks_of(check *c, wkv_dtype t, size_t n)
     return p;
 }
 
-/* Packed, and as reals. */
+/* Packed, for the kernels under test and for the reference, and as reals. */
 typedef struct weights {
-    unsigned char *panels;
+    unsigned char *panels, *ref_panels;
     double *plain;
     int n_out, n;
 } weights;
@@ -94,13 +94,16 @@ static weights draw_weights(check *c, wkv_dtype t, int n_out, int n)
     const size_t row_bytes =
         (size_t)n / (size_t)wkv_dtype_of(t)->block * (size_t)wkv_dtype_of(t)->bytes;
     const unsigned char *file = blocks_of(c, t, (size_t)n_out * (size_t)n);
-    weights w = {bytes(c, panels * panel_bytes),
+    weights w = {bytes(c, panels * panel_bytes), bytes(c, panels * panel_bytes),
                  bytes(c, (size_t)n_out * (size_t)n * sizeof *w.plain), n_out, n};
     float *wide = bytes(c, (size_t)n * sizeof *wide);
-    for (int o = 0; o < n_out; o += WKV_PANEL)
-        wkv_pack_panel(w.panels + (size_t)(o / WKV_PANEL) * panel_bytes, l,
-                       file + (size_t)o * row_bytes, t,
-                       n_out - o < WKV_PANEL ? n_out - o : WKV_PANEL, (size_t)n, wide);
+    for (int o = 0; o < n_out; o += WKV_PANEL) {
+        const size_t at = (size_t)(o / WKV_PANEL) * panel_bytes;
+        const unsigned char *from = file + (size_t)o * row_bytes;
+        const int here = n_out - o < WKV_PANEL ? n_out - o : WKV_PANEL;
+        wkv_pack_panel(w.panels + at, l, from, t, here, (size_t)n, wide, c->k->q8_bias);
+        wkv_pack_panel(w.ref_panels + at, l, from, t, here, (size_t)n, wide, 0);
+    }
     wkv_dtype_to_f64(w.plain, file, t, (size_t)n_out * (size_t)n);
     return w;
 }
@@ -154,7 +157,7 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
     weights w = draw_weights(c, t, n_out, n);
     wkv_qrows q = quantised(c, c->k, x, rows, n);
     real *got = output(c, out), *want = output(c, out);
-    ref(want, n_out, &q, rows, w.panels, n_out, n, false);
+    ref(want, n_out, &q, rows, w.ref_panels, n_out, n, false);
     f(got, n_out, &q, rows, w.panels, n_out, n, false);
     same("y", got, want, out);
     if (c->kind != EXTREME)
@@ -163,7 +166,7 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
         near_plain(got, x, &q, &w, error);
 
     real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
-    ref(want_sum, n_out, &q, rows, w.panels, n_out, n, true);
+    ref(want_sum, n_out, &q, rows, w.ref_panels, n_out, n, true);
     f(sum, n_out, &q, rows, w.panels, n_out, n, true);
     same("y +=", sum, want_sum, out);
 
@@ -209,10 +212,10 @@ static wkv_dtype draw_type(check *c)
     return all_stored[pick(c, 0, ALL_STORED - 1)].t;
 }
 
-/* The same weights as panels and as groups, which the reference has made. */
+/* The same weights as panels and as groups, which the reference has made: it only moves bytes. */
 typedef struct both {
     wkv_layout l;
-    unsigned char *panels, *groups;
+    unsigned char *panels, *groups, *ref_panels, *ref_groups;
     size_t panel, group; /* bytes of a group's panels, and of a group */
     int n, n_groups;
 } both;
@@ -223,13 +226,19 @@ static both draw_both(check *c, int n_out)
     const int n = wkv_dtype_of(t)->block * pick(c, 1, 3);
     const int n_groups = (n_out + WKV_GROUP - 1) / WKV_GROUP;
     weights w = draw_weights(c, t, n_groups * WKV_GROUP, n);
-    both b = {.l = wkv_layout_for(t, (size_t)n), .panels = w.panels, .n = n, .n_groups = n_groups};
+    both b = {.l = wkv_layout_for(t, (size_t)n),
+              .panels = w.panels,
+              .ref_panels = w.ref_panels,
+              .n = n,
+              .n_groups = n_groups};
     b.panel = WKV_GROUP_PANELS * wkv_panel_bytes(b.l, (size_t)n);
     b.group = wkv_group_bytes(b.l, (size_t)n);
     b.groups = bytes(c, (size_t)n_groups * b.group);
-    for (int i = 0; i < n_groups; i++)
-        wkv_panels_to_group_ref(b.groups + (size_t)i * b.group, b.panels + (size_t)i * b.panel, b.l,
-                                n);
+    b.ref_groups = bytes(c, (size_t)n_groups * b.group);
+    for (size_t i = 0; i < (size_t)n_groups; i++) {
+        wkv_panels_to_group_ref(b.groups + i * b.group, b.panels + i * b.panel, b.l, n);
+        wkv_panels_to_group_ref(b.ref_groups + i * b.group, b.ref_panels + i * b.panel, b.l, n);
+    }
     return b;
 }
 
@@ -262,13 +271,13 @@ void check_qmul_at(check *c)
     wkv_qrows q = quantised(c, c->k, x, 1, w.n);
     const wkv_quads z = quads_of(c, &q, w.n, w.l);
     real *got = output(c, out), *want = output(c, out), *ref = output(c, out);
-    product_of(w.l)(want, n_out, &q, 1, w.panels, n_out, w.n, false);
-    wkv_qmul_at_ref(ref, &q, &z, w.groups, w.l, n_out, w.n, false);
+    product_of(w.l)(want, n_out, &q, 1, w.ref_panels, n_out, w.n, false);
+    wkv_qmul_at_ref(ref, &q, &z, w.ref_groups, w.l, n_out, w.n, false);
     c->k->qmul_at(got, &q, &z, w.groups, w.l, n_out, w.n, false);
     same("y", got, ref, out);
     same("y, and the dense product", got, want, out);
     real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
-    product_of(w.l)(want_sum, n_out, &q, 1, w.panels, n_out, w.n, true);
+    product_of(w.l)(want_sum, n_out, &q, 1, w.ref_panels, n_out, w.n, true);
     c->k->qmul_at(sum, &q, &z, w.groups, w.l, n_out, w.n, true);
     same("y +=", sum, want_sum, out);
 }

@@ -110,7 +110,7 @@ static void check_product(const wkv_kern *k, const product *p)
     float wide[INPUTS];
     for (int o = 0; o < OUTPUTS; o += WKV_PANEL)
         wkv_pack_panel(panels + (size_t)(o / WKV_PANEL) * panel, l, file + (size_t)o * row, p->type,
-                       OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, wide);
+                       OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, wide, k->q8_bias);
     const wkv_qrows x = quantise(k);
     static real y[ROWS * OUTPUTS];
     qmul *multiply;
@@ -137,7 +137,7 @@ static void check_by_inputs(const wkv_kern *k, uint32_t want)
     for (int o = 0; o < OUTPUTS; o += WKV_PANEL) {
         wkv_pack_panel(panels + (size_t)(o % WKV_GROUP / WKV_PANEL) * panel, l,
                        file + (size_t)o * row, WKV_DTYPE_Q8_0,
-                       OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, NULL);
+                       OUTPUTS - o < WKV_PANEL ? OUTPUTS - o : WKV_PANEL, INPUTS, NULL, k->q8_bias);
         if (o % WKV_GROUP + WKV_PANEL == WKV_GROUP || OUTPUTS - o <= WKV_PANEL)
             k->panels_to_group(groups + (size_t)(o / WKV_GROUP) * group, panels, l, INPUTS);
     }

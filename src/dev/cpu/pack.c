@@ -84,7 +84,7 @@ static void pack_group(const wkv_kern *k, unsigned char *to, const wkv_weight *W
         const int first = p * WKV_PANEL, left = here > first ? here - first : 0;
         wkv_pack_panel(panels + (size_t)p * wkv_panel_bytes(W->layout, n), W->layout,
                        from + (size_t)(left > 0 ? first : 0) * row_bytes, W->dtype,
-                       left < WKV_PANEL ? left : WKV_PANEL, n, wide);
+                       left < WKV_PANEL ? left : WKV_PANEL, n, wide, k->q8_bias);
     }
     k->panels_to_group(to, panels, W->layout, W->cols);
 }
@@ -104,7 +104,8 @@ static void pack_unit(const wkv_kern *k, unsigned char *to, const wkv_weight *W,
     else if (W->sparse_in)
         pack_group(k, to, W, from, row_bytes, here, room + unit_bytes(W, l));
     else
-        wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(W, l)));
+        wkv_pack_panel(to, l, from, W->dtype, here, n, (float *)(void *)(room + unit_bytes(W, l)),
+                       k->q8_bias);
 }
 
 /* Where unit u lies.  Who meets it first, or while another thread puts it into its place, packs

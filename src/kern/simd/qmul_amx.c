@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "kern/simd/amx.h"
+#include "kern/simd/simd.h"
 #include "kern/simd/vi_vnni.h"
 
+#define Q8_SIGNED /* products of tiles want it */
 #include "kern/simd/qmul_tmpl.h"
+#include "kern/simd/qsparse_tmpl.h"
 
 enum {
     CHUNK = 8,        /* blocks that all rows meet together: those of WKV_QSUPER */
@@ -284,6 +287,8 @@ static double amx_byte_products(int32_t *sum, size_t rounds)
 
 void wkv_kern_init_qmul_amx(wkv_kern *k)
 {
+    k->q8_bias = Q8_BIAS;
+    set_qsparse(k);
     k->byte_products = amx_byte_products;
 #define SET(id, name, span, scales, block) k->qmul_##name = amx_##name;
     WKV_PANEL_LAYOUTS(SET)

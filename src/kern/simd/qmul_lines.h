@@ -2,12 +2,28 @@
  * the numbers that stand for weights, as unsigned bytes, what these are too large by, and the
  * scales. */
 
-/* Signed bytes as the product of bytes wants them, and what they are then too large by. */
-enum { BIAS = VI_SIGNED ? 0 : 128 };
+/* What the product of bytes wants Q8's numbers to be too large by, and what they lie there as:
+ * this, but where others multiply them, too, and want them signed (Q8_SIGNED). */
+enum {
+    BIAS = VI_SIGNED ? 0 : 128,
+#ifdef Q8_SIGNED
+    Q8_BIAS = 0
+#else
+    Q8_BIAS = BIAS
+#endif
+};
 
+/* From one to the other, and back. */
 WKV_INLINE vi biased(vi w)
 {
-    return VI_SIGNED ? w : vi_xor(w, vi_set1((int32_t)0x80808080));
+    return (int)BIAS == (int)Q8_BIAS ? w : vi_xor(w, vi_set1((int32_t)0x80808080));
+}
+
+/* Does a block lie as lines of bytes that the product takes? */
+WKV_INLINE bool is_ready(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q8M || l == WKV_LAYOUT_Q8K ||
+           (l == WKV_LAYOUT_Q8 && (int)BIAS == (int)Q8_BIAS);
 }
 
 /* Group g of a block whose lines start at `block`. */

@@ -1,7 +1,7 @@
 /* kern/simd/qmul_many.h - products of packed weights (panel.h) with several rows of activations.
  *
- * A few blocks at a time become bytes and vectors of scales in the nearest cache, where all rows of
- * a tile pass by: taking weights apart is paid once for these. */
+ * A few blocks at a time become bytes, where they do not lie so, and vectors of scales in the
+ * nearest cache, where all rows of a tile pass by: taking weights apart is paid once for these. */
 
 /* Vectors of outputs that rows meet together, and how many rows these are; panels that are unpacked
  * together, and the parts of these; blocks; rows of a tile. */
@@ -19,14 +19,15 @@ enum {
 
 /* Blocks [first, first + count) of some panels, unpacked. */
 typedef struct unit {
-    unsigned char bytes[UNIT_PANELS * UNIT_PANEL];
+    unsigned char room[UNIT_PANELS * UNIT_PANEL];
+    const unsigned char *bytes[UNIT_PANELS]; /* in room, or where they lie ready */
     vf d[UNIT_BLOCKS][UNIT_PARTS], m[UNIT_BLOCKS][UNIT_PARTS];
     vi half[UNIT_BLOCKS][UNIT_PARTS][2];
     int32_t less[2][ROWS_OF_TILE][UNIT_BLOCKS];
     size_t first, count;
 } unit;
 
-WKV_INLINE void put_scales(unit *u, size_t b, int part, block_scales s, wkv_layout l)
+WKV_INLINE void put_scales(unit *u, size_t b, size_t part, block_scales s, wkv_layout l)
 {
     u->d[b][part] = s.d;
     if (has_offsets(l))
@@ -48,22 +49,29 @@ WKV_INLINE block_scales get_scales(const unit *u, size_t b, int part, wkv_layout
 /* Memory is asked for so many bytes behind what is unpacked. */
 enum { UNIT_AHEAD = 4096 };
 
-/* Those of panel p, whose blocks are at `from`. */
-WKV_INLINE void unpack_panel(unit *u, int p, const unsigned char *panel, size_t n, wkv_layout l)
+/* The numbers of a part of a block as bytes. */
+WKV_INLINE void unpack_lines(unsigned char *to, const unsigned char *block, wkv_layout l)
+{
+#pragma GCC unroll 8 /* all */
+    for (int g = 0; g < 8; g++)
+        vi_store(to + g * WKV_QGROUP_LINE, group_of(block, g, l));
+}
+
+/* The unit's blocks of a panel, as its panel p. */
+WKV_INLINE void unpack_panel(unit *u, size_t p, const unsigned char *panel, size_t n, wkv_layout l)
 {
     const size_t bytes = (size_t)wkv_layout_of(l).block;
     const unsigned char *block = panel + wkv_panel_scales(l, n) + u->first * bytes;
-    for (size_t b = 0; b < u->count; b++, block += bytes) {
-        unsigned char *to = u->bytes + (size_t)p * UNIT_PANEL + b * UNIT_BLOCK;
+    unsigned char *to = u->room + p * UNIT_PANEL;
+    u->bytes[p] = is_ready(l) ? block : to;
+    for (size_t b = 0; b < u->count; b++, block += bytes, to += UNIT_BLOCK) {
         for (size_t line = 0; line < bytes; line += WKV_QGROUP_LINE)
             WKV_PREFETCH(block + line + UNIT_AHEAD);
         for (size_t i = 0; i < PANEL_PARTS; i++) {
-            put_scales(u, b, p * PANEL_PARTS + (int)i, scales_of(panel, u->first + b, i * VF_N, l),
-                       l);
-#pragma GCC unroll 8 /* all */
-            for (int g = 0; g < 8; g++)
-                vi_store(to + g * WKV_QGROUP_LINE + 4 * VF_N * i,
-                         group_of(block + 4 * VF_N * i, g, l));
+            const block_scales s = scales_of(panel, u->first + b, i * VF_N, l);
+            put_scales(u, b, p * PANEL_PARTS + i, s, l);
+            if (!is_ready(l))
+                unpack_lines(to + 4 * VF_N * i, block + 4 * VF_N * i, l);
         }
     }
 }
@@ -90,13 +98,14 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const left *tile, size_t
     vf acc[QMUL_SUMS];
     size_t to[MANY_PARTS];
     const left x = left_of(&tile->rows, r, tile->n);
+    const unsigned char *first = u->bytes[part / PANEL_PARTS];
     for (int i = 0; i < MANY_PARTS; i++)
-        to[i] =
-            (size_t)((part + i) / PANEL_PARTS * UNIT_PANEL + (part + i) % PANEL_PARTS * 4 * VF_N);
+        to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) +
+                (size_t)((part + i) % PANEL_PARTS * 4 * VF_N);
     for (int i = 0; i < MANY_PARTS * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
     for (size_t b = 0; b < u->count; b++) {
-        const block_lines w = {u->bytes + b * UNIT_BLOCK, to, true};
+        const block_lines w = {first + b * UNIT_BLOCK, to, true};
         block_scales s[MANY_PARTS];
         for (int i = 0; i < MANY_PARTS; i++)
             s[i] = get_scales(u, b, part + i, l);
@@ -134,7 +143,7 @@ WKV_INLINE void multiply_unit(real *y, size_t ldy, const left *tile, size_t rows
         const size_t rest = tile->blocks - u.first;
         u.count = rest < UNIT_BLOCKS ? rest : UNIT_BLOCKS;
         for (size_t p = 0; p < UNIT_PANELS; p++) /* one that does not exist is the last again */
-            unpack_panel(&u, (int)p, panels + (p < last ? p : last) * apart, tile->n, l);
+            unpack_panel(&u, p, panels + (p < last ? p : last) * apart, tile->n, l);
         fill_less(&u, tile, rows, l);
         for (int part = 0; part < UNIT_PARTS; part += MANY_PARTS)
             add_tile(sums, &u, tile, rows, part, l);

@@ -143,6 +143,7 @@ static void quant_rows(const wkv_qrows *to, const real *x, size_t n)
 WKV_INLINE void set_qmul(wkv_kern *k)
 {
     k->quant_rows = quant_rows;
+    k->q8_bias = Q8_BIAS;
 #define SET(id, name, span, scales, block) k->qmul_##name = qmul_##name;
     WKV_PANEL_LAYOUTS(SET)
 #undef SET

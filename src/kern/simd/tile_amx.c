@@ -7,6 +7,7 @@
 #include "kern/simd/amx.h"
 #include "kern/simd/vi_vnni.h"
 
+#define Q8_SIGNED /* as qmul_amx.c */
 #include "kern/simd/qmul_lines.h"
 
 /* 32 numbers in order as bf16. */
