@@ -59,9 +59,8 @@ static void run(wkv_batch *b)
     const real *last = last_rows(b, &x, pass.hidden);
     real *logits = wkv_arena_reals(&b->scratch, (size_t)b->n * V);
     wkv_head(&x, &m->weights, logits, last, b->n);
-    if (!wkv_exec_measuring(&x))
-        for (int i = 0; i < b->n; i++)
-            wkv_session_keep_logits(b->session[i], logits + (size_t)i * V);
+    for (int i = 0; i < b->n; i++)
+        wkv_session_keep_logits(&x, b->session[i], logits + (size_t)i * V);
     wkv_arena_reset(&b->scratch, mark);
 }
 

@@ -54,19 +54,18 @@ static real *run_head(wkv_session *s, const real *hidden, int rows)
     return logits;
 }
 
-void wkv_session_keep_logits(wkv_session *s, const real *logits)
+void wkv_session_keep_logits(wkv_exec *x, wkv_session *s, const real *logits)
 {
-    const int V = s->model->cfg.dim[WKV_DIM_V];
-    for (int i = 0; i < V; i++)
-        s->logits[i] = (float)logits[i];
+    if (wkv_exec_measuring(x))
+        return;
+    x->dev->to_f32(x, s->logits, logits, (size_t)s->model->cfg.dim[WKV_DIM_V]);
     s->has_logits = true;
 }
 
 static void keep_logits(wkv_session *s, const real *logits)
 {
     wkv_exec x = exec_of(s);
-    if (!wkv_exec_measuring(&x))
-        wkv_session_keep_logits(s, logits);
+    wkv_session_keep_logits(&x, s, logits);
 }
 
 /* logprob[r] = log softmax(logits row r)[target[r]]. */

@@ -37,6 +37,6 @@ void wkv_session_advance(wkv_session *s, wkv_arena *scratch, const int32_t *toke
 /* Raises the peak of a measuring arena to what wkv_session_advance takes. */
 void wkv_session_measure(wkv_arena *scratch, const wkv_model *m);
 
-void wkv_session_keep_logits(wkv_session *s, const real *logits);
+void wkv_session_keep_logits(wkv_exec *x, wkv_session *s, const real *logits);
 
 #endif

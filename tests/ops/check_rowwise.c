@@ -101,6 +101,17 @@ static void bf16_forward(wkv_exec *x, op_case *c)
     x->dev->from_bf16(x, c->out[0].v, h, size_of(c));
 }
 
+/* As floats, which are real again for the output. */
+static void f32_forward(wkv_exec *x, op_case *c)
+{
+    float *f = (float *)(void *)c->keep;
+    x->dev->to_f32(x, f, c->in[0].v, size_of(c));
+    for (size_t i = 0; i < size_of(c); i++) {
+        assert_true(wkv_exec_measuring(x) || f[i] == (float)c->in[0].v[i]);
+        c->out[0].v[i] = (real)f[i];
+    }
+}
+
 static void gate_forward(wkv_exec *x, op_case *c)
 {
     x->dev->gate(x, c->out[0].v, c->in[0].v, c->in[1].v, size_of(c));
@@ -131,6 +142,12 @@ void check_elementwise(void **state)
         case_out(&c, "y", size_of(&c));
         case_keep(&c, size_of(&c));
         c.forward = bf16_forward;
+        case_run(&c);
+        case_init(&c, "f32", 9, sizes[i], 1);
+        case_in(&c, "x", size_of(&c), 2.0);
+        case_out(&c, "y", size_of(&c));
+        case_keep(&c, size_of(&c));
+        c.forward = f32_forward;
         case_run(&c);
         case_init(&c, "gate", 9, sizes[i], 1);
         case_in(&c, "r", size_of(&c), 2.0);

@@ -244,7 +244,7 @@ static const struct check {
 } checks[] = {
     {check_embed, "embed embed_bwd"},
     {check_layernorm, "layernorm layernorm_bwd"},
-    {check_elementwise, "add copy zero act act_bwd gate gate_bwd to_bf16 from_bf16"},
+    {check_elementwise, "add copy zero act act_bwd gate gate_bwd to_bf16 to_f32 from_bf16"},
     {check_bias, "bias bias_bwd"},
     {check_softmax_ce, "softmax_ce"},
     {check_adamw, "adamw"},

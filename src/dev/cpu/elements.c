@@ -11,6 +11,7 @@ enum { GRAIN = 64 };
 typedef struct arrays {
     real *y, *y2, *y3;
     const real *a, *b, *c;
+    float *float_y;
     uint16_t *narrow_y;
     const uint16_t *narrow_a;
     const wkv_adamw *step;
@@ -34,10 +35,17 @@ static void run(const wkv_exec *x, wkv_cpu_fn *part, const arrays *v, size_t n, 
 
 /* ---- copies and sums ------------------------------------------------------------------------- */
 
+static void floats(float *y, const real *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)in[i];
+}
+
 PART(add, k->add(v->y + o, v->a + o, n))
 PART(copy, memcpy(v->y + o, v->a + o, n * sizeof *v->y))
 PART(zero, memset(v->y + o, 0, n * sizeof *v->y))
 PART(to_bf16, k->to_bf16(v->narrow_y + o, v->a + o, n))
+PART(to_f32, floats(v->float_y + o, v->a + o, n))
 PART(from_bf16, k->from_bf16(v->y + o, v->narrow_a + o, n))
 
 void wkv_cpu_add(wkv_exec *x, real *y, const real *in, size_t n)
@@ -58,6 +66,11 @@ void wkv_cpu_zero(wkv_exec *x, real *y, size_t n)
 void wkv_cpu_to_bf16(wkv_exec *x, uint16_t *y, const real *in, size_t n)
 {
     run(x, to_bf16_part, &(arrays){.narrow_y = y, .a = in}, n, 1);
+}
+
+void wkv_cpu_to_f32(wkv_exec *x, float *y, const real *in, size_t n)
+{
+    run(x, to_f32_part, &(arrays){.float_y = y, .a = in}, n, 1);
 }
 
 void wkv_cpu_from_bf16(wkv_exec *x, real *y, const uint16_t *in, size_t n)

@@ -67,7 +67,7 @@ void wkv_cpu_shift_lerp(wkv_exec *x, real *const *y, const real *prev, const rea
     const mixes m = mixes_of(mu, delta, n_mix);
     const forward f = {y, &m, prev, in, q};
     const size_t rows = (size_t)wkv_seqs_rows(q);
-    wkv_cpu_cut(x, lerp_rows, &f, rows, WKV_STRETCH, rows * m.C * (size_t)m.n);
+    wkv_cpu_cut(x, lerp_rows, &f, rows, 1, rows * m.C * (size_t)m.n);
 }
 
 typedef struct backward {

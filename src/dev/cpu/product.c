@@ -120,7 +120,7 @@ static void quantise(const wkv_exec *x, const job *jobs, int n, int rows)
         if (jobs[j].x.q == jobs[n].x.q)
             return;
     const size_t all = (size_t)rows * inputs_of(jobs[n].p->W);
-    wkv_cpu_cut(x, quantise_span, &jobs[n], all, WKV_QBLOCK, all / 4);
+    wkv_cpu_cut(x, quantise_span, &jobs[n], all, WKV_QBLOCK, all);
 }
 
 static wkv_quads quads_alloc(wkv_exec *x, size_t n)

@@ -74,7 +74,7 @@ void wkv_cpu_shift_mix(wkv_exec *x, real *const *y, const real *prev, const real
     for (int j = 0; j < n_mix; j++)
         f.m[j] = wkv_vec(mu[j]);
     const size_t rows = (size_t)wkv_seqs_rows(q);
-    wkv_cpu_cut(x, mix_rows, &f, rows, WKV_STRETCH, rows * f.C * (size_t)n_mix);
+    wkv_cpu_cut(x, mix_rows, &f, rows, 1, rows * f.C * (size_t)n_mix);
 }
 
 /* ---- backward --------------------------------------------------------------------------- */

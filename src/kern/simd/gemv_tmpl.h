@@ -27,7 +27,7 @@ WKV_INLINE size_t size_of(weight_type type)
 }
 
 /* y[i * step] = the two sums of row i, for at most GEMV_ROWS. */
-WKV_INLINE void put_sums(real *y, size_t step, vf s[GEMV_ROWS][GEMV_SUMS], size_t rows)
+WKV_INLINE void put_sums(real *y, size_t step, vf (*s)[GEMV_SUMS], size_t rows)
 {
     vf sum[GEMV_ROWS];
     float to[GEMV_ROWS];
@@ -91,57 +91,41 @@ static void gemv_bf16(real *y, const uint16_t *W, const real *x, int rows, int n
 
 /* ---- several vectors --------------------------------------------------------------------- */
 
-/* As many sums as registers hold: SHARE rows of W times VECTORS vectors. */
-enum { SHARE = 2, VECTORS = VF_GEMM_ROWS / 2 < GEMV_ROWS ? VF_GEMM_ROWS / 2 : GEMV_ROWS };
+/* As many as registers hold sums for. */
+enum { VECTORS = VF_GEMM_ROWS };
 
-/* R rows of W, from element `first` on, times V vectors: the sums of dot_rows. */
-WKV_INLINE void dot_block(real *y, size_t ldy, const void *W, size_t first, const real *x, size_t n,
-                          size_t R, size_t V, weight_type type)
+/* A row of W, from element `first` on, times VECTORS vectors: the sums of dot_rows. */
+WKV_INLINE void dot_vectors(real *y, size_t ldy, const void *W, size_t first, const real *x,
+                            size_t n, weight_type type)
 {
-    vf s[SHARE][GEMV_ROWS][GEMV_SUMS];
-    for (size_t v = 0; v < V; v++)
-        for (size_t r = 0; r < R; r++)
-            for (size_t j = 0; j < GEMV_SUMS; j++)
-                s[r][v][j] = vf_zero();
+    vf s[VECTORS][GEMV_SUMS];
+    for (size_t v = 0; v < VECTORS; v++)
+        for (size_t j = 0; j < GEMV_SUMS; j++)
+            s[v][j] = vf_zero();
     size_t i = 0;
     for (; i + GEMV_SUMS * VF_N <= n; i += GEMV_SUMS * VF_N)
         for (size_t j = 0; j < GEMV_SUMS; j++) {
-            vf w[SHARE];
-            for (size_t r = 0; r < R; r++)
-                w[r] = weights(W, first + r * n + i + j * VF_N, VF_N, type);
-            for (size_t v = 0; v < V; v++) {
-                vf xi = vf_load(x + v * n + i + j * VF_N);
-                for (size_t r = 0; r < R; r++)
-                    s[r][v][j] = vf_fma(w[r], xi, s[r][v][j]);
-            }
+            const vf w = weights(W, first + i + j * VF_N, VF_N, type);
+            for (size_t v = 0; v < VECTORS; v++)
+                s[v][j] = vf_fma(w, vf_load(x + v * n + i + j * VF_N), s[v][j]);
         }
-    for (; i < n; i += VF_N)
-        for (size_t r = 0; r < R; r++) {
-            vf w = weights(W, first + r * n + i, n - i, type);
-            for (size_t v = 0; v < V; v++)
-                s[r][v][0] = vf_fma(w, load_some(x + v * n + i, n - i), s[r][v][0]);
-        }
-    for (size_t r = 0; r < R; r++)
-        put_sums(y + r, ldy, s[r], V);
+    for (; i < n; i += VF_N) {
+        const vf w = weights(W, first + i, n - i, type);
+        for (size_t v = 0; v < VECTORS; v++)
+            s[v][0] = vf_fma(w, load_some(x + v * n + i, n - i), s[v][0]);
+    }
+    for (size_t v = 0; v < VECTORS; v += GEMV_ROWS)
+        put_sums(y + v * ldy, ldy, s + v, VECTORS - v < GEMV_ROWS ? VECTORS - v : GEMV_ROWS);
 }
 
-/* All rows of W times VECTORS vectors, which stay in the nearest cache meanwhile. */
-WKV_INLINE void share_rows(real *y, size_t ldy, const void *W, const real *x, size_t rows, size_t n,
-                           weight_type type)
-{
-    size_t o = 0;
-    for (; o + SHARE <= rows; o += SHARE)
-        dot_block(y + o, ldy, W, o * n, x, n, SHARE, VECTORS, type);
-    for (; o < rows; o++)
-        dot_block(y + o, ldy, W, o * n, x, n, 1, VECTORS, type);
-}
-
+/* Vectors that go together stay in the nearest cache while all rows of W pass by. */
 WKV_INLINE void any_gemv_rows(real *y, size_t ldy, const void *W, const real *x, size_t x_rows,
                               size_t rows, size_t n, weight_type type)
 {
     size_t v = 0;
     for (; v + VECTORS <= x_rows; v += VECTORS)
-        share_rows(y + v * ldy, ldy, W, x + v * n, rows, n, type);
+        for (size_t o = 0; o < rows; o++)
+            dot_vectors(y + v * ldy + o, ldy, W, o * n, x + v * n, n, type);
     for (; v < x_rows; v++)
         any_gemv(y + v * ldy, W, x + v * n, rows, n, type);
 }
