@@ -12,6 +12,7 @@ enum {
     UNIT_PANELS = UNIT_PARTS / PANEL_PARTS,
     UNIT_OUTPUTS = UNIT_PANELS * WKV_PANEL,
     UNIT_BLOCKS = WKV_QSUPER / WKV_QBLOCK,
+    CACHE_LINE = 64,
     UNIT_BLOCK = 8 * WKV_QGROUP_LINE, /* bytes of a block, and of the blocks of a panel */
     UNIT_PANEL = UNIT_BLOCKS * UNIT_BLOCK,
     ROWS_OF_TILE = 64
@@ -25,6 +26,8 @@ typedef struct unit {
     vi half[UNIT_BLOCKS][UNIT_PARTS][2];
     int32_t less[2][ROWS_OF_TILE][UNIT_BLOCKS];
     size_t first, count;
+    const unsigned char *next[UNIT_PANELS]; /* what comes after these blocks: */
+    size_t lines, share;                    /* lines of the cache, and those asked for at a time */
 } unit;
 
 WKV_INLINE void put_scales(unit *u, size_t b, size_t part, block_scales s, wkv_layout l)
@@ -46,9 +49,6 @@ WKV_INLINE block_scales get_scales(const unit *u, size_t b, int part, wkv_layout
     return s;
 }
 
-/* Memory is asked for so many bytes behind what is unpacked. */
-enum { UNIT_AHEAD = 4096 };
-
 /* The numbers of a part of a block as bytes. */
 WKV_INLINE void unpack_lines(unsigned char *to, const unsigned char *block, wkv_layout l)
 {
@@ -65,8 +65,6 @@ WKV_INLINE void unpack_panel(unit *u, size_t p, const unsigned char *panel, size
     unsigned char *to = u->room + p * UNIT_PANEL;
     u->bytes[p] = is_ready(l) ? block : to;
     for (size_t b = 0; b < u->count; b++, block += bytes, to += UNIT_BLOCK) {
-        for (size_t line = 0; line < bytes; line += WKV_QGROUP_LINE)
-            WKV_PREFETCH(block + line + UNIT_AHEAD);
         for (size_t i = 0; i < PANEL_PARTS; i++) {
             const block_scales s = scales_of(panel, u->first + b, i * VF_N, l);
             put_scales(u, b, p * PANEL_PARTS + i, s, l);
@@ -74,6 +72,27 @@ WKV_INLINE void unpack_panel(unit *u, size_t p, const unsigned char *panel, size
                 unpack_lines(to + 4 * VF_N * i, block + 4 * VF_N * i, l);
         }
     }
+}
+
+/* The next unit is asked for bit by bit while rows pass by this one: all at once it would keep them
+ * waiting.  Of panels at `panels`, `apart` bytes from each other; in so many turns. */
+WKV_INLINE void plan_asking(unit *u, const unsigned char *panels, size_t apart, const left *tile,
+                            size_t turns, wkv_layout l)
+{
+    const size_t bytes = (size_t)wkv_layout_of(l).block, end = u->first + u->count;
+    const size_t after =
+        end < tile->blocks ? wkv_panel_scales(l, tile->n) + end * bytes : UNIT_PANELS * apart;
+    for (size_t p = 0; p < UNIT_PANELS; p++)
+        u->next[p] = panels + p * apart + after;
+    u->lines = u->count * bytes / CACHE_LINE;
+    u->share = (u->lines + turns - 1) / turns;
+}
+
+WKV_INLINE void ask_in_turn(const unit *u, size_t turn)
+{
+    for (size_t i = turn * u->share; i < u->lines && i < (turn + 1) * u->share; i++)
+        for (size_t p = 0; p < UNIT_PANELS; p++)
+            WKV_PREFETCH(u->next[p] + i * CACHE_LINE);
 }
 
 /* What rows begin with. */
@@ -109,6 +128,8 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const left *tile, size_t
         block_scales s[MANY_PARTS];
         for (int i = 0; i < MANY_PARTS; i++)
             s[i] = get_scales(u, b, part + i, l);
+        if (part == 0)
+            ask_in_turn(u, r / MANY_ROWS * u->count + b);
         const row_less less = {{u->less[0][r] + b, u->less[1][r] + b}, UNIT_BLOCKS};
         add_block(acc, &x, u->first + b, &less, &w, s, MANY_PARTS, R, l);
     }
@@ -145,6 +166,7 @@ WKV_INLINE void multiply_unit(real *y, size_t ldy, const left *tile, size_t rows
         for (size_t p = 0; p < UNIT_PANELS; p++) /* one that does not exist is the last again */
             unpack_panel(&u, p, panels + (p < last ? p : last) * apart, tile->n, l);
         fill_less(&u, tile, rows, l);
+        plan_asking(&u, panels, apart, tile, (rows + MANY_ROWS - 1) / MANY_ROWS * u.count, l);
         for (int part = 0; part < UNIT_PARTS; part += MANY_PARTS)
             add_tile(sums, &u, tile, rows, part, l);
     }

@@ -219,9 +219,12 @@ WKV_INLINE void split_group(unsigned char *panels, const unsigned char *group, s
                 vi of_panel[4][8];
                 for (size_t g = 0; g < 8; g++) {
                     vi v[4];
-                    for (size_t j = 0; j < 4; j++)
-                        v[j] = as_stored(
-                            numbers_of(lines + (b * WKV_QBLOCK + 4 * g + j) * a_line, h, s, l), l);
+                    for (size_t j = 0; j < 4; j++) {
+                        const unsigned char *line = lines + (b * WKV_QBLOCK + 4 * g + j) * a_line;
+                        if (s == 0 && (h == 0 || !in_nibbles(l)))
+                            WKV_PREFETCH(line + 64 * h + SPARSE_AHEAD);
+                        v[j] = as_stored(numbers_of(line, h, s, l), l);
+                    }
                     vi_interleave(v);
                     for (int k = 0; k < 4; k++)
                         of_panel[k][g] = v[k];
