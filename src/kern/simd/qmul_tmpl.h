@@ -5,17 +5,18 @@
 
 #include "kern/simd/qmul_many.h"
 
-/* How many panels a single row of activations meets at a time.  Q6K takes too many registers. */
+/* How many panels a single row of activations meets at a time.  Q6K takes too many registers where
+ * a panel is two. */
 WKV_INLINE int streams_of(wkv_layout l)
 {
-    return l == WKV_LAYOUT_Q6K ? 1 : QMUL_STREAMS;
+    return l == WKV_LAYOUT_Q6K && PANEL_PARTS > 1 ? 1 : QMUL_STREAMS;
 }
 
 /* Asks for what lies so far behind the bytes at `from` as one stream, or each of some, has to be
  * ahead. */
 WKV_INLINE void ask_ahead(const unsigned char *from, size_t bytes, wkv_layout l)
 {
-    const size_t ahead = streams_of(l) > 1 ? 1024 : 4096;
+    const size_t ahead = streams_of(l) == 1 ? 4096 : PANEL_PARTS > 1 ? 1024 : 2048;
     for (size_t line = 0; line < bytes; line += 64)
         WKV_PREFETCH(from + line + ahead);
 }

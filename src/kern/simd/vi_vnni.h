@@ -15,7 +15,7 @@
 #include "kern/simd/vec_avx512.h"
 
 typedef __m512i vi;
-enum { QMUL_ROWS = 8, QMUL_PANELS = 2, QMUL_STREAMS = 1, VI_SIGNED = 0 };
+enum { QMUL_ROWS = 8, QMUL_PANELS = 2, QMUL_STREAMS = 2, VI_SIGNED = 0 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {
