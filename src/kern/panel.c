@@ -29,9 +29,10 @@ wkv_layout wkv_layout_for(wkv_dtype t, size_t n)
     }
 }
 
-/* Where a panel's parts lie. */
+/* Where a panel's parts lie, and what makes four signed bytes of Q8 as large as kernels want. */
 typedef struct panel {
     unsigned char *scales, *blocks;
+    uint32_t bias;
 } panel;
 
 static void put_half(unsigned char *scales, int output, const unsigned char *half)
@@ -41,11 +42,15 @@ static void put_half(unsigned char *scales, int output, const unsigned char *hal
 
 /* ---- 8 bits ---------------------------------------------------------------------------- */
 
-/* 32 bytes as one output of a block. */
-static void put_bytes(unsigned char *block, int output, const unsigned char *q)
+/* 32 bytes as one output of a block; bias is added to all. */
+static void put_bytes(unsigned char *block, int output, const unsigned char *q, uint32_t bias)
 {
-    for (int g = 0; g < WKV_QBLOCK / 4; g++)
-        memcpy(block + g * WKV_QGROUP_LINE + 4 * output, q + 4 * g, 4);
+    for (int g = 0; g < WKV_QBLOCK / 4; g++) {
+        uint32_t four;
+        memcpy(&four, q + 4 * g, sizeof four);
+        four ^= bias; /* of bytes, 0 or 128 */
+        memcpy(block + g * WKV_QGROUP_LINE + 4 * output, &four, sizeof four);
+    }
 }
 
 /* 4-bit (high NULL) or 5-bit numbers of a block of the older types: in the order of inputs,
@@ -70,7 +75,7 @@ static void pack_q5_0(panel p, int output, const unsigned char *row, size_t n)
         for (int i = 0; i < WKV_QBLOCK; i++)
             q[i] = (unsigned char)(q[i] - 16);
         put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, q);
+        put_bytes(p.blocks + b * 512, output, q, p.bias);
     }
 }
 
@@ -83,7 +88,7 @@ static void pack_iq4_nl(panel p, int output, const unsigned char *row, size_t n)
         for (int i = 0; i < WKV_QBLOCK; i++)
             q[i] = (unsigned char)wkv_iq4_values[q[i]];
         put_half(p.scales + b * 32, output, row);
-        put_bytes(p.blocks + b * 512, output, q);
+        put_bytes(p.blocks + b * 512, output, q, p.bias);
     }
 }
 
@@ -96,7 +101,7 @@ static void pack_q8m(panel p, int output, const unsigned char *row, wkv_dtype t,
         old_block(q, row + (five ? 8 : 4), five ? row + 4 : NULL);
         put_half(p.scales + b * 64, output, row);
         put_half(p.scales + b * 64 + 32, output, row + 2);
-        put_bytes(p.blocks + b * 512, output, q);
+        put_bytes(p.blocks + b * 512, output, q, 0);
     }
 }
 
@@ -126,7 +131,7 @@ static void pack_anew(panel p, int output, const unsigned char *row, wkv_dtype t
         unsigned char scale[2], q[WKV_QBLOCK];
         quantise(wide + b * WKV_QBLOCK, scale, q);
         put_half(p.scales + b * 32, output, scale);
-        put_bytes(p.blocks + b * 512, output, q);
+        put_bytes(p.blocks + b * 512, output, q, p.bias);
     }
 }
 
@@ -244,7 +249,7 @@ static void pack_q8(panel p, int output, four_rows r, size_t n)
         four_halves(p.scales + b * 32, output, &r, 0);
         take_bytes(q, &r, 2);
         for (int g = 0; g < WKV_QBLOCK / 4; g++)
-            put_four(p.blocks + b * 512, g, output, q[g]);
+            put_four(p.blocks + b * 512, g, output, q[g] ^ p.bias);
     }
 }
 
@@ -389,13 +394,6 @@ static void pack_one(panel p, wkv_layout l, int output, const unsigned char *row
         pack_q8m(p, output, row, t, n);
 }
 
-/* Signed bytes become ones that are 128 more. */
-static void add_bias(unsigned char *bytes, size_t n, uint8_t bias)
-{
-    for (size_t i = 0; i < n && bias != 0; i++)
-        bytes[i] ^= bias;
-}
-
 void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype t, int n_rows,
                     size_t n, float *wide, uint8_t q8_bias)
 {
@@ -403,7 +401,7 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     const size_t row_bytes = n / (size_t)d->block * (size_t)d->bytes;
     const unsigned char *row = rows;
     four_packer *pack_four = four_packer_of(t);
-    panel p = {at, at + wkv_panel_scales(l, n)};
+    panel p = {at, at + wkv_panel_scales(l, n), OF_FOUR(q8_bias)};
     assert(n_rows <= WKV_PANEL);
     if (n_rows < WKV_PANEL || wkv_panel_scales(l, n) % 64 != 0)
         memset(at, 0, wkv_panel_bytes(l, n));
@@ -414,8 +412,6 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
         else
             pack_one(p, l, o, first, t, n, wide);
     }
-    if (l == WKV_LAYOUT_Q8)
-        add_bias(p.blocks, n * WKV_PANEL, q8_bias);
 }
 
 /* ---- what is not zero ----------------------------------------------------------------------- */
