@@ -11,8 +11,8 @@
  *              input i of output o
  *   a scale    16 numbers side by side, one an output
  *
- * But for that the layout is the same for every instruction set: one of 16 lanes takes a line at
- * once, one of 8 in two halves, one of 4 in four.
+ * The layout is the same for every instruction set, but for the sign of Q8: one of 16 lanes takes a
+ * line at once, one of 8 in two halves, one of 4 in four.
  *
  *   Q8    bytes are signed, or 128 more where products want that (wkv_kern.q8_bias); a block
  *         has 16 f16 scales d.                                         w = d byte

@@ -6,7 +6,7 @@
 #include "kern/simd/simd.h"
 #include "kern/simd/vi_neon.h"
 
-enum { QMUL_ROWS = 8, QMUL_PANELS = 1, QMUL_STREAMS = 1 };
+enum { QMUL_SUMS = 8, QMUL_PARTS = 1, QMUL_STREAMS = 1 };
 
 #include "kern/simd/sdot.h"
 

@@ -3,19 +3,18 @@
  * A few blocks at a time become bytes, where they do not lie so, and vectors of scales in the
  * nearest cache, where all rows of a tile pass by: taking weights apart is paid once for these. */
 
-/* Vectors of outputs that rows meet together, and how many rows these are; panels that are unpacked
- * together, and the parts of these; blocks; rows of a tile. */
 enum {
-    MANY_PARTS = QMUL_PANELS,
-    MANY_ROWS = QMUL_SUMS / MANY_PARTS,
-    UNIT_PARTS = (int)PANEL_PARTS > (int)MANY_PARTS ? (int)PANEL_PARTS : (int)MANY_PARTS,
+    MANY_ROWS = QMUL_SUMS / QMUL_PARTS, /* that go together */
+    ROWS_OF_TILE = 64,
+    /* A unit: what is unpacked together. */
+    UNIT_PARTS = (int)PANEL_PARTS > (int)QMUL_PARTS ? (int)PANEL_PARTS : (int)QMUL_PARTS,
     UNIT_PANELS = UNIT_PARTS / PANEL_PARTS,
     UNIT_OUTPUTS = UNIT_PANELS * WKV_PANEL,
     UNIT_BLOCKS = WKV_QSUPER / WKV_QBLOCK,
-    CACHE_LINE = 64,
-    UNIT_BLOCK = 8 * WKV_QGROUP_LINE, /* bytes of a block, and of the blocks of a panel */
+    /* Bytes of an unpacked block, and of a panel's; of a line of the cache. */
+    UNIT_BLOCK = 8 * WKV_QGROUP_LINE,
     UNIT_PANEL = UNIT_BLOCKS * UNIT_BLOCK,
-    ROWS_OF_TILE = 64
+    CACHE_LINE = 64
 };
 
 /* Blocks [first, first + count) of some panels, unpacked. */
@@ -115,25 +114,25 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const left *tile, size_t
                          wkv_layout l)
 {
     vf acc[QMUL_SUMS];
-    size_t to[MANY_PARTS];
+    size_t to[QMUL_PARTS];
     const left x = left_of(&tile->rows, r, tile->n);
     const unsigned char *first = u->bytes[part / PANEL_PARTS];
-    for (int i = 0; i < MANY_PARTS; i++)
+    for (int i = 0; i < QMUL_PARTS; i++)
         to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) +
                 (size_t)((part + i) % PANEL_PARTS * 4 * VF_N);
-    for (int i = 0; i < MANY_PARTS * R; i++)
+    for (int i = 0; i < QMUL_PARTS * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
     for (size_t b = 0; b < u->count; b++) {
         const block_lines w = {first + b * UNIT_BLOCK, to, true};
-        block_scales s[MANY_PARTS];
-        for (int i = 0; i < MANY_PARTS; i++)
+        block_scales s[QMUL_PARTS];
+        for (int i = 0; i < QMUL_PARTS; i++)
             s[i] = get_scales(u, b, part + i, l);
         if (part == 0)
             ask_in_turn(u, r / MANY_ROWS * u->count + b);
         const row_less less = {{u->less[0][r] + b, u->less[1][r] + b}, UNIT_BLOCKS};
-        add_block(acc, &x, u->first + b, &less, &w, s, MANY_PARTS, R, l);
+        add_block(acc, &x, u->first + b, &less, &w, s, QMUL_PARTS, R, l);
     }
-    for (int i = 0; i < MANY_PARTS * R; i++)
+    for (int i = 0; i < QMUL_PARTS * R; i++)
         sums[r + (size_t)(i % R)][part + i / R] = acc[i];
 }
 
@@ -167,7 +166,7 @@ WKV_INLINE void multiply_unit(real *y, size_t ldy, const left *tile, size_t rows
             unpack_panel(&u, p, panels + (p < last ? p : last) * apart, tile->n, l);
         fill_less(&u, tile, rows, l);
         plan_asking(&u, panels, apart, tile, (rows + MANY_ROWS - 1) / MANY_ROWS * u.count, l);
-        for (int part = 0; part < UNIT_PARTS; part += MANY_PARTS)
+        for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS)
             add_tile(sums, &u, tile, rows, part, l);
     }
     for (size_t r = 0; r < rows; r++)

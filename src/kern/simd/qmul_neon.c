@@ -4,7 +4,7 @@
 #include "kern/simd/simd.h"
 #include "kern/simd/vi_neon.h"
 
-enum { QMUL_ROWS = 4, QMUL_PANELS = 1, QMUL_STREAMS = 1 };
+enum { QMUL_SUMS = 4, QMUL_PARTS = 1, QMUL_STREAMS = 1 };
 
 WKV_INLINE int8x16_t group_bytes(vx x)
 {

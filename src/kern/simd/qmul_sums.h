@@ -14,12 +14,11 @@
 #define UNROLL
 #endif
 
-/* Sums of rows times parts that registers hold; parts of a panel; parts that go together. */
+/* Parts of a panel, of the panels that a row meets, and that go together at most. */
 enum {
-    QMUL_SUMS = QMUL_ROWS,
     PANEL_PARTS = WKV_PANEL / VF_N,
     STREAM_PARTS = QMUL_STREAMS * PANEL_PARTS,
-    QMUL_PARTS = (int)STREAM_PARTS > (int)QMUL_PANELS ? (int)STREAM_PARTS : (int)QMUL_PANELS
+    MOST_PARTS = (int)STREAM_PARTS > (int)QMUL_PARTS ? (int)STREAM_PARTS : (int)QMUL_PARTS
 };
 
 /* Rows of n activations from one on. */
@@ -61,12 +60,12 @@ WKV_INLINE void groups_of(vi *w, const block_lines *from, int g, int P, wkv_layo
         w[i] = group_at(from, i, g, l);
 }
 
-/* sum[r] += the sum over groups [g, end) of a block with R rows of x, each n bytes. */
+/* sum[r] += the sum over groups [g, end) of a block's only part with R rows of x, each n bytes. */
 #ifdef VI_PAIRS
 WKV_INLINE void sum_pairs(vi *sum, const block_lines *from, int g, int end, const int8_t *x,
                           size_t n, int R, wkv_layout l)
 {
-    vi s[QMUL_ROWS];
+    vi s[QMUL_SUMS];
     for (int r = 0; r < R; r++)
         s[r] = vi_set1(0);
 #pragma GCC unroll 4 /* all */
@@ -99,7 +98,7 @@ WKV_INLINE void sum_nibbles(vi *sum, const block_lines *from, const int8_t *x, s
         s[i] = vi_set1(0);
 #pragma GCC unroll 8 /* all */
     for (int g = 0; g < 8; g++) {
-        vi w[QMUL_PARTS];
+        vi w[MOST_PARTS];
         groups_of(w, from, g, P, l);
         for (int r = 0; r < R; r++) {
             const vx activations = vx_of(x + (size_t)r * n, g);
@@ -144,7 +143,7 @@ WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, con
         return;
     }
     if (l != WKV_LAYOUT_Q8) {
-        vi times[QMUL_PARTS];
+        vi times[MOST_PARTS];
         for (int p = 0; p < P; p++)
             times[p] = vi_times(vi_set1(1));
         sum_twos(sum, from, g, end, x, n, times, P, R, l);
@@ -154,7 +153,7 @@ WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, con
     vi other = vi_set1(0); /* one row alone would wait for each sum to be done */
     UNROLL
     for (; g < end; g++) {
-        vi w[QMUL_PARTS];
+        vi w[MOST_PARTS];
         groups_of(w, from, g, P, l);
         for (int r = 0; r < R; r++) {
             const vx activations = vx_of(x + (size_t)r * n, g);
@@ -211,7 +210,7 @@ WKV_INLINE void half_products(vf *product, const int8_t *x, size_t n, const row_
                               wkv_layout l)
 {
 #ifdef VI_NARROW /* what widens them multiplies, too */
-    vi sum[QMUL_SUMS], times[QMUL_PARTS];
+    vi sum[QMUL_SUMS], times[MOST_PARTS];
     for (int i = 0; i < P * R; i++)
         sum[i] = vi_set1(0);
     UNROLL

@@ -2,7 +2,6 @@
  * which weights come as memory gives them, and several (qmul_many.h). */
 
 #include "kern/simd/qmul_sums.h"
-
 #include "kern/simd/qmul_many.h"
 
 /* How many panels a single row of activations meets at a time.  Q6K takes too many registers where
@@ -49,14 +48,14 @@ WKV_INLINE void multiply_row(vf *acc, const left *x, const stream *from, int P, 
 {
     const wkv_layout_info info = wkv_layout_of(l);
     const size_t blocks = x->blocks, sharing = (size_t)info.span / WKV_QBLOCK;
-    size_t to[QMUL_PARTS];
+    size_t to[MOST_PARTS];
     for (int i = 0; i < P; i++) {
         to[i] = (size_t)(panel_at(from, i) - from->panel) + (size_t)(i % PANEL_PARTS * 4 * VF_N);
         acc[i] = vf_zero();
     }
     block_lines w = {from->panel + wkv_panel_scales(l, x->n), to, false};
     for (size_t b = 0; b < blocks;) {
-        block_scales shared[QMUL_PARTS], own[QMUL_PARTS];
+        block_scales shared[MOST_PARTS], own[MOST_PARTS];
         for (int i = 0; i < P; i++)
             shared[i] = shared_scales(panel_at(from, i), b, (size_t)(i % PANEL_PARTS * VF_N), l);
         for (const size_t end = b + sharing; b < end; b++, w.first += info.block) {
@@ -81,7 +80,7 @@ WKV_INLINE void multiply_one(real *y, const wkv_qrows *x, const unsigned char *p
     const size_t bytes = wkv_panel_bytes(l, n);
     const size_t steps = n_out / WKV_PANEL / (size_t)streams_of(l);
     const left row = left_of(x, 0, n);
-    vf acc[QMUL_PARTS];
+    vf acc[MOST_PARTS];
     for (size_t i = 0; i < steps; i++) {
         const stream from = {panels + i * bytes, steps * bytes, n};
         multiply_row(acc, &row, &from, P, l);

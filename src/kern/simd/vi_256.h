@@ -6,7 +6,7 @@
 #include "kern/simd/vec_avx2.h"
 
 typedef __m256i vi;
-enum { QMUL_ROWS = 8, QMUL_PANELS = 2, QMUL_STREAMS = 2 };
+enum { QMUL_SUMS = 8, QMUL_PARTS = 2, QMUL_STREAMS = 2 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {

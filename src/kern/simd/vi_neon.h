@@ -1,6 +1,6 @@
 /* kern/simd/vi_neon.h - one vector of 32-bit integers beside the floats of vec_neon.h: the names
  * of vi_vnni.h but for the products of bytes, which qmul_neon.c, qmul_dotprod.c and
- * qmul_i8mm.c bring along, with QMUL_ROWS.  ARM multiplies signed bytes with signed ones.
+ * qmul_i8mm.c bring along, with QMUL_SUMS.  ARM multiplies signed bytes with signed ones.
  *
  * Activations come by 16, of which an instruction takes the four of a group, whose number is
  * part of it: the compiler must know it. */

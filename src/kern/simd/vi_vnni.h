@@ -6,16 +6,16 @@
  *   vx, vx_of(x, g)  the four activations of group g, of a block (or of VX_BYTES) at x
  *   vi_dot(s, w, x)  s + in each lane the four products of bytes; x signed, w as VI_SIGNED says
  *   vi_dot_small     the same for w <= 63
- *   QMUL_ROWS        rows of activations that a vector of outputs meets at a time,
- *   QMUL_PANELS      or vectors of outputs that half as many rows meet,
- *   QMUL_STREAMS     or panels that one row meets */
+ *   QMUL_SUMS        sums that registers hold, of rows of activations that go together,
+ *   QMUL_PARTS       each with so many vectors of outputs
+ *   QMUL_STREAMS     panels that a row alone meets at a time */
 #ifndef WKV_KERN_VI_VNNI_H
 #define WKV_KERN_VI_VNNI_H
 
 #include "kern/simd/vec_avx512.h"
 
 typedef __m512i vi;
-enum { QMUL_ROWS = 8, QMUL_PANELS = 2, QMUL_STREAMS = 2, VI_SIGNED = 0 };
+enum { QMUL_SUMS = 8, QMUL_PARTS = 2, QMUL_STREAMS = 2, VI_SIGNED = 0 };
 
 WKV_INLINE vi vi_set1(int32_t x)
 {
