@@ -28,6 +28,10 @@ void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, s
 void wkv_cpu_share(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
                    size_t steps);
 
+/* The same, of up to `most` pieces while many are left: for what is done faster in long runs. */
+void wkv_cpu_share_most(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
+                        size_t most, size_t steps);
+
 /* The ops, one prototype each. */
 #define OP(name, args, call) void wkv_cpu_##name args;
 #include "dev/ops.def"

@@ -12,6 +12,7 @@ typedef struct work {
     wkv_cpu_fn *fn;
     const void *ctx;
     size_t n, grain;
+    size_t most; /* pieces that a thread takes at a time */
     int parts;
     _Alignas(64) atomic_size_t next; /* the first piece that nobody has taken */
 } work;
@@ -43,18 +44,37 @@ void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, s
     wkv_team_run(x->dev->team, do_part, &w, w.parts);
 }
 
+/* A share of what is left, so that spans become shorter towards the end. */
+static size_t next_span(work *w)
+{
+    const size_t done = atomic_load_explicit(&w->next, memory_order_relaxed);
+    const size_t left = done < w->n ? w->n - done : 0;
+    const size_t share = left / (2 * (size_t)w->parts) / w->grain * w->grain;
+    return share < w->grain ? w->grain : share > w->most ? w->most : share;
+}
+
 static void take_spans(void *ctx, int part)
 {
     work *w = ctx;
-    for (size_t i; (i = atomic_fetch_add(&w->next, w->grain)) < w->n;) {
+    for (;;) {
+        const size_t span = next_span(w), i = atomic_fetch_add(&w->next, span);
+        if (i >= w->n)
+            return;
         const size_t left = w->n - i;
-        w->fn(w->kern, w->ctx, (wkv_span){i, left < w->grain ? left : w->grain, part});
+        w->fn(w->kern, w->ctx, (wkv_span){i, left < span ? left : span, part});
     }
 }
 
 void wkv_cpu_share(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
                    size_t steps)
 {
+    wkv_cpu_share_most(x, fn, ctx, n, grain, grain, steps);
+}
+
+void wkv_cpu_share_most(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
+                        size_t most, size_t steps)
+{
     work w = work_of(x, fn, ctx, n, grain, steps);
+    w.most = most;
     wkv_team_run(x->dev->team, take_spans, &w, w.parts);
 }

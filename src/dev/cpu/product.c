@@ -19,7 +19,9 @@ enum {
     WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time: half of it where */
     WIDEN_PIECES = 8,      /* there would be fewer pieces than these to share */
     SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
-    TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
+    TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on; of a single row */
+    SHORT_TASK = 1 << 15,  /* a thread takes several such tasks at a time, ... */
+    TASKS_TOGETHER = 16,   /* ... as many as this: memory is read faster in long runs */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
     MANY_ROWS = 16,        /* from these on a task has four panels at least */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
@@ -93,7 +95,8 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
     size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
                    : W->in_out                  ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
                                                 : row_bytes(W);
-    size_t piece = TASK_BYTES / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
+    const size_t task = rows == 1 ? SHORT_TASK : TASK_BYTES;
+    size_t piece = task / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
     return piece > least ? piece : least;
 }
 
@@ -299,7 +302,8 @@ typedef struct batch {
     size_t own_size;
 } batch;
 
-static void run_task(const wkv_kern *k, const batch *b, size_t task, int part)
+/* A run of at most `tasks` from `task` on, as far as they are of one job: returns how many. */
+static size_t run_task(const wkv_kern *k, const batch *b, size_t task, size_t tasks, int part)
 {
     const int rows = b->rows;
     const job *j = b->jobs;
@@ -309,26 +313,27 @@ static void run_task(const wkv_kern *k, const batch *b, size_t task, int part)
         first = j->end_task;
     const wkv_product *p = j->p;
     const size_t n_out = outputs_of(p->W);
-    const size_t begin = (task - first) * j->piece;
-    const size_t n = n_out - begin < j->piece ? n_out - begin : j->piece;
+    const size_t run = tasks < j->end_task - task ? tasks : j->end_task - task;
+    const size_t begin = (task - first) * j->piece, left = n_out - begin;
+    const size_t n = left < run * j->piece ? left : run * j->piece;
     if (j->tiles != NULL && is_plain(p->W)) {
         const wkv_tiles_weights w = {.plain = halves_from(p->W, begin)};
         tile_part(k, j, &w, begin, n, rows, part);
-        return;
-    }
-    if (p->W->layout != WKV_LAYOUT_NONE) {
+    } else if (p->W->layout != WKV_LAYOUT_NONE) {
         packed_task(k, j, begin, n, rows, part, own);
-        return;
+    } else {
+        real *y = p->accumulate ? j->sum : p->y;
+        plain_task(k, y, p->in, p->W, begin, n, rows, (real *)(void *)own);
+        for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
+            k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
     }
-    plain_task(k, p->accumulate ? j->sum : p->y, p->in, p->W, begin, n, rows, (real *)(void *)own);
-    for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
-        k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
+    return run;
 }
 
 static void run_tasks(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    for (size_t i = s.begin; i < s.begin + s.n; i++)
-        run_task(k, ctx, i, s.part);
+    for (size_t done = 0; done < s.n;)
+        done += run_task(k, ctx, s.begin + done, s.n - done, s.part);
 }
 
 /* Bytes of a sparse weight that one row's zeros leave unread. */
@@ -414,7 +419,8 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
     if (!wkv_exec_measuring(x)) {
         for (int i = 0; i < n; i++)
             ready_inputs(x, &b, i);
-        wkv_cpu_share(x, run_tasks, &b, b.tasks, 1, weights * (size_t)rows / 2);
+        wkv_cpu_share_most(x, run_tasks, &b, b.tasks, 1, rows == 1 ? TASKS_TOGETHER : 1,
+                           weights * (size_t)rows / 2);
     }
     wkv_arena_reset(x->scratch, mark);
 }
