@@ -37,6 +37,7 @@ void wkv_session_advance(wkv_session *s, wkv_arena *scratch, const int32_t *toke
 /* Raises the peak of a measuring arena to what wkv_session_advance takes. */
 void wkv_session_measure(wkv_arena *scratch, const wkv_model *m);
 
+/* Makes logits (V) those that the session answers with. */
 void wkv_session_keep_logits(wkv_exec *x, wkv_session *s, const real *logits);
 
 #endif

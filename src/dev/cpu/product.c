@@ -19,9 +19,9 @@ enum {
     WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time: half of it where */
     WIDEN_PIECES = 8,      /* there would be fewer pieces than these to share */
     SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
-    TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on; of a single row */
-    SHORT_TASK = 1 << 15,  /* a thread takes several such tasks at a time, ... */
-    TASKS_TOGETHER = 16,   /* ... as many as this: memory is read faster in long runs */
+    TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
+    SHORT_TASK = 1 << 15,  /* the same of a single row: a thread takes several at a time, */
+    TASKS_TOGETHER = 16,   /* at most so many, since memory is read faster in long runs */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
     MANY_ROWS = 16,        /* from these on a task has four panels at least */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */

@@ -6,6 +6,7 @@
  *   vx, vx_of(x, g)  the four activations of group g, of a block (or of VX_BYTES) at x
  *   vi_dot(s, w, x)  s + in each lane the four products of bytes; x signed, w as VI_SIGNED says
  *   vi_dot_small     the same for w <= 63
+ *   vi_here(s)       s, made where it stands: not before, and without copies
  *   QMUL_SUMS        sums that registers hold, of rows of activations that go together,
  *   QMUL_PARTS       each with so many vectors of outputs
  *   QMUL_STREAMS     panels that a row alone meets at a time */
@@ -107,7 +108,6 @@ WKV_INLINE float vi_most(vf a, vf b)
     return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(most))));
 }
 
-/* A sum that is made where it stands, without copies. */
 WKV_INLINE vi vi_here(vi sum)
 {
     __asm__ volatile("" : "+v"(sum));
