@@ -112,6 +112,18 @@ static void f32_forward(wkv_exec *x, op_case *c)
     }
 }
 
+/* Of n columns that go by way of another type. */
+static void stored_case(const char *name, int n, void (*forward)(wkv_exec *x, op_case *c))
+{
+    op_case c;
+    case_init(&c, name, 9, n, 1);
+    case_in(&c, "x", size_of(&c), 2.0);
+    case_out(&c, "y", size_of(&c));
+    case_keep(&c, size_of(&c));
+    c.forward = forward;
+    case_run(&c);
+}
+
 static void gate_forward(wkv_exec *x, op_case *c)
 {
     x->dev->gate(x, c->out[0].v, c->in[0].v, c->in[1].v, size_of(c));
@@ -137,18 +149,8 @@ void check_elementwise(void **state)
             c.backward = act_backward;
             case_run(&c);
         }
-        case_init(&c, "bf16", 9, sizes[i], 1);
-        case_in(&c, "x", size_of(&c), 2.0);
-        case_out(&c, "y", size_of(&c));
-        case_keep(&c, size_of(&c));
-        c.forward = bf16_forward;
-        case_run(&c);
-        case_init(&c, "f32", 9, sizes[i], 1);
-        case_in(&c, "x", size_of(&c), 2.0);
-        case_out(&c, "y", size_of(&c));
-        case_keep(&c, size_of(&c));
-        c.forward = f32_forward;
-        case_run(&c);
+        stored_case("bf16", sizes[i], bf16_forward);
+        stored_case("f32", sizes[i], f32_forward);
         case_init(&c, "gate", 9, sizes[i], 1);
         case_in(&c, "r", size_of(&c), 2.0);
         case_in(&c, "x", size_of(&c), 2.0);

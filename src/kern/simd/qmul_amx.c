@@ -20,8 +20,7 @@ enum {
     CHUNK = 8,        /* blocks that all rows meet together: those of WKV_QSUPER */
     AS_THEY_ARE = 32, /* the same where they need not be unpacked */
     GROUP_TILES = 4,  /* 16s of rows whose sums are in the first cache */
-    LEAST_ROWS = 9,   /* of a tile after the first: fewer cost less without */
-    BLOCK_BYTES = 8 * WKV_QGROUP_LINE
+    LEAST_ROWS = 9    /* of a tile after the first: fewer cost less without */
 };
 
 /* Left: 16 rows of 32 activations (16 where halves of blocks have scales); right: their lines of
@@ -88,7 +87,7 @@ WKV_INLINE void unpack(unsigned char *lines, const chunk *c, wkv_layout l)
 WKV_INLINE void start(const left *x, const chunk *c, size_t b, wkv_layout l)
 {
     const int8_t *q = x->rows.q + (c->first + b) * WKV_QBLOCK;
-    const unsigned char *lines = c->lines + b * BLOCK_BYTES;
+    const unsigned char *lines = c->lines + b * UNIT_BLOCK;
     TILE_PRODUCT(2, q, x->n, lines);
     if (l == WKV_LAYOUT_Q6K)
         TILE_PRODUCT(3, q + WKV_QBLOCK / 2, x->n, lines + 4 * WKV_QGROUP_LINE);
@@ -191,7 +190,7 @@ WKV_INLINE void multiply_panel(real *y, size_t ld, const group *g, const unsigne
                                size_t lanes, wkv_layout l, bool add)
 {
     const size_t blocks = g->n / WKV_QBLOCK;
-    _Alignas(64) unsigned char lines[CHUNK * BLOCK_BYTES];
+    _Alignas(64) unsigned char lines[CHUNK * UNIT_BLOCK];
     vf acc[GROUP_TILES][TILE_ROWS];
     chunk c = {.scales = panel, .blocks = panel + wkv_panel_scales(l, g->n), .lines = lines};
     const size_t most = l == WKV_LAYOUT_Q8 ? AS_THEY_ARE : CHUNK;
@@ -201,7 +200,7 @@ WKV_INLINE void multiply_panel(real *y, size_t ld, const group *g, const unsigne
     for (; c.first < blocks; c.first += most) {
         c.count = blocks - c.first < most ? blocks - c.first : most;
         if (l == WKV_LAYOUT_Q8)
-            c.lines = c.blocks + c.first * BLOCK_BYTES;
+            c.lines = c.blocks + c.first * UNIT_BLOCK;
         else
             unpack(lines, &c, l);
         for (size_t t = 0; t < g->tiles; t++)

@@ -118,8 +118,7 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const left *tile, size_t
     const left x = left_of(&tile->rows, r, tile->n);
     const unsigned char *first = u->bytes[part / PANEL_PARTS];
     for (int i = 0; i < QMUL_PARTS; i++)
-        to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) +
-                (size_t)((part + i) % PANEL_PARTS * 4 * VF_N);
+        to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) + 4 * lane_of(part + i);
     for (int i = 0; i < QMUL_PARTS * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
     for (size_t b = 0; b < u->count; b++) {

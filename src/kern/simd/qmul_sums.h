@@ -21,6 +21,12 @@ enum {
     MOST_PARTS = (int)STREAM_PARTS > (int)QMUL_PARTS ? (int)STREAM_PARTS : (int)QMUL_PARTS
 };
 
+/* The output of its panel that a part begins with. */
+WKV_INLINE size_t lane_of(int part)
+{
+    return (size_t)(part % PANEL_PARTS * VF_N);
+}
+
 /* Rows of n activations from one on. */
 typedef struct left {
     wkv_qrows rows;
@@ -262,7 +268,7 @@ WKV_INLINE void add_block(vf *acc, const left *x, size_t b, const row_less *less
 WKV_INLINE void store_parts(real *y, const vf *acc, int P, size_t apart, size_t n_out, bool add)
 {
     for (int i = 0; i < P; i++) {
-        const size_t at = (size_t)(i / PANEL_PARTS) * apart + (size_t)(i % PANEL_PARTS * VF_N);
+        const size_t at = (size_t)(i / PANEL_PARTS) * apart + lane_of(i);
         const size_t lanes = at >= n_out ? 0 : n_out - at < VF_N ? n_out - at : VF_N;
         if (lanes > 0)
             store_some(y + at, add ? vf_add(load_some(y + at, lanes), acc[i]) : acc[i], lanes);

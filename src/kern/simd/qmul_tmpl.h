@@ -2,7 +2,8 @@
  * which weights come as memory gives them, and several (qmul_many.h). */
 
 #include "kern/simd/qmul_sums.h"
-#include "kern/simd/qmul_many.h"
+
+#include "kern/simd/qmul_many.h" /* stands on it */
 
 /* How many panels a single row of activations meets at a time.  Q6K takes too many registers where
  * a panel is two. */
@@ -23,7 +24,7 @@ WKV_INLINE void ask_ahead(const unsigned char *from, size_t bytes, wkv_layout l)
 /* Panels that a row meets together, `apart` bytes from each other. */
 typedef struct stream {
     const unsigned char *panel; /* the first */
-    size_t apart, n;
+    size_t apart;
 } stream;
 
 WKV_INLINE const unsigned char *panel_at(const stream *s, int part)
@@ -32,10 +33,10 @@ WKV_INLINE const unsigned char *panel_at(const stream *s, int part)
 }
 
 /* Asks for what block b of the panels of P parts has so far ahead; with the first block, for
- * scales, or each panel would begin with a gap as long as these. */
-WKV_INLINE void ask_for_block(const stream *s, size_t b, int P, wkv_layout l)
+ * scales, or each panel would begin with a gap as long as these.  n: inputs. */
+WKV_INLINE void ask_for_block(const stream *s, size_t n, size_t b, int P, wkv_layout l)
 {
-    const size_t bytes = (size_t)wkv_layout_of(l).block, scales = wkv_panel_scales(l, s->n);
+    const size_t bytes = (size_t)wkv_layout_of(l).block, scales = wkv_panel_scales(l, n);
     for (int i = 0; i < P; i += PANEL_PARTS) {
         if (b == 0)
             ask_ahead(panel_at(s, i), scales, l);
@@ -50,19 +51,18 @@ WKV_INLINE void multiply_row(vf *acc, const left *x, const stream *from, int P, 
     const size_t blocks = x->blocks, sharing = (size_t)info.span / WKV_QBLOCK;
     size_t to[MOST_PARTS];
     for (int i = 0; i < P; i++) {
-        to[i] = (size_t)(panel_at(from, i) - from->panel) + (size_t)(i % PANEL_PARTS * 4 * VF_N);
+        to[i] = (size_t)(panel_at(from, i) - from->panel) + 4 * lane_of(i);
         acc[i] = vf_zero();
     }
     block_lines w = {from->panel + wkv_panel_scales(l, x->n), to, false};
     for (size_t b = 0; b < blocks;) {
         block_scales shared[MOST_PARTS], own[MOST_PARTS];
         for (int i = 0; i < P; i++)
-            shared[i] = shared_scales(panel_at(from, i), b, (size_t)(i % PANEL_PARTS * VF_N), l);
+            shared[i] = shared_scales(panel_at(from, i), b, lane_of(i), l);
         for (const size_t end = b + sharing; b < end; b++, w.first += info.block) {
-            ask_for_block(from, b, P, l);
+            ask_for_block(from, x->n, b, P, l);
             for (int i = 0; i < P; i++)
-                own[i] = own_scales(shared[i], panel_at(from, i), b,
-                                    (size_t)(i % PANEL_PARTS * VF_N), l);
+                own[i] = own_scales(shared[i], panel_at(from, i), b, lane_of(i), l);
             int32_t less[2];
             less_of(&less[0], &less[1], &x->rows, b, 1, l);
             const row_less begin = {{&less[0], &less[1]}, 0};
@@ -82,12 +82,12 @@ WKV_INLINE void multiply_one(real *y, const wkv_qrows *x, const unsigned char *p
     const left row = left_of(x, 0, n);
     vf acc[MOST_PARTS];
     for (size_t i = 0; i < steps; i++) {
-        const stream from = {panels + i * bytes, steps * bytes, n};
+        const stream from = {panels + i * bytes, steps * bytes};
         multiply_row(acc, &row, &from, P, l);
         store_parts(y + i * WKV_PANEL, acc, P, steps * WKV_PANEL, n_out, add);
     }
     for (size_t o = steps * (size_t)streams_of(l) * WKV_PANEL; o < n_out; o += WKV_PANEL) {
-        const stream from = {panels + o / WKV_PANEL * bytes, 0, n};
+        const stream from = {panels + o / WKV_PANEL * bytes, 0};
         multiply_row(acc, &row, &from, PANEL_PARTS, l);
         store_parts(y + o, acc, PANEL_PARTS, 0, n_out - o, add);
     }
