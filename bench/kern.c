@@ -58,9 +58,12 @@ static uint16_t *filled_halves(size_t n)
 
 static void make_qrows(void)
 {
-    const size_t all = (size_t)QROWS * GEMV_COLS, blocks = all / WKV_QBLOCK;
-    qrows = wkv_qrows_in(filled(wkv_qrows_bytes(blocks) / sizeof(real), 0, 0), blocks);
-    wkv_kern_for(WKV_CPU_REF)->quant_rows(&qrows, big, all);
+    qrows = wkv_qrows_in(filled(wkv_qrows_bytes(QROWS, GEMV_COLS) / sizeof(real), 0, 0), QROWS,
+                         GEMV_COLS);
+    for (size_t r = 0; r < QROWS; r++) {
+        const wkv_qrows row = wkv_qrows_from(&qrows, r, 0);
+        wkv_kern_for(WKV_CPU_REF)->quant_rows(&row, big + r * GEMV_COLS, GEMV_COLS);
+    }
     quads = (wkv_quads){malloc(wkv_quads_most(GEMV_COLS) * sizeof(wkv_quad)),
                         malloc(GEMV_COLS / 16 * sizeof(uint32_t))};
     wkv_quads_find(&quads, qrows.q, GEMV_COLS, WKV_LAYOUT_Q8);

@@ -97,27 +97,39 @@ typedef struct wkv_qrows {
     int8_t *q;
     float *scale, *offset;
     int32_t *sum, *first_sum;
+    size_t pitch; /* blocks from a row to the next */
 } wkv_qrows;
 
-/* Bytes that all of these take, and such rows in a piece of memory of so many. */
-static inline size_t wkv_qrows_bytes(size_t blocks)
+/* An odd multiple of 256 inputs: so many of each of some rows, side by side, would else share a few
+ * sets of the nearest cache, as where rows are 4096 bytes apart. */
+static inline size_t wkv_qrows_pitch(size_t n)
 {
-    return blocks * (WKV_QBLOCK + 2 * sizeof(float) + 2 * sizeof(int32_t));
+    const size_t supers = (n + WKV_QSUPER - 1) / WKV_QSUPER;
+    return (supers | 1) * (WKV_QSUPER / WKV_QBLOCK);
 }
 
-static inline wkv_qrows wkv_qrows_in(void *memory, size_t blocks)
+/* Bytes that rows of n inputs take, and such rows in a piece of memory of so many. */
+static inline size_t wkv_qrows_bytes(size_t rows, size_t n)
 {
+    const size_t of_block = WKV_QBLOCK + 2 * sizeof(float) + 2 * sizeof(int32_t);
+    return rows * wkv_qrows_pitch(n) * of_block;
+}
+
+static inline wkv_qrows wkv_qrows_in(void *memory, size_t rows, size_t n)
+{
+    const size_t pitch = wkv_qrows_pitch(n), blocks = rows * pitch;
     int8_t *q = memory;
     float *scale = (float *)(void *)(q + blocks * WKV_QBLOCK);
     int32_t *sum = (int32_t *)(void *)(scale + 2 * blocks);
-    return (wkv_qrows){q, scale, scale + blocks, sum, sum + blocks};
+    return (wkv_qrows){q, scale, scale + blocks, sum, sum + blocks, pitch};
 }
 
-/* The same from a block on, counting all rows' blocks. */
-static inline wkv_qrows wkv_qrows_from(const wkv_qrows *x, size_t block)
+/* The same from a block of a row on. */
+static inline wkv_qrows wkv_qrows_from(const wkv_qrows *x, size_t row, size_t block)
 {
-    return (wkv_qrows){x->q + block * WKV_QBLOCK, x->scale + block, x->offset + block,
-                       x->sum + block, x->first_sum + block};
+    const size_t at = row * x->pitch + block;
+    return (wkv_qrows){x->q + at * WKV_QBLOCK, x->scale + at,     x->offset + at,
+                       x->sum + at,            x->first_sum + at, x->pitch};
 }
 
 /* Inputs that share scales, bytes of these for a panel, bytes of a block. */

@@ -11,9 +11,12 @@
 /* Rows of activations as the kernel under test makes them. */
 static wkv_qrows quantised(check *c, const wkv_kern *k, const real *x, int rows, int n)
 {
-    const size_t all = (size_t)rows * (size_t)n, blocks = all / WKV_QBLOCK;
-    const wkv_qrows q = wkv_qrows_in(bytes(c, wkv_qrows_bytes(blocks)), blocks);
-    k->quant_rows(&q, x, all);
+    const size_t count = (size_t)rows, inputs = (size_t)n;
+    const wkv_qrows q = wkv_qrows_in(bytes(c, wkv_qrows_bytes(count, inputs)), count, inputs);
+    for (size_t r = 0; r < count; r++) {
+        const wkv_qrows row = wkv_qrows_from(&q, r, 0);
+        k->quant_rows(&row, x + r * inputs, inputs);
+    }
     return q;
 }
 
@@ -170,8 +173,8 @@ static void check_type(check *c, qmul f, qmul ref, wkv_dtype t, double error)
     f(sum, n_out, &q, rows, w.panels, n_out, n, true);
     same("y +=", sum, want_sum, out);
 
-    const size_t blocks = (size_t)n / WKV_QBLOCK, last = (size_t)rows - 1;
-    const wkv_qrows one = wkv_qrows_from(&q, last * blocks);
+    const size_t last = (size_t)rows - 1;
+    const wkv_qrows one = wkv_qrows_from(&q, last, 0);
     real *alone = output(c, (size_t)n_out);
     f(alone, n_out, &one, 1, w.panels, n_out, n, false);
     same("a row alone", alone, got + last * (size_t)n_out, (size_t)n_out);

@@ -81,8 +81,11 @@ static real *draw_rows(void)
 static wkv_qrows quantise(const wkv_kern *k)
 {
     real *x = draw_rows();
-    const wkv_qrows q = wkv_qrows_in(room(wkv_qrows_bytes(ROWS * BLOCKS)), ROWS * BLOCKS);
-    k->quant_rows(&q, x, ROWS * INPUTS);
+    const wkv_qrows q = wkv_qrows_in(room(wkv_qrows_bytes(ROWS, INPUTS)), ROWS, INPUTS);
+    for (size_t r = 0; r < ROWS; r++) {
+        const wkv_qrows row = wkv_qrows_from(&q, r, 0);
+        k->quant_rows(&row, x + r * INPUTS, INPUTS);
+    }
     free(x);
     return q;
 }
@@ -146,7 +149,7 @@ static void check_by_inputs(const wkv_kern *k, uint32_t want)
     wkv_quads quads = {room(wkv_quads_most(INPUTS) * sizeof(wkv_quad)),
                        room(2 * BLOCKS * sizeof(uint32_t))};
     for (int r = 0; r < ROWS; r++) {
-        const wkv_qrows x = wkv_qrows_from(&all, (size_t)(r * BLOCKS));
+        const wkv_qrows x = wkv_qrows_from(&all, (size_t)r, 0);
         wkv_quads_find(&quads, x.q, INPUTS, l);
         k->qmul_at(y + r * OUTPUTS, &x, &quads, groups, l, OUTPUTS, INPUTS, false);
     }

@@ -106,15 +106,21 @@ static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int
     for (int j = 0; j < n; j++)
         if (jobs[j].p->in == p->in && jobs[j].x.q != NULL)
             return jobs[j].x;
-    const size_t blocks = (size_t)rows * inputs_of(p->W) / WKV_QBLOCK;
-    return wkv_qrows_in(wkv_arena_alloc(x->scratch, wkv_qrows_bytes(blocks)), blocks);
+    const size_t count = (size_t)rows, inputs = inputs_of(p->W);
+    return wkv_qrows_in(wkv_arena_alloc(x->scratch, wkv_qrows_bytes(count, inputs)), count,
+                        inputs);
 }
 
+/* Activations [s.begin, s.begin + s.n), counted through all rows. */
 static void quantise_span(const wkv_kern *k, const void *ctx, wkv_span s)
 {
     const job *j = ctx;
-    const wkv_qrows to = wkv_qrows_from(&j->x, s.begin / WKV_QBLOCK);
-    k->quant_rows(&to, j->p->in + s.begin, s.n);
+    const size_t n = inputs_of(j->p->W), end = s.begin + s.n;
+    for (size_t i = s.begin, here; i < end; i += here) {
+        here = n - i % n < end - i ? n - i % n : end - i;
+        const wkv_qrows to = wkv_qrows_from(&j->x, i / n, i % n / WKV_QBLOCK);
+        k->quant_rows(&to, j->p->in + i, here);
+    }
 }
 
 static void quantise(const wkv_exec *x, const job *jobs, int n, int rows)

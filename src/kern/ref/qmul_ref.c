@@ -119,7 +119,7 @@ static float add_sums(float acc, wkv_layout l, const block_scales *s, const wkv_
 static float add_block(float acc, wkv_layout l, const unsigned char *panel, size_t n, size_t b,
                        int o, const wkv_qrows *x, size_t row)
 {
-    const size_t at = row * (n / WKV_QBLOCK) + b;
+    const size_t at = row * x->pitch + b;
     const int8_t *q = x->q + at * WKV_QBLOCK;
     const unsigned char *block = block_at(l, panel, n, b);
     const block_scales s = scales_of(l, panel, b, o);

@@ -88,9 +88,10 @@ WKV_INLINE void start(const left *x, const chunk *c, size_t b, wkv_layout l)
 {
     const int8_t *q = x->rows.q + (c->first + b) * WKV_QBLOCK;
     const unsigned char *lines = c->lines + b * UNIT_BLOCK;
-    TILE_PRODUCT(2, q, x->n, lines);
+    const size_t row = x->rows.pitch * WKV_QBLOCK;
+    TILE_PRODUCT(2, q, row, lines);
     if (l == WKV_LAYOUT_Q6K)
-        TILE_PRODUCT(3, q + WKV_QBLOCK / 2, x->n, lines + 4 * WKV_QGROUP_LINE);
+        TILE_PRODUCT(3, q + WKV_QBLOCK / 2, row, lines + 4 * WKV_QGROUP_LINE);
 }
 
 /* These in memory. */
@@ -110,16 +111,16 @@ WKV_INLINE vf integers(const float *sum)
 WKV_INLINE void finish(vf *acc, tile sum[2], const left *x, const chunk *c, size_t b, wkv_layout l)
 {
     const block_scales s = scales_of(c->scales, c->first + b, 0, l);
-    const wkv_qrows rows = wkv_qrows_from(&x->rows, c->first + b);
+    const wkv_qrows rows = wkv_qrows_from(&x->rows, 0, c->first + b);
 #pragma GCC unroll 16 /* acc stays in registers */
     for (size_t r = 0; r < TILE_ROWS; r++) {
         vf product = integers(sum[0][r]);
         if (l == WKV_LAYOUT_Q6K)
             product = vf_fma(product, vi_to_float(s.half[0]),
                              vf_mul(integers(sum[1][r]), vi_to_float(s.half[1])));
-        acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(rows.scale[r * x->blocks])), acc[r]);
+        acc[r] = vf_fma(product, vf_mul(s.d, vf_set1(rows.scale[r * rows.pitch])), acc[r]);
         if (has_offsets(l))
-            acc[r] = add_offset(acc[r], s.m, rows.offset[r * x->blocks], l);
+            acc[r] = add_offset(acc[r], s.m, rows.offset[r * rows.pitch], l);
     }
 }
 
@@ -232,7 +233,7 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
         TILE_RELEASE();
     if (row == all)
         return;
-    const wkv_qrows rest = wkv_qrows_from(x, row * (inputs / WKV_QBLOCK));
+    const wkv_qrows rest = wkv_qrows_from(x, row, 0);
     multiply(y + row * ld, ldy, &rest, rows - (int)row, panels, n_out, n, l, add);
 }
 

@@ -98,7 +98,7 @@ WKV_INLINE void ask_in_turn(const unit *u, size_t turn)
 WKV_INLINE void fill_less(unit *u, const left *tile, size_t rows, wkv_layout l)
 {
     for (size_t r = 0; r < rows && offset_of(l) != 0; r++) {
-        const size_t first = r * tile->blocks + u->first;
+        const size_t first = r * tile->rows.pitch + u->first;
         if (u->count == UNIT_BLOCKS) /* the compiler is to know it */
             less_of(u->less[0][r], u->less[1][r], &tile->rows, first, UNIT_BLOCKS, l);
         else

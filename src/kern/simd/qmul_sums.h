@@ -35,8 +35,7 @@ typedef struct left {
 
 WKV_INLINE left left_of(const wkv_qrows *x, size_t row, size_t n)
 {
-    const size_t blocks = n / WKV_QBLOCK;
-    return (left){wkv_qrows_from(x, row * blocks), n, blocks};
+    return (left){wkv_qrows_from(x, row, 0), n, n / WKV_QBLOCK};
 }
 
 /* The lines of a block: those of part i are to[i] bytes behind the first's.  Packed, or bytes
@@ -199,7 +198,7 @@ WKV_INLINE void start_sums(vi *sum, const row_less *less, int half, int P, int R
         sum[i] = vi_set1(offset_of(l) == 0 ? 0 : less->half[half][(size_t)(i % R) * less->step]);
 }
 
-/* product[i * R + r] = the integers of a block of part i; n: from a row of x to the next. */
+/* product[i * R + r] = the integers of a block of part i; n: bytes from a row of x to the next. */
 WKV_INLINE void block_products(vf *product, const int8_t *x, size_t n, const row_less *less,
                                const block_lines *w, int P, int R, wkv_layout l)
 {
@@ -250,13 +249,14 @@ WKV_INLINE void add_block(vf *acc, const left *x, size_t b, const row_less *less
                           const block_lines *w, const block_scales *s, int P, int R, wkv_layout l)
 {
     const int8_t *q = x->rows.q + b * WKV_QBLOCK;
+    const size_t pitch = x->rows.pitch, n = pitch * WKV_QBLOCK;
     vf product[QMUL_SUMS];
     if (l == WKV_LAYOUT_Q6K)
-        half_products(product, q, x->n, less, w, s, P, R, l);
+        half_products(product, q, n, less, w, s, P, R, l);
     else
-        block_products(product, q, x->n, less, w, P, R, l);
+        block_products(product, q, n, less, w, P, R, l);
     for (int i = 0; i < P * R; i++) {
-        const size_t row = b + (size_t)(i % R) * x->blocks;
+        const size_t row = b + (size_t)(i % R) * pitch;
         const vf scale = vf_mul(s[i / R].d, vf_set1(x->rows.scale[row]));
         acc[i] = vf_fma(product[i], scale, acc[i]);
         if (has_offsets(l))
