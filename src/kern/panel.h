@@ -128,8 +128,8 @@ static inline wkv_qrows wkv_qrows_in(void *memory, size_t rows, size_t n)
 static inline wkv_qrows wkv_qrows_from(const wkv_qrows *x, size_t row, size_t block)
 {
     const size_t at = row * x->pitch + block;
-    return (wkv_qrows){x->q + at * WKV_QBLOCK, x->scale + at,     x->offset + at,
-                       x->sum + at,            x->first_sum + at, x->pitch};
+    return (wkv_qrows){x->q + at * WKV_QBLOCK, x->scale + at, x->offset + at, x->sum + at,
+                       x->first_sum + at,      x->pitch};
 }
 
 /* Inputs that share scales, bytes of these for a panel, bytes of a block. */

@@ -19,18 +19,18 @@ typedef struct wkv_span {
 
 typedef void wkv_cpu_fn(const wkv_kern *k, const void *ctx, wkv_span s);
 
-/* Both call fn for all n pieces, which take some `steps` elementary steps together: not so many
+/* All call fn for all n pieces, which take some `steps` elementary steps together: not so many
  * threads that waking them costs more than it saves.  Spans begin at multiples of grain. */
 /* One span for each thread, all of about one size. */
 void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
                  size_t steps);
-/* Spans of `grain` pieces, as threads come for them. */
+/* Spans of `grain` pieces, as threads come for them: not in their order. */
 void wkv_cpu_share(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
                    size_t steps);
 
-/* The same, of up to `most` pieces while many are left: for what is done faster in long runs. */
-void wkv_cpu_share_most(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
-                        size_t most, size_t steps);
+/* In order, runs of up to `most` pieces while many are left: for what is faster in long runs. */
+void wkv_cpu_share_runs(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t most,
+                        size_t steps);
 
 /* The ops, one prototype each. */
 #define OP(name, args, call) void wkv_cpu_##name args;

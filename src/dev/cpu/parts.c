@@ -12,9 +12,9 @@ typedef struct work {
     wkv_cpu_fn *fn;
     const void *ctx;
     size_t n, grain;
-    size_t most; /* pieces that a thread takes at a time */
+    size_t most; /* pieces of a run */
     int parts;
-    _Alignas(64) atomic_size_t next; /* the first piece that nobody has taken */
+    _Alignas(64) atomic_size_t next; /* the first span or piece that nobody has taken */
 } work;
 
 static work work_of(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
@@ -44,37 +44,58 @@ void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, s
     wkv_team_run(x->dev->team, do_part, &w, w.parts);
 }
 
-/* A share of what is left, so that spans become shorter towards the end. */
-static size_t next_span(work *w)
+/* The i-th span to be taken: each part's first one, each part's second one, and so on.  Those that
+ * are worked on at a time are thus far from each other: of what two threads write side by side, a
+ * processor that looks ahead takes lines from the other again and again. */
+static size_t span_apart(size_t i, size_t spans, size_t parts)
 {
-    const size_t done = atomic_load_explicit(&w->next, memory_order_relaxed);
-    const size_t left = done < w->n ? w->n - done : 0;
-    const size_t share = left / (2 * (size_t)w->parts) / w->grain * w->grain;
-    return share < w->grain ? w->grain : share > w->most ? w->most : share;
+    const size_t part = i % parts, longer = spans % parts;
+    return part * (spans / parts) + (part < longer ? part : longer) + i / parts;
 }
 
 static void take_spans(void *ctx, int part)
 {
     work *w = ctx;
-    for (;;) {
-        const size_t span = next_span(w), i = atomic_fetch_add(&w->next, span);
-        if (i >= w->n)
-            return;
-        const size_t left = w->n - i;
-        w->fn(w->kern, w->ctx, (wkv_span){i, left < span ? left : span, part});
+    const size_t spans = (w->n + w->grain - 1) / w->grain;
+    for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < spans;) {
+        const size_t begin = span_apart(i, spans, (size_t)w->parts) * w->grain;
+        const size_t left = w->n - begin;
+        w->fn(w->kern, w->ctx, (wkv_span){begin, left < w->grain ? left : w->grain, part});
     }
 }
 
 void wkv_cpu_share(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
                    size_t steps)
 {
-    wkv_cpu_share_most(x, fn, ctx, n, grain, grain, steps);
+    work w = work_of(x, fn, ctx, n, grain, steps);
+    wkv_team_run(x->dev->team, take_spans, &w, w.parts);
 }
 
-void wkv_cpu_share_most(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t grain,
-                        size_t most, size_t steps)
+/* A share of what is left, so that runs become shorter towards the end. */
+static size_t next_run(work *w)
 {
-    work w = work_of(x, fn, ctx, n, grain, steps);
+    const size_t done = atomic_load_explicit(&w->next, memory_order_relaxed);
+    const size_t left = done < w->n ? w->n - done : 0;
+    const size_t share = left / (2 * (size_t)w->parts);
+    return share < 1 ? 1 : share > w->most ? w->most : share;
+}
+
+static void take_runs(void *ctx, int part)
+{
+    work *w = ctx;
+    for (;;) {
+        const size_t run = next_run(w), i = atomic_fetch_add(&w->next, run);
+        if (i >= w->n)
+            return;
+        const size_t left = w->n - i;
+        w->fn(w->kern, w->ctx, (wkv_span){i, left < run ? left : run, part});
+    }
+}
+
+void wkv_cpu_share_runs(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, size_t most,
+                        size_t steps)
+{
+    work w = work_of(x, fn, ctx, n, 1, steps);
     w.most = most;
-    wkv_team_run(x->dev->team, take_spans, &w, w.parts);
+    wkv_team_run(x->dev->team, take_runs, &w, w.parts);
 }

@@ -107,8 +107,7 @@ static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int
         if (jobs[j].p->in == p->in && jobs[j].x.q != NULL)
             return jobs[j].x;
     const size_t count = (size_t)rows, inputs = inputs_of(p->W);
-    return wkv_qrows_in(wkv_arena_alloc(x->scratch, wkv_qrows_bytes(count, inputs)), count,
-                        inputs);
+    return wkv_qrows_in(wkv_arena_alloc(x->scratch, wkv_qrows_bytes(count, inputs)), count, inputs);
 }
 
 /* Activations [s.begin, s.begin + s.n), counted through all rows. */
@@ -425,8 +424,11 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
     if (!wkv_exec_measuring(x)) {
         for (int i = 0; i < n; i++)
             ready_inputs(x, &b, i);
-        wkv_cpu_share_most(x, run_tasks, &b, b.tasks, 1, rows == 1 ? TASKS_TOGETHER : 1,
-                           weights * (size_t)rows / 2);
+        const size_t steps = weights * (size_t)rows / 2;
+        if (rows == 1)
+            wkv_cpu_share_runs(x, run_tasks, &b, b.tasks, TASKS_TOGETHER, steps);
+        else
+            wkv_cpu_share(x, run_tasks, &b, b.tasks, 1, steps);
     }
     wkv_arena_reset(x->scratch, mark);
 }
