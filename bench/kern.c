@@ -60,10 +60,7 @@ static void make_qrows(void)
 {
     qrows = wkv_qrows_in(filled(wkv_qrows_bytes(QROWS, GEMV_COLS) / sizeof(real), 0, 0), QROWS,
                          GEMV_COLS);
-    for (size_t r = 0; r < QROWS; r++) {
-        const wkv_qrows row = wkv_qrows_from(&qrows, r, 0);
-        wkv_kern_for(WKV_CPU_REF)->quant_rows(&row, big + r * GEMV_COLS, GEMV_COLS);
-    }
+    wkv_quant_span(wkv_kern_for(WKV_CPU_REF), &qrows, big, GEMV_COLS, 0, (size_t)QROWS * GEMV_COLS);
     quads = (wkv_quads){malloc(wkv_quads_most(GEMV_COLS) * sizeof(wkv_quad)),
                         malloc(GEMV_COLS / 16 * sizeof(uint32_t))};
     wkv_quads_find(&quads, qrows.q, GEMV_COLS, WKV_LAYOUT_Q8);

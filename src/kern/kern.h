@@ -185,4 +185,16 @@ typedef struct wkv_kern {
  * version at or below it.  The tables are built once and live for ever. */
 const wkv_kern *wkv_kern_for(wkv_cpu_level level);
 
+/* Rows of n activations x become 8-bit ones, of these [begin, begin + count) counted through all
+ * rows: from a block's first to a block's last. */
+static inline void wkv_quant_span(const wkv_kern *k, const wkv_qrows *to, const real *x, size_t n,
+                                  size_t begin, size_t count)
+{
+    for (size_t i = begin, end = begin + count, here; i < end; i += here) {
+        here = n - i % n < end - i ? n - i % n : end - i;
+        const wkv_qrows row = wkv_qrows_from(to, i / n, i % n / WKV_QBLOCK);
+        k->quant_rows(&row, x + i, here);
+    }
+}
+
 #endif

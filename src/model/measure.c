@@ -179,7 +179,7 @@ double wkv_measure_flops(int threads, double seconds)
         goto done;
     for (size_t i = 0; i < 5 * n; i++)
         all[i] = (real)((double)(i % 17) / 17 - 0.5);
-    matrices m = {all, all + n, all + 2 * n, all + 3 * n, all + 4 * n, EDGE};
+    matrices m = {all, all + n, all + 2 * n, all + 3 * n, all + 4 * n, 0};
     wkv_exec x = {.dev = dev, .scratch = &scratch};
     for (int turn = 0; turn < 6; turn++) {
         m.edge = turn < 3 ? EDGE : SHORT_EDGE;

@@ -13,10 +13,7 @@ static wkv_qrows quantised(check *c, const wkv_kern *k, const real *x, int rows,
 {
     const size_t count = (size_t)rows, inputs = (size_t)n;
     const wkv_qrows q = wkv_qrows_in(bytes(c, wkv_qrows_bytes(count, inputs)), count, inputs);
-    for (size_t r = 0; r < count; r++) {
-        const wkv_qrows row = wkv_qrows_from(&q, r, 0);
-        k->quant_rows(&row, x + r * inputs, inputs);
-    }
+    wkv_quant_span(k, &q, x, inputs, 0, count * inputs);
     return q;
 }
 

@@ -82,10 +82,7 @@ static wkv_qrows quantise(const wkv_kern *k)
 {
     real *x = draw_rows();
     const wkv_qrows q = wkv_qrows_in(room(wkv_qrows_bytes(ROWS, INPUTS)), ROWS, INPUTS);
-    for (size_t r = 0; r < ROWS; r++) {
-        const wkv_qrows row = wkv_qrows_from(&q, r, 0);
-        k->quant_rows(&row, x + r * INPUTS, INPUTS);
-    }
+    wkv_quant_span(k, &q, x, INPUTS, 0, ROWS * INPUTS);
     free(x);
     return q;
 }

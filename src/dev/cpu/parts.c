@@ -28,12 +28,24 @@ static work work_of(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n
         .kern = x->dev->kern, .fn = fn, .ctx = ctx, .n = n, .grain = grain, .parts = (int)parts};
 }
 
+static size_t spans_of(const work *w)
+{
+    return (w->n + w->grain - 1) / w->grain;
+}
+
+/* The first of the spans that are a part's: what does not divide goes to the first parts. */
+static size_t part_begin(size_t part, size_t spans, size_t parts)
+{
+    const size_t longer = spans % parts;
+    return part * (spans / parts) + (part < longer ? part : longer);
+}
+
 static void do_part(void *ctx, int part)
 {
     const work *w = ctx;
-    const size_t grains = (w->n + w->grain - 1) / w->grain, i = (size_t)part;
-    const size_t begin = grains * i / (size_t)w->parts * w->grain;
-    const size_t end = grains * (i + 1) / (size_t)w->parts * w->grain;
+    const size_t spans = spans_of(w), i = (size_t)part, parts = (size_t)w->parts;
+    const size_t begin = part_begin(i, spans, parts) * w->grain;
+    const size_t end = part_begin(i + 1, spans, parts) * w->grain;
     w->fn(w->kern, w->ctx, (wkv_span){begin, (end < w->n ? end : w->n) - begin, part});
 }
 
@@ -49,14 +61,13 @@ void wkv_cpu_cut(const wkv_exec *x, wkv_cpu_fn *fn, const void *ctx, size_t n, s
  * processor that looks ahead takes lines from the other again and again. */
 static size_t span_apart(size_t i, size_t spans, size_t parts)
 {
-    const size_t part = i % parts, longer = spans % parts;
-    return part * (spans / parts) + (part < longer ? part : longer) + i / parts;
+    return part_begin(i % parts, spans, parts) + i / parts;
 }
 
 static void take_spans(void *ctx, int part)
 {
     work *w = ctx;
-    const size_t spans = (w->n + w->grain - 1) / w->grain;
+    const size_t spans = spans_of(w);
     for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < spans;) {
         const size_t begin = span_apart(i, spans, (size_t)w->parts) * w->grain;
         const size_t left = w->n - begin;

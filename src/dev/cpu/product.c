@@ -114,12 +114,7 @@ static wkv_qrows rows_of(wkv_exec *x, const wkv_product *p, const job *jobs, int
 static void quantise_span(const wkv_kern *k, const void *ctx, wkv_span s)
 {
     const job *j = ctx;
-    const size_t n = inputs_of(j->p->W), end = s.begin + s.n;
-    for (size_t i = s.begin, here; i < end; i += here) {
-        here = n - i % n < end - i ? n - i % n : end - i;
-        const wkv_qrows to = wkv_qrows_from(&j->x, i / n, i % n / WKV_QBLOCK);
-        k->quant_rows(&to, j->p->in + i, here);
-    }
+    wkv_quant_span(k, &j->x, j->p->in, inputs_of(j->p->W), s.begin, s.n);
 }
 
 static void quantise(const wkv_exec *x, const job *jobs, int n, int rows)
