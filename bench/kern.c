@@ -548,6 +548,13 @@ BENCH(qmul_at)
     return (work){(double)GEMM * GEMV_COLS, 0};
 }
 
+BENCH(qmul_groups)
+{
+    k->qmul_groups(array[0], GEMM, &qrows, QROWS, panels, WKV_LAYOUT_Q8, GEMM, GEMV_COLS, false,
+                   half_of_big);
+    return computed(2.0 * QROWS * GEMM * GEMV_COLS);
+}
+
 BENCH(byte_products)
 {
     int32_t sum;

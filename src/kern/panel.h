@@ -68,7 +68,9 @@ enum {
     WKV_TILE = 512,       /* numbers of a tile */
     WKV_GROUP = 128,      /* outputs of a group, in two halves */
     WKV_GROUP_PANELS = WKV_GROUP / WKV_PANEL,
-    WKV_COLUMNS = 64, /* outputs of a group of T */
+    WKV_COLUMNS = 64,          /* outputs of a group of T */
+    WKV_GROUP_ROWS = 256,      /* rows that a group meets together */
+    WKV_GROUP_ROOM = 192 << 10 /* bytes for their sums, and some blocks taken apart */
 };
 
 /* The layouts of panels.  X(ID, name of the kernel, inputs that share scales, bytes of these for a
@@ -173,6 +175,13 @@ static inline size_t wkv_group_line(wkv_layout l)
 static inline size_t wkv_group_bytes(wkv_layout l, size_t n)
 {
     return wkv_group_scales(l, n) + n * wkv_group_line(l);
+}
+
+/* Room that a group's product with several rows takes: some want it as panels. */
+static inline size_t wkv_group_room(wkv_layout l, size_t n)
+{
+    const size_t panels = WKV_GROUP_PANELS * wkv_panel_bytes(l, n);
+    return panels > WKV_GROUP_ROOM ? panels : WKV_GROUP_ROOM;
 }
 
 /* Four inputs of a row that are not zero and go together: their places and numbers.  Where there

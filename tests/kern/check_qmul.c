@@ -223,7 +223,7 @@ typedef struct both {
 static both draw_both(check *c, int n_out)
 {
     const wkv_dtype t = draw_type(c);
-    const int n = wkv_dtype_of(t)->block * pick(c, 1, 3);
+    const int block = wkv_dtype_of(t)->block, n = block * pick(c, 1, block > WKV_QBLOCK ? 3 : 20);
     const int n_groups = (n_out + WKV_GROUP - 1) / WKV_GROUP;
     weights w = draw_weights(c, t, n_groups * WKV_GROUP, n);
     both b = {.l = wkv_layout_for(t, (size_t)n),
@@ -279,6 +279,27 @@ void check_qmul_at(check *c)
     real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
     product_of(w.l)(want_sum, n_out, &q, 1, w.ref_panels, n_out, w.n, true);
     c->k->qmul_at(sum, &q, &z, w.groups, w.l, n_out, w.n, true);
+    same("y +=", sum, want_sum, out);
+}
+
+/* The same of several rows. */
+void check_qmul_groups(check *c)
+{
+    const int n_out = pick(c, 1, 200), rows = pick(c, 2, pick(c, 0, 9) > 0 ? 40 : 300);
+    const size_t out = (size_t)rows * (size_t)n_out;
+    const both w = draw_both(c, n_out);
+    const real *x = input(c, (size_t)rows * (size_t)w.n), *before = input_of(c, out, NORMAL);
+    wkv_qrows q = quantised(c, c->k, x, rows, w.n);
+    unsigned char *room = bytes(c, wkv_group_room(w.l, (size_t)w.n));
+    real *got = output(c, out), *want = output(c, out), *ref = output(c, out);
+    product_of(w.l)(want, n_out, &q, rows, w.ref_panels, n_out, w.n, false);
+    wkv_qmul_groups_ref(ref, n_out, &q, rows, w.ref_groups, w.l, n_out, w.n, false, room);
+    c->k->qmul_groups(got, n_out, &q, rows, w.groups, w.l, n_out, w.n, false, room);
+    same("y", got, ref, out);
+    same("y, and the product of panels", got, want, out);
+    real *sum = inout(c, before, out), *want_sum = inout(c, before, out);
+    product_of(w.l)(want_sum, n_out, &q, rows, w.ref_panels, n_out, w.n, true);
+    c->k->qmul_groups(sum, n_out, &q, rows, w.groups, w.l, n_out, w.n, true, room);
     same("y +=", sum, want_sum, out);
 }
 

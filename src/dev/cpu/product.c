@@ -71,7 +71,7 @@ static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
 typedef struct job {
     const wkv_product *p;
     real *sum;              /* where a plain product that is added goes first */
-    unsigned char *panels;  /* room for the panels of a group, one a thread */
+    unsigned char *groups;  /* room for products with groups, one a thread */
     wkv_qrows x;            /* the activations of a packed one */
     wkv_quads quads;        /* which of these count, if it is one row and W lies by inputs */
     wkv_nonzeros nonzeros;  /* or, of one of plain weights by inputs, which count */
@@ -153,12 +153,6 @@ static void fill_tiles(wkv_exec *x, const job *jobs, int n, int rows)
     wkv_tiles_fill(x, jobs[n].tiles, jobs[n].p->in, rows, wkv_weight_inputs(W), wkv_tiles_parts(W));
 }
 
-/* Bytes of the panels of a group. */
-static size_t group_panels(const wkv_weight *W)
-{
-    return WKV_GROUP_PANELS * wkv_panel_bytes(W->layout, (size_t)W->cols);
-}
-
 /* ---- tasks ------------------------------------------------------------------------------ */
 
 /* n outputs, from `begin` on, as tiles. */
@@ -206,19 +200,24 @@ static void packed_part(const wkv_kern *k, const job *j, const unsigned char *pa
                         j->p->accumulate);
 }
 
-/* A group of outputs: one row reads what its zeros leave; for several it becomes panels. */
+/* Whole groups: one row reads what its zeros leave; tiles want panels. */
 static void grouped_part(const wkv_kern *k, const job *j, const unsigned char *group, size_t begin,
                          size_t n, int rows, int part)
 {
     const wkv_weight *W = j->p->W;
+    real *y = j->p->y + begin;
     if (rows == 1) {
-        k->qmul_at(j->p->y + begin, &j->x, &j->quads, group, W->layout, (int)n, W->cols,
-                   j->p->accumulate);
+        k->qmul_at(y, &j->x, &j->quads, group, W->layout, (int)n, W->cols, j->p->accumulate);
         return;
     }
-    unsigned char *panels = j->panels + (size_t)part * group_panels(W);
-    k->group_to_panels(panels, group, W->layout, W->cols);
-    packed_part(k, j, panels, begin, n, rows, part);
+    unsigned char *room = j->groups + (size_t)part * wkv_group_room(W->layout, (size_t)W->cols);
+    if (j->tiles == NULL) {
+        k->qmul_groups(y, W->rows, &j->x, rows, group, W->layout, (int)n, W->cols, j->p->accumulate,
+                       room);
+        return;
+    }
+    k->group_to_panels(room, group, W->layout, W->cols);
+    packed_part(k, j, room, begin, n, rows, part);
 }
 
 /* n outputs from `begin` on, as many at a time as lie together; room as wkv_cpu_packed wants it. */
@@ -374,7 +373,7 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
         j.x = rows_of(x, p, jobs, n, rows);
     }
     if (is_grouped(W) && rows > 1)
-        j.panels = wkv_arena_alloc(x->scratch, threads * group_panels(W));
+        j.groups = wkv_arena_alloc(x->scratch, threads * wkv_group_room(W->layout, inputs_of(W)));
     if (is_grouped(W) && rows == 1)
         j.quads = quads_alloc(x, inputs_of(W));
     if (!packed && !as_tiles && p->accumulate)

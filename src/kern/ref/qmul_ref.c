@@ -221,6 +221,40 @@ void wkv_qmul_at_ref(real *y, const wkv_qrows *x, const wkv_quads *quads,
     }
 }
 
+/* One output of a row with weights of a group. */
+static float group_row(wkv_layout l, const unsigned char *group, int o, const wkv_qrows *x,
+                       size_t n)
+{
+    const unsigned char *scales = group + (size_t)(o / WKV_PANEL) * wkv_panel_scales(l, n);
+    const unsigned char *lines = group + wkv_group_scales(l, n);
+    float acc = 0;
+    for (size_t b = 0; b < n / WKV_QBLOCK; b++) {
+        const block_scales s = scales_of(l, scales, b, o % WKV_PANEL);
+        int32_t sum[2] = {0, 0};
+        for (size_t i = 0; i < WKV_QBLOCK; i++)
+            sum[i / (WKV_QBLOCK / 2)] +=
+                x->q[b * WKV_QBLOCK + i] * group_number(l, lines, o, b * WKV_QBLOCK + i);
+        acc = add_sums(acc, l, &s, x, b, sum[0], sum[1]);
+    }
+    return acc;
+}
+
+void wkv_qmul_groups_ref(real *y, int ldy, const wkv_qrows *x, int rows,
+                         const unsigned char *groups, wkv_layout l, int n_out, int n, bool add,
+                         void *room)
+{
+    (void)room;
+    const size_t inputs = (size_t)n;
+    for (int r = 0; r < rows; r++, y += ldy)
+        for (int o = 0; o < n_out; o++) {
+            const wkv_qrows row = wkv_qrows_from(x, (size_t)r, 0);
+            const unsigned char *group =
+                groups + (size_t)(o / WKV_GROUP) * wkv_group_bytes(l, inputs);
+            const float sum = group_row(l, group, o % WKV_GROUP, &row, inputs);
+            y[o] = add ? y[o] + (real)sum : (real)sum;
+        }
+}
+
 /* Puts a number (number(), and what that took off it) into the lines of a panel's block, which were
  * zeros. */
 static void put_number(wkv_layout l, unsigned char *block, int o, int i, unsigned value)

@@ -246,6 +246,24 @@ WKV_INLINE void multiply_amx(real *y, int ldy, const wkv_qrows *x, int rows,
 WKV_PANEL_LAYOUTS(QMUL_AMX)
 #undef QMUL_AMX
 
+/* A tile wants panels. */
+static void amx_groups(real *y, int ldy, const wkv_qrows *x, int rows, const unsigned char *groups,
+                       wkv_layout layout, int n_out, int n, bool add, void *room)
+{
+    const size_t inputs = (size_t)n;
+    for (int o = 0; o < n_out; o += WKV_GROUP, groups += wkv_group_bytes(layout, inputs)) {
+        const int here = n_out - o < WKV_GROUP ? n_out - o : WKV_GROUP;
+        group_to_panels(room, groups, layout, n);
+#define DO(l) multiply_amx(y + o, ldy, x, rows, room, here, n, l, add)
+        switch (layout) {
+            WKV_PANEL_LAYOUTS(CASE_OF_LAYOUT)
+        default:
+            break;
+        }
+#undef DO
+    }
+}
+
 /* Six tiles of sums, so that none waits for itself. */
 static double amx_byte_products(int32_t *sum, size_t rounds)
 {
@@ -289,6 +307,7 @@ void wkv_kern_init_qmul_amx(wkv_kern *k)
 {
     k->q8_bias = Q8_BIAS;
     set_qsparse(k);
+    k->qmul_groups = amx_groups;
     k->byte_products = amx_byte_products;
 #define SET(id, name, span, scales, block) k->qmul_##name = amx_##name;
     WKV_PANEL_LAYOUTS(SET)

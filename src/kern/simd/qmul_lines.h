@@ -1,6 +1,6 @@
 /* kern/simd/qmul_lines.h - how a panel's blocks (panel.h) are read, for all that multiplies them:
  * the numbers that stand for weights, as unsigned bytes, what these are too large by, and the
- * scales. */
+ * scales; and groups' numbers. */
 
 /* What the product of bytes wants Q8's numbers to be too large by, and what they lie there as:
  * this, but where others multiply them, too, and want them signed (Q8_SIGNED). */
@@ -111,3 +111,30 @@ WKV_INLINE vf add_offset(vf acc, vf m, float sum, wkv_layout l)
 {
     return l == WKV_LAYOUT_Q8M ? vf_fma(m, vf_set1(sum), acc) : vf_fnma(m, vf_set1(sum), acc);
 }
+
+/* ---- groups ------------------------------------------------------------------------------- */
+
+/* Outputs of an input are read 64 at a time, in so many steps. */
+enum { HALVES = WKV_GROUP / 64, STEPS = WKV_PANEL / VF_N };
+
+WKV_INLINE bool in_nibbles(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K;
+}
+
+/* Numbers of half h of an input, as unsigned bytes. */
+WKV_INLINE vi numbers_of(const unsigned char *line, int h, int s, wkv_layout l)
+{
+    if (in_nibbles(l)) {
+        const vi both = vi_load(line + 4 * VF_N * s);
+        return vi_and(h == 0 ? both : vi_right(both, 4), vi_set1(0x0f0f0f0f));
+    }
+    const vi bytes = vi_load(line + 64 * h + 4 * VF_N * s);
+    return l == WKV_LAYOUT_Q8 ? biased(bytes) : bytes;
+}
+
+/* Does what DO says with each layout as a constant. */
+#define CASE_OF_LAYOUT(id, name, span, scales, block) \
+    case WKV_LAYOUT_##id: \
+        DO(WKV_LAYOUT_##id); \
+        break;

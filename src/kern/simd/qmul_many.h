@@ -17,17 +17,20 @@ enum {
     CACHE_LINE = 64
 };
 
-/* Blocks [first, first + count) of some panels, unpacked. */
+/* Blocks [first, first + count) of some panels, as lines of bytes. */
 typedef struct unit {
-    unsigned char room[UNIT_PANELS * UNIT_PANEL];
-    const unsigned char *bytes[UNIT_PANELS]; /* in room, or where they lie ready */
+    const unsigned char *bytes[UNIT_PANELS];
     vf d[UNIT_BLOCKS][UNIT_PARTS], m[UNIT_BLOCKS][UNIT_PARTS];
     vi half[UNIT_BLOCKS][UNIT_PARTS][2];
-    int32_t less[2][ROWS_OF_TILE][UNIT_BLOCKS];
     size_t first, count;
     const unsigned char *next[UNIT_PANELS]; /* what comes after these blocks: */
     size_t lines, share;                    /* lines of the cache, and those asked for at a time */
 } unit;
+
+/* What the integers of a tile's rows begin with (row_blocks). */
+typedef struct unit_begins {
+    int32_t half[2][ROWS_OF_TILE][UNIT_BLOCKS];
+} unit_begins;
 
 WKV_INLINE void put_scales(unit *u, size_t b, size_t part, block_scales s, wkv_layout l)
 {
@@ -56,12 +59,15 @@ WKV_INLINE void unpack_lines(unsigned char *to, const unsigned char *block, wkv_
         vi_store(to + g * WKV_QGROUP_LINE, group_of(block, g, l));
 }
 
-/* The unit's blocks of a panel, as its panel p. */
-WKV_INLINE void unpack_panel(unit *u, size_t p, const unsigned char *panel, size_t n, wkv_layout l)
+/* The unit's blocks of a panel, as its panel p.  room: for a unit of lines, where they must be
+ * made.
+ */
+WKV_INLINE void unpack_panel(unit *u, size_t p, unsigned char *room, const unsigned char *panel,
+                             size_t n, wkv_layout l)
 {
     const size_t bytes = (size_t)wkv_layout_of(l).block;
+    unsigned char *to = room + p * UNIT_PANEL;
     const unsigned char *block = panel + wkv_panel_scales(l, n) + u->first * bytes;
-    unsigned char *to = u->room + p * UNIT_PANEL;
     u->bytes[p] = is_ready(l) ? block : to;
     for (size_t b = 0; b < u->count; b++, block += bytes, to += UNIT_BLOCK) {
         for (size_t i = 0; i < PANEL_PARTS; i++) {
@@ -73,17 +79,12 @@ WKV_INLINE void unpack_panel(unit *u, size_t p, const unsigned char *panel, size
     }
 }
 
-/* The next unit is asked for bit by bit while rows pass by this one: all at once it would keep them
- * waiting.  Of panels at `panels`, `apart` bytes from each other; in so many turns. */
-WKV_INLINE void plan_asking(unit *u, const unsigned char *panels, size_t apart, const left *tile,
-                            size_t turns, wkv_layout l)
+/* The next unit is asked for bit by bit while so many rows pass by this one: all at once it would
+ * keep them waiting.  Each panel has `bytes` more, u->next says where. */
+WKV_INLINE void plan_asking(unit *u, size_t bytes, size_t rows)
 {
-    const size_t bytes = (size_t)wkv_layout_of(l).block, end = u->first + u->count;
-    const size_t after =
-        end < tile->blocks ? wkv_panel_scales(l, tile->n) + end * bytes : UNIT_PANELS * apart;
-    for (size_t p = 0; p < UNIT_PANELS; p++)
-        u->next[p] = panels + p * apart + after;
-    u->lines = u->count * bytes / CACHE_LINE;
+    const size_t turns = (rows + MANY_ROWS - 1) / MANY_ROWS;
+    u->lines = bytes / CACHE_LINE;
     u->share = (u->lines + turns - 1) / turns;
 }
 
@@ -94,94 +95,169 @@ WKV_INLINE void ask_in_turn(const unit *u, size_t turn)
             WKV_PREFETCH(u->next[p] + i * CACHE_LINE);
 }
 
-/* What rows begin with. */
-WKV_INLINE void fill_less(unit *u, const left *tile, size_t rows, wkv_layout l)
+/* Of so many rows, blocks [first, first + count). */
+WKV_INLINE void put_begins(unit_begins *to, const wkv_qrows *x, size_t rows, size_t first,
+                           size_t count, wkv_layout l)
 {
     for (size_t r = 0; r < rows && offset_of(l) != 0; r++) {
-        const size_t first = r * tile->rows.pitch + u->first;
-        if (u->count == UNIT_BLOCKS) /* the compiler is to know it */
-            less_of(u->less[0][r], u->less[1][r], &tile->rows, first, UNIT_BLOCKS, l);
+        const size_t at = r * x->pitch + first;
+        if (count == UNIT_BLOCKS) /* the compiler is to know it */
+            begin_of(to->half[0][r], to->half[1][r], x, at, UNIT_BLOCKS, l);
         else
-            less_of(u->less[0][r], u->less[1][r], &tile->rows, first, u->count, l);
+            begin_of(to->half[0][r], to->half[1][r], x, at, count, l);
     }
 }
 
 /* What a tile's rows have so far: vectors of a unit, row by row. */
 typedef vf unit_sums[ROWS_OF_TILE][UNIT_PARTS];
 
+WKV_INLINE row_blocks blocks_of(const wkv_qrows *x, const unit_begins *begin, size_t row,
+                                size_t block)
+{
+    const wkv_qrows at = wkv_qrows_from(x, row, block);
+    return (row_blocks){at.q,        {begin->half[0][row], begin->half[1][row]},
+                        UNIT_BLOCKS, at.scale,
+                        at.offset,   at.pitch};
+}
+
 /* sums += R rows, from row r of the tile on, times parts of the unit from `part` on. */
-WKV_INLINE void add_unit(unit_sums sums, const unit *u, const left *tile, size_t r, int part, int R,
-                         wkv_layout l)
+WKV_INLINE void add_unit(unit_sums sums, const unit *u, const wkv_qrows *x,
+                         const unit_begins *begin, size_t r, int part, int R, wkv_layout l)
 {
     vf acc[QMUL_SUMS];
     size_t to[QMUL_PARTS];
-    const left x = left_of(&tile->rows, r, tile->n);
     const unsigned char *first = u->bytes[part / PANEL_PARTS];
+    row_blocks rows = blocks_of(x, begin, r, u->first);
     for (int i = 0; i < QMUL_PARTS; i++)
         to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) + 4 * lane_of(part + i);
     for (int i = 0; i < QMUL_PARTS * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
-    for (size_t b = 0; b < u->count; b++) {
+    if (part == 0)
+        ask_in_turn(u, r / MANY_ROWS);
+    for (size_t b = 0; b < u->count; b++, next_block(&rows)) {
         const block_lines w = {first + b * UNIT_BLOCK, to, true};
         block_scales s[QMUL_PARTS];
         for (int i = 0; i < QMUL_PARTS; i++)
             s[i] = get_scales(u, b, part + i, l);
-        if (part == 0)
-            ask_in_turn(u, r / MANY_ROWS * u->count + b);
-        const row_less less = {{u->less[0][r] + b, u->less[1][r] + b}, UNIT_BLOCKS};
-        add_block(acc, &x, u->first + b, &less, &w, s, QMUL_PARTS, R, l);
+        add_block(acc, &rows, &w, s, QMUL_PARTS, R, l);
     }
     for (int i = 0; i < QMUL_PARTS * R; i++)
         sums[r + (size_t)(i % R)][part + i / R] = acc[i];
 }
 
 /* The same with all rows of the tile. */
-WKV_INLINE void add_tile(unit_sums sums, const unit *u, const left *tile, size_t rows, int part,
-                         wkv_layout l)
+WKV_INLINE void add_rows(unit_sums sums, const unit *u, const wkv_qrows *x,
+                         const unit_begins *begin, size_t rows, int part, wkv_layout l)
 {
     size_t r = 0;
     for (; r + MANY_ROWS <= rows; r += MANY_ROWS)
-        add_unit(sums, u, tile, r, part, MANY_ROWS, l);
+        add_unit(sums, u, x, begin, r, part, MANY_ROWS, l);
     for (; MANY_ROWS > 2 && r + MANY_ROWS / 2 <= rows; r += MANY_ROWS / 2)
-        add_unit(sums, u, tile, r, part, MANY_ROWS / 2, l);
+        add_unit(sums, u, x, begin, r, part, MANY_ROWS / 2, l);
     for (; r < rows; r++)
-        add_unit(sums, u, tile, r, part, 1, l);
+        add_unit(sums, u, x, begin, r, part, 1, l);
 }
 
-/* The rows of a tile times the outputs of a unit, n_out of them there. */
-WKV_INLINE void multiply_unit(real *y, size_t ldy, const left *tile, size_t rows,
-                              const unsigned char *panels, size_t n_out, wkv_layout l, bool add)
+/* And with all parts of the unit.  A function of its own for each layout: in the midst of others
+ * its loops would not get the registers that they need. */
+#define ADD_TILE(id, name, span, scales, block) \
+    static WKV_NOINLINE void add_tile_##name(unit_sums sums, const unit *u, const wkv_qrows *x, \
+                                             const unit_begins *begin, size_t rows) \
+    { \
+        for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS) \
+            add_rows(sums, u, x, begin, rows, part, WKV_LAYOUT_##id); \
+    }
+WKV_PANEL_LAYOUTS(ADD_TILE)
+#undef ADD_TILE
+
+WKV_INLINE void add_tile(unit_sums sums, const unit *u, const wkv_qrows *x,
+                         const unit_begins *begin, size_t rows, wkv_layout l)
 {
-    const size_t apart = wkv_panel_bytes(l, tile->n), last = (n_out - 1) / WKV_PANEL;
-    unit_sums sums;
-    unit u;
+    switch (l) {
+#define ADD_TILE(id, name, span, scales, block) \
+    case WKV_LAYOUT_##id: \
+        add_tile_##name(sums, u, x, begin, rows); \
+        break;
+        WKV_PANEL_LAYOUTS(ADD_TILE)
+#undef ADD_TILE
+    default:
+        break;
+    }
+}
+
+WKV_INLINE void clear_sums(unit_sums sums, size_t rows)
+{
     for (size_t r = 0; r < rows; r++)
         for (int i = 0; i < UNIT_PARTS; i++)
             sums[r][i] = vf_zero();
-    for (u.first = 0; u.first < tile->blocks; u.first += u.count) {
-        const size_t rest = tile->blocks - u.first;
-        u.count = rest < UNIT_BLOCKS ? rest : UNIT_BLOCKS;
-        for (size_t p = 0; p < UNIT_PANELS; p++) /* one that does not exist is the last again */
-            unpack_panel(&u, p, panels + (p < last ? p : last) * apart, tile->n, l);
-        fill_less(&u, tile, rows, l);
-        plan_asking(&u, panels, apart, tile, (rows + MANY_ROWS - 1) / MANY_ROWS * u.count, l);
-        for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS)
-            add_tile(sums, &u, tile, rows, part, l);
-    }
+}
+
+WKV_INLINE void store_sums(real *y, size_t ldy, unit_sums sums, size_t rows, size_t n_out, bool add)
+{
     for (size_t r = 0; r < rows; r++)
         store_parts(y + r * ldy, sums[r], UNIT_PARTS, WKV_PANEL, n_out, add);
+}
+
+/* Panels that stand side by side, `apart` bytes from each other. */
+typedef struct panel_row {
+    const unsigned char *first;
+    size_t apart, last, n; /* bytes from one to the next, how many follow the first, inputs */
+} panel_row;
+
+WKV_INLINE void unpack_unit(unit *u, unsigned char *room, const panel_row *from, wkv_layout l)
+{
+    for (size_t p = 0; p < UNIT_PANELS; p++) { /* one that does not exist is the last again */
+        const size_t at = p < from->last ? p : from->last;
+        unpack_panel(u, p, room, from->first + at * from->apart, from->n, l);
+    }
+}
+
+/* What follows the unit's blocks: the next ones, or other panels. */
+WKV_INLINE void plan_asking_panels(unit *u, const panel_row *from, size_t rows, wkv_layout l)
+{
+    const size_t bytes = (size_t)wkv_layout_of(l).block, end = u->first + u->count;
+    const bool more = end < from->n / WKV_QBLOCK;
+    const size_t after =
+        more ? wkv_panel_scales(l, from->n) + end * bytes : UNIT_PANELS * from->apart;
+    for (size_t p = 0; p < UNIT_PANELS; p++)
+        u->next[p] = from->first + p * from->apart + after;
+    plan_asking(u, u->count * bytes, rows);
+}
+
+/* The rows of a tile times the outputs of a unit, n_out of them there. */
+WKV_INLINE void multiply_unit(real *y, size_t ldy, const wkv_qrows *x, size_t rows,
+                              const panel_row *from, size_t n_out, wkv_layout l, bool add)
+{
+    const size_t blocks = from->n / WKV_QBLOCK;
+    unsigned char room[UNIT_PANELS * UNIT_PANEL];
+    unit_begins begin;
+    unit_sums sums;
+    unit u;
+    clear_sums(sums, rows);
+    for (u.first = 0; u.first < blocks; u.first += u.count) {
+        const size_t rest = blocks - u.first;
+        u.count = rest < UNIT_BLOCKS ? rest : UNIT_BLOCKS;
+        unpack_unit(&u, room, from, l);
+        plan_asking_panels(&u, from, rows, l);
+        put_begins(&begin, x, rows, u.first, u.count, l);
+        add_tile(sums, &u, x, &begin, rows, l);
+    }
+    store_sums(y, ldy, sums, rows, n_out, add);
 }
 
 WKV_INLINE void multiply_many(real *y, size_t ldy, const wkv_qrows *x, size_t rows,
                               const unsigned char *panels, size_t n_out, size_t n, wkv_layout l,
                               bool add)
 {
-    const size_t step = UNIT_PANELS * wkv_panel_bytes(l, n);
+    const size_t panel = wkv_panel_bytes(l, n);
     for (size_t row = 0; row < rows; row += ROWS_OF_TILE) {
-        const left tile = left_of(x, row, n);
+        const wkv_qrows tile = wkv_qrows_from(x, row, 0);
         const size_t here = rows - row < ROWS_OF_TILE ? rows - row : ROWS_OF_TILE;
-        for (size_t o = 0; o < n_out; o += UNIT_OUTPUTS)
-            multiply_unit(y + row * ldy + o, ldy, &tile, here, panels + o / UNIT_OUTPUTS * step,
-                          n_out - o < UNIT_OUTPUTS ? n_out - o : UNIT_OUTPUTS, l, add);
+        for (size_t o = 0; o < n_out; o += UNIT_OUTPUTS) {
+            const size_t outputs = n_out - o < UNIT_OUTPUTS ? n_out - o : UNIT_OUTPUTS;
+            const panel_row from = {panels + o / WKV_PANEL * panel, panel,
+                                    (outputs - 1) / WKV_PANEL, n};
+            multiply_unit(y + row * ldy + o, ldy, &tile, here, &from, outputs, l, add);
+        }
     }
 }

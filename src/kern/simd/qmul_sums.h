@@ -174,45 +174,57 @@ WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, con
 
 /* ---- a block with its scales ---------------------------------------------------------------- */
 
-/* What the integers of rows begin with, since weights are too large: of the whole of a block, or of
- * each half of it where these have scales.  Row r's is r * step further on. */
-typedef struct row_less {
-    const int32_t *half[2];
+/* A block of some rows: activations, scales and offsets, those of the next row `pitch` blocks
+ * further on, and what the integers begin with, `step` further on, since weights are too large: of
+ * the whole of a block, or of each half of it where these have scales. */
+typedef struct row_blocks {
+    const int8_t *q;
+    const int32_t *begin[2];
     size_t step;
-} row_less;
+    const float *scale, *offset;
+    size_t pitch;
+} row_blocks;
 
-/* That of `count` blocks from `first` on. */
-WKV_INLINE void less_of(int32_t *restrict less, int32_t *restrict second, const wkv_qrows *x,
-                        size_t first, size_t count, wkv_layout l)
+WKV_INLINE void next_block(row_blocks *x)
+{
+    x->q += WKV_QBLOCK;
+    x->begin[0]++;
+    x->begin[1]++;
+    x->scale++;
+    x->offset++;
+}
+
+/* What `count` blocks from `first` on begin with. */
+WKV_INLINE void begin_of(int32_t *restrict first_half, int32_t *restrict second, const wkv_qrows *x,
+                         size_t first, size_t count, wkv_layout l)
 {
     const bool halves = l == WKV_LAYOUT_Q6K;
     for (size_t i = 0; i < count; i++)
-        less[i] = -offset_of(l) * (halves ? x->first_sum : x->sum)[first + i];
+        first_half[i] = -offset_of(l) * (halves ? x->first_sum : x->sum)[first + i];
     for (size_t i = 0; i < count && halves; i++)
         second[i] = -offset_of(l) * (x->sum[first + i] - x->first_sum[first + i]);
 }
 
-WKV_INLINE void start_sums(vi *sum, const row_less *less, int half, int P, int R, wkv_layout l)
+WKV_INLINE void start_sums(vi *sum, const row_blocks *x, int half, int P, int R, wkv_layout l)
 {
     for (int i = 0; i < P * R; i++)
-        sum[i] = vi_set1(offset_of(l) == 0 ? 0 : less->half[half][(size_t)(i % R) * less->step]);
+        sum[i] = vi_set1(offset_of(l) == 0 ? 0 : x->begin[half][(size_t)(i % R) * x->step]);
 }
 
-/* product[i * R + r] = the integers of a block of part i; n: bytes from a row of x to the next. */
-WKV_INLINE void block_products(vf *product, const int8_t *x, size_t n, const row_less *less,
-                               const block_lines *w, int P, int R, wkv_layout l)
+/* product[i * R + r] = the integers of a block of part i. */
+WKV_INLINE void block_products(vf *product, const row_blocks *x, const block_lines *w, int P, int R,
+                               wkv_layout l)
 {
     vi sum[QMUL_SUMS];
-    start_sums(sum, less, 0, P, R, l);
-    sum_groups(sum, w, 0, 8, x, n, P, R, l);
+    start_sums(sum, x, 0, P, R, l);
+    sum_groups(sum, w, 0, 8, x->q, x->pitch * WKV_QBLOCK, P, R, l);
     for (int i = 0; i < P * R; i++)
         product[i] = vi_to_float(sum[i]);
 }
 
 /* The same where each half of a block has a scale of its own: below 2^24, and exact as floats. */
-WKV_INLINE void half_products(vf *product, const int8_t *x, size_t n, const row_less *less,
-                              const block_lines *w, const block_scales *s, int P, int R,
-                              wkv_layout l)
+WKV_INLINE void half_products(vf *product, const row_blocks *x, const block_lines *w,
+                              const block_scales *s, int P, int R, wkv_layout l)
 {
 #ifdef VI_NARROW /* what widens them multiplies, too */
     vi sum[QMUL_SUMS], times[MOST_PARTS];
@@ -221,10 +233,10 @@ WKV_INLINE void half_products(vf *product, const int8_t *x, size_t n, const row_
     UNROLL
     for (int half = 0; half < 2; half++) {
         vi begin[QMUL_SUMS];
-        start_sums(begin, less, half, P, R, l);
+        start_sums(begin, x, half, P, R, l);
         for (int i = 0; i < P; i++)
             times[i] = vi_times(s[i].half[half]);
-        sum_twos(sum, w, 4 * half, 4 * half + 4, x, n, times, P, R, l);
+        sum_twos(sum, w, 4 * half, 4 * half + 4, x->q, x->pitch * WKV_QBLOCK, times, P, R, l);
         for (int i = 0; i < P * R; i++)
             sum[i] = vi_add(sum[i], vi_mul(s[i / R].half[half], begin[i]));
     }
@@ -236,31 +248,29 @@ WKV_INLINE void half_products(vf *product, const int8_t *x, size_t n, const row_
     UNROLL
     for (int half = 0; half < 2; half++) {
         vi sum[QMUL_SUMS];
-        start_sums(sum, less, half, P, R, l);
-        sum_groups(sum, w, 4 * half, 4 * half + 4, x, n, P, R, l);
+        start_sums(sum, x, half, P, R, l);
+        sum_groups(sum, w, 4 * half, 4 * half + 4, x->q, x->pitch * WKV_QBLOCK, P, R, l);
         for (int i = 0; i < P * R; i++)
             product[i] = vf_fma(vi_to_float(sum[i]), vi_to_float(s[i / R].half[half]), product[i]);
     }
 #endif
 }
 
-/* acc[i * R + r] += block b of part i, whose scales are s[i], times row r. */
-WKV_INLINE void add_block(vf *acc, const left *x, size_t b, const row_less *less,
-                          const block_lines *w, const block_scales *s, int P, int R, wkv_layout l)
+/* acc[i * R + r] += a block of part i, whose scales are s[i], times row r. */
+WKV_INLINE void add_block(vf *acc, const row_blocks *x, const block_lines *w, const block_scales *s,
+                          int P, int R, wkv_layout l)
 {
-    const int8_t *q = x->rows.q + b * WKV_QBLOCK;
-    const size_t pitch = x->rows.pitch, n = pitch * WKV_QBLOCK;
     vf product[QMUL_SUMS];
     if (l == WKV_LAYOUT_Q6K)
-        half_products(product, q, n, less, w, s, P, R, l);
+        half_products(product, x, w, s, P, R, l);
     else
-        block_products(product, q, n, less, w, P, R, l);
+        block_products(product, x, w, P, R, l);
     for (int i = 0; i < P * R; i++) {
-        const size_t row = b + (size_t)(i % R) * pitch;
-        const vf scale = vf_mul(s[i / R].d, vf_set1(x->rows.scale[row]));
+        const size_t row = (size_t)(i % R) * x->pitch;
+        const vf scale = vf_mul(s[i / R].d, vf_set1(x->scale[row]));
         acc[i] = vf_fma(product[i], scale, acc[i]);
         if (has_offsets(l))
-            acc[i] = add_offset(acc[i], s[i / R].m, x->rows.offset[row], l);
+            acc[i] = add_offset(acc[i], s[i / R].m, x->offset[row], l);
     }
 }
 

@@ -1,9 +1,11 @@
 /* kern/simd/qmul_tmpl.h - products of packed weights (panel.h) with 8-bit activations: one row, to
- * which weights come as memory gives them, and several (qmul_many.h). */
+ * which weights come as memory gives them, and several (qmul_many.h, qmul_groups.h). */
 
 #include "kern/simd/qmul_sums.h"
 
 #include "kern/simd/qmul_many.h" /* stands on it */
+
+#include "kern/simd/qmul_groups.h" /* and on this */
 
 /* How many panels a single row of activations meets at a time.  Q6K takes too many registers where
  * a panel is two. */
@@ -63,10 +65,11 @@ WKV_INLINE void multiply_row(vf *acc, const left *x, const stream *from, int P, 
             ask_for_block(from, x->n, b, P, l);
             for (int i = 0; i < P; i++)
                 own[i] = own_scales(shared[i], panel_at(from, i), b, lane_of(i), l);
-            int32_t less[2];
-            less_of(&less[0], &less[1], &x->rows, b, 1, l);
-            const row_less begin = {{&less[0], &less[1]}, 0};
-            add_block(acc, x, b, &begin, &w, own, P, 1, l);
+            const wkv_qrows at = wkv_qrows_from(&x->rows, 0, b);
+            int32_t begin[2];
+            begin_of(&begin[0], &begin[1], &at, 0, 1, l);
+            const row_blocks row = {at.q, {&begin[0], &begin[1]}, 0, at.scale, at.offset, 0};
+            add_block(acc, &row, &w, own, P, 1, l);
         }
     }
 }
@@ -144,6 +147,7 @@ WKV_INLINE void set_qmul(wkv_kern *k)
 {
     k->quant_rows = quant_rows;
     k->q8_bias = Q8_BIAS;
+    k->qmul_groups = qmul_groups;
 #define SET(id, name, span, scales, block) k->qmul_##name = qmul_##name;
     WKV_PANEL_LAYOUTS(SET)
 #undef SET

@@ -5,7 +5,6 @@
  * in a line.  What comes is asked for early, since no prefetcher foresees it. */
 
 enum { SPARSE_AHEAD = 4096, SCALES_AHEAD = 256 }; /* bytes */
-enum { HALVES = WKV_GROUP / 64, STEPS = WKV_PANEL / VF_N };
 
 /* A vector for each VF_N outputs: [h][s][k] are 64 h + 16 k + VF_N s on. */
 typedef struct of_group_vi {
@@ -20,22 +19,6 @@ typedef struct of_group_vf {
     for (int h = 0; h < HALVES; h++) \
         for (int s = 0; s < STEPS; s++) \
             for (int k = 0; k < 4; k++)
-
-WKV_INLINE bool in_nibbles(wkv_layout l)
-{
-    return l == WKV_LAYOUT_Q4 || l == WKV_LAYOUT_Q4K;
-}
-
-/* Numbers of half h of an input, as unsigned bytes. */
-WKV_INLINE vi numbers_of(const unsigned char *line, int h, int s, wkv_layout l)
-{
-    if (in_nibbles(l)) {
-        const vi both = vi_load(line + 4 * VF_N * s);
-        return vi_and(h == 0 ? both : vi_right(both, 4), vi_set1(0x0f0f0f0f));
-    }
-    const vi bytes = vi_load(line + 64 * h + 4 * VF_N * s);
-    return l == WKV_LAYOUT_Q8 ? biased(bytes) : bytes;
-}
 
 WKV_INLINE void ask_for(const unsigned char *lines, const wkv_quad *quad, wkv_layout l)
 {
@@ -156,12 +139,6 @@ WKV_INLINE void multiply_groups(real *y, const wkv_qrows *x, const wkv_quads *qu
         multiply_group(y + o, &p, n_out - o < WKV_GROUP ? n_out - o : WKV_GROUP, n, l, add);
     }
 }
-
-/* Calls f with each layout as a constant. */
-#define CASE_OF_LAYOUT(id, name, span, scales, block) \
-    case WKV_LAYOUT_##id: \
-        DO(WKV_LAYOUT_##id); \
-        break;
 
 static void qmul_at(real *y, const wkv_qrows *x, const wkv_quads *quads,
                     const unsigned char *groups, wkv_layout layout, int n_out, int n, bool add)
