@@ -49,7 +49,7 @@ static void set_shape(wkv_weight *w, const wkv_config *cfg, const wkv_param *p)
     bool vector = p->kind == WKV_VEC;
     w->rows = vector ? 1 : (int)rows;
     w->cols = vector ? (int)(rows * dim[n - 1]) : (int)dim[n - 1];
-    w->in_out = p->kind == WKV_LOW;
+    w->in_out = w->low_rank = p->kind == WKV_LOW;
     /* inputs of the width of channel mixing are what relu^2 has left */
     w->sparse_in = p->kind == WKV_MAT && p->dims[1] == WKV_DIM_F;
     w->dtype = WKV_DTYPE_REAL;
@@ -280,8 +280,9 @@ static size_t packed_size(const wkv_weights *w, const wkv_config *cfg, const wkv
 {
     int layer;
     const wkv_weight *one = wkv_weights_at(w, cfg, i);
-    bool matrix = wkv_params_at(cfg, i, &layer)->kind == WKV_MAT && one->data != NULL;
-    return matrix ? (dev->packed_size(one) + 63) / 64 * 64 : 0;
+    const wkv_kind kind = wkv_params_at(cfg, i, &layer)->kind;
+    const bool matrix = kind == WKV_MAT || kind == WKV_LOW;
+    return matrix && one->data != NULL ? (dev->packed_size(one) + 63) / 64 * 64 : 0;
 }
 
 static size_t packed_units(const wkv_weights *w, const wkv_config *cfg, const wkv_dev *dev, int i)

@@ -32,6 +32,7 @@ typedef struct wkv_weight {
     wkv_dtype dtype;
     bool in_out;
     bool sparse_in; /* most of what it is multiplied with is exactly zero */
+    bool low_rank;  /* a factor of a product with few inputs or outputs */
     int rows, cols;
     unsigned char *packed; /* the same weights as the device wants them (dev.pack) */
     atomic_uchar *marks;   /* of each unit of these: whether it lies there yet */

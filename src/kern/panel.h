@@ -36,7 +36,7 @@
  *              first half in the low nibbles of 64 bytes.
  *
  *   T     plain weights as the file has them, reals, f16 or bf16: a group has 64 outputs, and for
- * each input the weights of these side by side.
+ * each input the weights of these side by side.  Low-rank factors lie so, too.
  *
  * Activations are rows of 8-bit numbers from -127 to 127, one scale a block (quant_rows).
  *

@@ -131,9 +131,20 @@ void check_gemv_rows_bf16(check *c)
     check_half_rows(c, c->k->gemv_rows_bf16, c->k->gemv_bf16, wkv_f32_to_bf16);
 }
 
+/* One alone and a whole group's columns go ways of their own. */
+static int any_vectors(check *c)
+{
+    return pick(c, 0, 3) == 0 ? 1 : pick(c, 1, MOST_VECTORS);
+}
+
+static int any_columns(check *c)
+{
+    return pick(c, 0, 2) == 0 ? WKV_COLUMNS : (int)c->n;
+}
+
 void check_gemv_rows_t(check *c)
 {
-    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 150), n = (int)c->n;
+    const int vectors = any_vectors(c), rows = pick(c, 1, 150), n = any_columns(c);
     const int stride = n + pick(c, 0, 3), ld = n + GAP;
     const real *M = input(c, (size_t)rows * (size_t)stride);
     const real *x = input(c, (size_t)vectors * (size_t)rows);
@@ -151,7 +162,7 @@ typedef void (*half_gemv_rows_t)(real *y, int ldy, const uint16_t *M, const real
 static void check_half_rows_t(check *c, half_gemv_rows_t f, uint16_t (*from)(float),
                               float (*to)(uint16_t))
 {
-    const int vectors = pick(c, 1, MOST_VECTORS), rows = pick(c, 1, 150), n = (int)c->n;
+    const int vectors = any_vectors(c), rows = pick(c, 1, 150), n = any_columns(c);
     const int stride = n + pick(c, 0, 3), ld = n + GAP;
     const size_t all = (size_t)rows * (size_t)stride;
     real *M = input(c, all);

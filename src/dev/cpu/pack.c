@@ -8,19 +8,24 @@
  * memory. */
 #include "dev/cpu/cpu.h"
 
-/* Fewer plain weights stay in the caches, where reading all of them costs little. */
+/* Of fewer, what meets zeros stays in the caches, where reading all of it costs little. */
 enum { LEAST_COLUMNS = 1 << 16 };
+
+/* Plain weights that are to lie by inputs.  A batch meets low-rank factors so several times as
+ * fast. */
+static bool is_by_inputs(const wkv_weight *W)
+{
+    const bool known =
+        W->dtype == WKV_DTYPE_REAL || W->dtype == WKV_DTYPE_F16 || W->dtype == WKV_DTYPE_BF16;
+    const bool pays = W->sparse_in && (size_t)W->rows * (size_t)W->cols >= LEAST_COLUMNS;
+    return known && (pays || W->low_rank);
+}
 
 static wkv_layout layout_of(const wkv_weight *W)
 {
     if (W->in_out)
         return WKV_LAYOUT_NONE;
-    const wkv_layout l = wkv_layout_for(W->dtype, (size_t)W->cols);
-    if (!W->sparse_in || l != WKV_LAYOUT_NONE)
-        return l;
-    const bool known =
-        W->dtype == WKV_DTYPE_REAL || W->dtype == WKV_DTYPE_F16 || W->dtype == WKV_DTYPE_BF16;
-    return known && (size_t)W->rows * (size_t)W->cols >= LEAST_COLUMNS ? WKV_LAYOUT_T : l;
+    return is_by_inputs(W) ? WKV_LAYOUT_T : wkv_layout_for(W->dtype, (size_t)W->cols);
 }
 
 /* Outputs that are packed together, and the bytes of these. */

@@ -2,10 +2,10 @@
  *
  * Packed weights (kern/panel.h): the activations become 8-bit numbers, then every panel
  * meets all rows.  Plain weights with few rows: matrix-vector kernels, which read each
- * weight once in the type it is stored in.  Both are cut into tasks of some outputs, which
- * the threads take as they come; all products of a call share one set of tasks, so that
- * the team is woken once.  Plain weights with many rows: dense products over tiles of
- * the output, a stored type other than real being widened tile by tile.
+ * weight once in the type it is stored in.  Low-rank factors meet a prompt so, too.  Both are cut
+ * into tasks of some outputs, which the threads take as they come; all products of a call share one
+ * set of tasks, so that the team is woken once.  Plain weights with many rows: dense products over
+ * tiles of the output, a stored type other than real being widened tile by tile.
  *
  * A low-rank change is two more products, both of them narrow. */
 #include <assert.h>
@@ -24,6 +24,7 @@ enum {
     TASKS_TOGETHER = 16,   /* at most so many, since memory is read faster in long runs */
     TILE_OUTPUTS = 64,     /* of a task of tiles */
     MANY_ROWS = 16,        /* from these on a task has four panels at least */
+    NARROW_ROWS = 256,     /* up to these low-rank factors are no dense products */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
 };
 
@@ -58,12 +59,26 @@ static bool is_grouped(const wkv_weight *W)
 /* What meets a zero is not read. */
 static bool is_sparse(const wkv_weight *W)
 {
-    return is_grouped(W) || W->layout == WKV_LAYOUT_T;
+    return W->layout != WKV_LAYOUT_NONE && W->sparse_in;
+}
+
+/* Plain, and all of it is read. */
+static bool reads_all(const wkv_weight *W)
+{
+    return is_plain(W) && !is_sparse(W);
+}
+
+/* By inputs, and too few of these or of outputs for a dense product to be at its best. */
+static bool is_narrow(const wkv_exec *x, const wkv_weight *W, int rows)
+{
+    const bool by_inputs = W->in_out || W->layout == WKV_LAYOUT_T;
+    return W->low_rank && by_inputs && rows <= NARROW_ROWS && x->dev->kern->split_room == 0;
 }
 
 static bool is_dense(const wkv_exec *x, const wkv_weight *W, int rows)
 {
-    return is_plain(W) && rows > WKV_FEW_ROWS && !x->row_by_row && !wkv_tiles_wanted(x, W, rows);
+    return is_plain(W) && rows > WKV_FEW_ROWS && !x->row_by_row && !is_narrow(x, W, rows) &&
+           !wkv_tiles_wanted(x, W, rows);
 }
 
 /* ---- one product among others ------------------------------------------------------- */
@@ -88,15 +103,16 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
         return WKV_GROUP;
     if (as_tiles)
         return TILE_OUTPUTS;
-    if (W->layout == WKV_LAYOUT_T)
+    if (W->layout == WKV_LAYOUT_T && W->sparse_in)
         return WKV_COLUMNS;
     size_t n = inputs_of(W);
-    const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : TASK_GRAIN;
-    size_t bytes = W->layout != WKV_LAYOUT_NONE ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
-                   : W->in_out                  ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
-                                                : row_bytes(W);
+    const size_t grain = W->layout == WKV_LAYOUT_T ? WKV_COLUMNS : TASK_GRAIN;
+    const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : grain;
+    size_t bytes = !is_plain(W) ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
+                   : W->in_out  ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
+                                : row_bytes(W);
     const size_t task = rows == 1 ? SHORT_TASK : TASK_BYTES;
-    size_t piece = task / (bytes * (size_t)rows) / TASK_GRAIN * TASK_GRAIN;
+    size_t piece = task / (bytes * (size_t)rows) / grain * grain;
     return piece > least ? piece : least;
 }
 
@@ -228,7 +244,7 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     for (size_t here; n > 0; begin += here, n -= here) {
         here = n;
         const unsigned char *at = wkv_cpu_packed(k, W, begin, &here, room);
-        if (W->layout == WKV_LAYOUT_T)
+        if (is_plain(W))
             wkv_columns_multiply(k, j->p, &j->nonzeros, j->p->y + begin, at, here, rows);
         else if (W->sparse_in)
             grouped_part(k, j, at, begin, here, rows, part);
@@ -258,26 +274,44 @@ static void widened_task(const wkv_kern *k, real *y, const real *in, const wkv_w
     }
 }
 
+/* So many outputs, those of an input at M and from one input to the next `stride`. */
 static void by_inputs_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                           size_t begin, int outputs, int rows)
+                           const void *M, int stride, int outputs, int rows)
 {
-    const void *M = (const unsigned char *)W->data + begin * (size_t)wkv_dtype_of(W->dtype)->bytes;
+    const int ldy = wkv_weight_outputs(W), inputs = wkv_weight_inputs(W);
     if (W->dtype == WKV_DTYPE_F16)
-        k->gemv_rows_t_f16(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+        k->gemv_rows_t_f16(y, ldy, M, in, rows, inputs, stride, outputs);
     else if (W->dtype == WKV_DTYPE_BF16)
-        k->gemv_rows_t_bf16(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+        k->gemv_rows_t_bf16(y, ldy, M, in, rows, inputs, stride, outputs);
     else
-        k->gemv_rows_t(y, W->cols, M, in, rows, W->rows, W->cols, outputs);
+        k->gemv_rows_t(y, ldy, M, in, rows, inputs, stride, outputs);
 }
 
-/* n outputs of each row, from `begin` on; wide holds one widened weight row. */
+/* The same of groups by inputs. */
+static void columns_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
+                         size_t begin, size_t n, int rows, unsigned char *room)
+{
+    for (const size_t end = begin + n; begin < end; begin += WKV_COLUMNS, y += WKV_COLUMNS) {
+        size_t here = end - begin < WKV_COLUMNS ? end - begin : WKV_COLUMNS;
+        const unsigned char *group = wkv_cpu_packed(k, W, begin, &here, room);
+        by_inputs_task(k, y, in, W, group, WKV_COLUMNS, (int)here, rows);
+    }
+}
+
+/* n outputs of each row, from `begin` on; own: room for a widened row, or for packing. */
 static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                       size_t begin, size_t n, int rows, real *wide)
+                       size_t begin, size_t n, int rows, unsigned char *own)
 {
     const int outputs = (int)n;
     y += begin;
+    if (W->layout == WKV_LAYOUT_T) {
+        columns_task(k, y, in, W, begin, n, rows, own);
+        return;
+    }
     if (W->in_out) {
-        by_inputs_task(k, y, in, W, begin, outputs, rows);
+        const size_t bytes = (size_t)wkv_dtype_of(W->dtype)->bytes;
+        by_inputs_task(k, y, in, W, (const unsigned char *)W->data + begin * bytes, W->cols,
+                       outputs, rows);
         return;
     }
     const unsigned char *weights = (const unsigned char *)W->data + begin * row_bytes(W);
@@ -289,7 +323,7 @@ static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_wei
     else if (W->dtype == WKV_DTYPE_BF16)
         k->gemv_rows_bf16(y, W->rows, from, in, rows, outputs, W->cols);
     else
-        widened_task(k, y, in, W, weights, n, rows, wide);
+        widened_task(k, y, in, W, weights, n, rows, (real *)(void *)own);
 }
 
 /* All jobs of a call. */
@@ -318,13 +352,13 @@ static size_t run_task(const wkv_kern *k, const batch *b, size_t task, size_t ta
     if (j->tiles != NULL && is_plain(p->W)) {
         const wkv_tiles_weights w = {.plain = halves_from(p->W, begin)};
         tile_part(k, j, &w, begin, n, rows, part);
-    } else if (p->W->layout != WKV_LAYOUT_NONE) {
-        packed_task(k, j, begin, n, rows, part, own);
-    } else {
+    } else if (reads_all(p->W)) {
         real *y = p->accumulate ? j->sum : p->y;
-        plain_task(k, y, p->in, p->W, begin, n, rows, (real *)(void *)own);
+        plain_task(k, y, p->in, p->W, begin, n, rows, own);
         for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
             k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
+    } else {
+        packed_task(k, j, begin, n, rows, part, own);
     }
     return run;
 }
@@ -362,21 +396,21 @@ static job job_of(wkv_exec *x, const wkv_product *p, const job *jobs, int n, int
 {
     const wkv_weight *W = p->W;
     const size_t threads = (size_t)x->dev->threads;
-    const bool packed = W->layout != WKV_LAYOUT_NONE, as_tiles = wkv_tiles_wanted(x, W, rows);
+    const bool as_tiles = wkv_tiles_wanted(x, W, rows);
     job j = {.p = p, .piece = piece_of(W, rows, as_tiles)};
     if (as_tiles) {
         j.tiles = tiles_of(x, p, jobs, n, rows);
         j.room = wkv_arena_alloc(x->scratch, threads * wkv_tiles_room(j.piece) * sizeof *j.room);
-    } else if (W->layout == WKV_LAYOUT_T) {
-        j.nonzeros = wkv_nonzeros_alloc(x, rows, inputs_of(W));
-    } else if (packed) {
+    } else if (!is_plain(W)) {
         j.x = rows_of(x, p, jobs, n, rows);
+    } else if (is_sparse(W)) {
+        j.nonzeros = wkv_nonzeros_alloc(x, rows, inputs_of(W));
     }
     if (is_grouped(W) && rows > 1)
         j.groups = wkv_arena_alloc(x->scratch, threads * wkv_group_room(W->layout, inputs_of(W)));
     if (is_grouped(W) && rows == 1)
         j.quads = quads_alloc(x, inputs_of(W));
-    if (!packed && !as_tiles && p->accumulate)
+    if (reads_all(W) && !as_tiles && p->accumulate)
         j.sum = wkv_arena_reals(x->scratch, (size_t)rows * outputs_of(W));
     return j;
 }
@@ -584,12 +618,15 @@ void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
     const wkv_product *together[WKV_MAX_PRODUCTS], *dense[WKV_MAX_PRODUCTS];
     int n_together = 0, n_dense = 0;
     assert(n <= WKV_MAX_PRODUCTS);
-    for (int i = 0; i < n; i++) {
-        if (is_dense(x, p[i].W, rows))
-            dense[n_dense++] = &p[i];
-        else
-            together[n_together++] = &p[i];
-    }
+    for (int low = 1; low >= 0; low--) /* first: their tasks are long, and none should come last */
+        for (int i = 0; i < n; i++) {
+            if (p[i].W->low_rank != (low == 1))
+                continue;
+            if (is_dense(x, p[i].W, rows))
+                dense[n_dense++] = &p[i];
+            else
+                together[n_together++] = &p[i];
+        }
     if (n_dense > 0)
         run_dense(x, dense, n_dense, rows);
     if (n_together > 0)

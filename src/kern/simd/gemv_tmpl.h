@@ -143,6 +143,13 @@ GEMV_ROWS_OF(_bf16, uint16_t, WEIGHT_BF16)
 
 /* ---- transposed ------------------------------------------------------------------------------ */
 
+enum {
+    COLUMN_VECTORS = WKV_COLUMNS / VF_N,
+    COLUMNS_AHEAD = 4096, /* bytes that a vector alone asks for ahead */
+    WIDEN_VECTORS = 16,   /* from these on weights are widened for all of them, */
+    WIDEN_INPUTS = 64     /* so many inputs at a time */
+};
+
 /* y += R rows of M from element `first` on, one after the other into each column. */
 WKV_INLINE void add_rows(real *y, const void *M, size_t first, const real *x, size_t R,
                          size_t stride, size_t n, weight_type type)
@@ -172,22 +179,33 @@ static void gemv_t(real *y, const real *M, const real *x, int rows, int stride, 
     any_gemv_t(y, M, x, (size_t)rows, (size_t)stride, (size_t)n, WEIGHT_F32);
 }
 
-/* V vectors times J vectors of columns, from element `first` on: each column one sum, row after
- * row, as above. */
-WKV_INLINE void columns_block(real *y, size_t ldy, const void *M, size_t first, const real *x,
-                              size_t rows, size_t stride, size_t V, size_t J, size_t lanes,
-                              weight_type type)
+/* Inputs that some vectors have of columns of M: their elements, `stride` apart in M, and those of
+ * vectors, ldx apart. */
+typedef struct columns {
+    const void *M;
+    const real *x;
+    size_t inputs, stride, ldx;
+    bool more; /* what y has already is added to */
+} columns;
+
+/* V vectors times J vectors of columns, from column `first` on: each column one sum, input after
+ * input, as above. */
+WKV_INLINE void columns_block(real *y, size_t ldy, const columns *c, size_t first, size_t V,
+                              size_t J, size_t lanes, weight_type type)
 {
-    vf s[VF_GEMM_ROWS][2];
+    vf s[VF_GEMM_ROWS][COLUMN_VECTORS];
     for (size_t v = 0; v < V; v++)
         for (size_t j = 0; j < J; j++)
-            s[v][j] = vf_zero();
-    for (size_t i = 0; i < rows; i++) {
-        vf m[2];
+            s[v][j] = c->more ? load_some(y + v * ldy + j * VF_N, lanes) : vf_zero();
+    for (size_t i = 0; i < c->inputs; i++) {
+        const size_t at = first + i * c->stride;
+        vf m[COLUMN_VECTORS];
+        for (size_t line = 0; V == 1 && line < J * VF_N * size_of(type); line += 64)
+            WKV_PREFETCH((const char *)c->M + at * size_of(type) + line + COLUMNS_AHEAD);
         for (size_t j = 0; j < J; j++)
-            m[j] = weights(M, first + i * stride + j * VF_N, lanes, type);
+            m[j] = weights(c->M, at + j * VF_N, lanes, type);
         for (size_t v = 0; v < V; v++) {
-            vf xi = vf_set1(x[v * rows + i]);
+            const vf xi = vf_set1(c->x[v * c->ldx + i]);
             for (size_t j = 0; j < J; j++)
                 s[v][j] = vf_fma(xi, m[j], s[v][j]);
         }
@@ -197,25 +215,58 @@ WKV_INLINE void columns_block(real *y, size_t ldy, const void *M, size_t first, 
             store_some(y + v * ldy + j * VF_N, s[v][j], lanes);
 }
 
-WKV_INLINE void all_columns(real *y, size_t ldy, const void *M, const real *x, size_t rows,
-                            size_t stride, size_t n, weight_type type)
+WKV_INLINE void all_columns(real *y, size_t ldy, const columns *c, size_t n, weight_type type)
 {
     enum { V = VF_GEMM_ROWS };
     size_t i = 0;
     for (; i + 2 * VF_N <= n; i += 2 * VF_N)
-        columns_block(y + i, ldy, M, i, x, rows, stride, V, 2, VF_N, type);
+        columns_block(y + i, ldy, c, i, V, 2, VF_N, type);
     for (; i + VF_N <= n; i += VF_N)
-        columns_block(y + i, ldy, M, i, x, rows, stride, V, 1, VF_N, type);
+        columns_block(y + i, ldy, c, i, V, 1, VF_N, type);
     if (i < n)
-        columns_block(y + i, ldy, M, i, x, rows, stride, V, 1, n - i, type);
+        columns_block(y + i, ldy, c, i, V, 1, n - i, type);
+}
+
+/* Vectors by VF_GEMM_ROWS; returns how many. */
+WKV_INLINE size_t whole_blocks(real *y, size_t ldy, columns c, size_t x_rows, size_t n,
+                               weight_type type)
+{
+    size_t v = 0;
+    for (; v + VF_GEMM_ROWS <= x_rows; v += VF_GEMM_ROWS, c.x += VF_GEMM_ROWS * c.ldx)
+        all_columns(y + v * ldy, ldy, &c, n, type);
+    return v;
+}
+
+/* The same with at most WKV_COLUMNS columns, which become reals side by side once for all vectors,
+ * some inputs at a time. */
+WKV_INLINE size_t widened_blocks(real *y, size_t ldy, const columns *c, size_t x_rows, size_t n,
+                                 weight_type type)
+{
+    real wide[WIDEN_INPUTS * WKV_COLUMNS];
+    size_t done = 0;
+    for (size_t i = 0; i < c->inputs; i += WIDEN_INPUTS) {
+        const size_t left = c->inputs - i, inputs = left < WIDEN_INPUTS ? left : WIDEN_INPUTS;
+        for (size_t k = 0; k < inputs; k++)
+            for (size_t o = 0; o < n; o += VF_N)
+                vf_store(wide + k * WKV_COLUMNS + o,
+                         weights(c->M, (i + k) * c->stride + o, n - o, type));
+        const columns part = {wide, c->x + i, inputs, WKV_COLUMNS, c->ldx, i > 0};
+        done = whole_blocks(y, ldy, part, x_rows, n, WEIGHT_F32);
+    }
+    return done;
 }
 
 WKV_INLINE void any_gemv_rows_t(real *y, size_t ldy, const void *M, const real *x, size_t x_rows,
                                 size_t rows, size_t stride, size_t n, weight_type type)
 {
-    size_t v = 0;
-    for (; v + VF_GEMM_ROWS <= x_rows; v += VF_GEMM_ROWS)
-        all_columns(y + v * ldy, ldy, M, x + v * rows, rows, stride, n, type);
+    const columns c = {M, x, rows, stride, rows, false};
+    if (x_rows == 1 && n == WKV_COLUMNS) {
+        columns_block(y, ldy, &c, 0, 1, COLUMN_VECTORS, VF_N, type);
+        return;
+    }
+    const bool widen = x_rows >= WIDEN_VECTORS && n <= WKV_COLUMNS;
+    size_t v = widen ? widened_blocks(y, ldy, &c, x_rows, n, type)
+                     : whole_blocks(y, ldy, c, x_rows, n, type);
     for (; v < x_rows; v++)
         any_gemv_t(y + v * ldy, M, x + v * rows, rows, stride, n, type);
 }
@@ -235,7 +286,7 @@ GEMV_ROWS_T_OF(_bf16, uint16_t, WEIGHT_BF16)
 /* ---- some inputs alone ------------------------------------------------------------------------
  */
 
-enum { AT_VECTORS = WKV_COLUMNS / VF_N, AT_AHEAD = 32 };
+enum { AT_AHEAD = 32 };
 
 /* No prefetcher foresees which inputs come. */
 WKV_INLINE void ask_for_row(const void *W, size_t row, weight_type type)
@@ -248,8 +299,8 @@ WKV_INLINE void ask_for_row(const void *W, size_t row, weight_type type)
 WKV_INLINE void any_gemv_at(real *y, const void *W, const real *x, const uint32_t *at, size_t n_at,
                             size_t n_out, weight_type type, bool add)
 {
-    vf s[AT_VECTORS];
-    for (size_t k = 0; k < AT_VECTORS; k++)
+    vf s[COLUMN_VECTORS];
+    for (size_t k = 0; k < COLUMN_VECTORS; k++)
         s[k] = vf_zero();
     for (size_t j = 0; j < AT_AHEAD && j < n_at; j++)
         ask_for_row(W, at[j], type);
@@ -257,10 +308,10 @@ WKV_INLINE void any_gemv_at(real *y, const void *W, const real *x, const uint32_
         const size_t row = at[j];
         ask_for_row(W, at[j + AT_AHEAD < n_at ? j + AT_AHEAD : j], type);
         const vf xi = vf_set1(x[row]);
-        for (size_t k = 0; k < AT_VECTORS; k++)
+        for (size_t k = 0; k < COLUMN_VECTORS; k++)
             s[k] = vf_fma(weights(W, row * WKV_COLUMNS + k * VF_N, VF_N, type), xi, s[k]);
     }
-    for (size_t k = 0; k < AT_VECTORS && k * VF_N < n_out; k++) {
+    for (size_t k = 0; k < COLUMN_VECTORS && k * VF_N < n_out; k++) {
         real *to = y + k * VF_N;
         const size_t left = n_out - k * VF_N, lanes = left < VF_N ? left : VF_N;
         const vf sum = vf_add(s[k], vf_zero()); /* never -0 */
