@@ -251,12 +251,21 @@ CHECK_AT(, real)
 CHECK_AT(_f16, uint16_t)
 CHECK_AT(_bf16, uint16_t)
 
+/* Packed from rows, of which some may be missing. */
 static const uint16_t *halves_at(check *c, uint16_t (*from)(float))
 {
     const real *values = columns_at(c);
-    uint16_t *W = halves(c, c->n * WKV_COLUMNS);
-    for (size_t i = 0; i < c->n * WKV_COLUMNS; i++)
-        W[i] = from((float)values[i]);
+    const int n_rows =
+        pick(c, 0, 1) == 0 ? 4 * pick(c, 1, WKV_COLUMNS / 4) : pick(c, 1, WKV_COLUMNS);
+    const size_t n = c->n, some = (size_t)n_rows;
+    uint16_t *rows = halves(c, some * n), *W = halves(c, n * WKV_COLUMNS);
+    for (size_t i = 0; i < some * n; i++)
+        rows[i] = from((float)values[i % n * WKV_COLUMNS + i / n]);
+    wkv_pack_columns((unsigned char *)W, rows, n_rows, n, sizeof *W);
+    for (size_t i = 0; i < n * WKV_COLUMNS; i++) {
+        const size_t input = i / WKV_COLUMNS, o = i % WKV_COLUMNS;
+        assert_int_equal(W[i], o < some ? rows[o * n + input] : 0);
+    }
     return W;
 }
 
