@@ -59,9 +59,7 @@ WKV_INLINE void unpack_lines(unsigned char *to, const unsigned char *block, wkv_
         vi_store(to + g * WKV_QGROUP_LINE, group_of(block, g, l));
 }
 
-/* The unit's blocks of a panel, as its panel p.  room: for a unit of lines, where they must be
- * made.
- */
+/* The unit's blocks of a panel, as its panel p; room for a unit's lines, if they must be made. */
 WKV_INLINE void unpack_panel(unit *u, size_t p, unsigned char *room, const unsigned char *panel,
                              size_t n, wkv_layout l)
 {
