@@ -48,10 +48,10 @@ WKV_INLINE void split_block(unsigned char *to, size_t panel, const unsigned char
     const size_t line = wkv_group_line(l);
 #pragma GCC unroll 8 /* all */
     for (size_t g = 0; g < 8; g++) {
+        const unsigned char *at = lines + 4 * g * line;
+        const unsigned char *const input[] = {at, at + line, at + 2 * line, at + 3 * line};
         vi v[4];
-        for (size_t j = 0; j < 4; j++)
-            v[j] = numbers_of(lines + (4 * g + j) * line, h, s, l);
-        vi_interleave(v);
+        numbers_by_panels(v, input, h, s, l);
         for (size_t k = 0; k < 4; k++)
             vi_store(to + k * panel + g * WKV_QGROUP_LINE + 4 * VF_N * s, v[k]);
     }
@@ -84,13 +84,13 @@ WKV_INLINE void unpack_group(meeting *m, size_t first, size_t count, wkv_layout 
         u->count = count;
         u->bytes[p % UNIT_PANELS] = m->room->bytes + p * count * UNIT_BLOCK;
         u->next[p % UNIT_PANELS] = block + count * bytes + p * share;
-        plan_asking(u, share, rows_from(m, 0));
+        plan_asking(u, share, m->rows);
     }
     for (size_t b = 0; b < count; b++)
         unpack_block(m, block + b * bytes, b, l);
 }
 
-/* The units meet all rows.  The first tile asks for all that follows. */
+/* The units meet all rows. */
 WKV_INLINE void add_group(meeting *m, wkv_layout l)
 {
     unit_begins begin;
@@ -99,9 +99,8 @@ WKV_INLINE void add_group(meeting *m, wkv_layout l)
         const size_t rows = rows_from(m, row);
         put_begins(&begin, &tile, rows, m->room->units[0].first, m->room->units[0].count, l);
         for (size_t i = 0; i < GROUP_UNITS; i++) {
-            m->room->units[i].lines = row == 0 ? m->room->units[i].lines : 0;
-            add_tile(m->room->sums[row / ROWS_OF_TILE][i], &m->room->units[i], &tile, &begin, rows,
-                     l);
+            add_tile[l](m->room->sums[row / ROWS_OF_TILE][i], &m->room->units[i], &tile, &begin,
+                        rows);
         }
     }
 }

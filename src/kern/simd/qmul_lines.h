@@ -133,6 +133,15 @@ WKV_INLINE vi numbers_of(const unsigned char *line, int h, int s, wkv_layout l)
     return l == WKV_LAYOUT_Q8 ? biased(bytes) : bytes;
 }
 
+/* Of four inputs, whose numbers are at `input`: those of 64 outputs by panels, v[k] of the k-th. */
+WKV_INLINE void numbers_by_panels(vi v[4], const unsigned char *const input[4], int h, int s,
+                                  wkv_layout l)
+{
+    for (int i = 0; i < 4; i++)
+        v[i] = numbers_of(input[i], h, s, l);
+    vi_interleave(v);
+}
+
 /* Does what DO says with each layout as a constant. */
 #define CASE_OF_LAYOUT(id, name, span, scales, block) \
     case WKV_LAYOUT_##id: \

@@ -24,7 +24,7 @@ typedef struct unit {
     vi half[UNIT_BLOCKS][UNIT_PARTS][2];
     size_t first, count;
     const unsigned char *next[UNIT_PANELS]; /* what comes after these blocks: */
-    size_t lines, share;                    /* lines of the cache, and those asked for at a time */
+    size_t lines, share, asked; /* lines of the cache, so many at a time, and so many so far */
 } unit;
 
 /* What the integers of a tile's rows begin with (row_blocks). */
@@ -84,13 +84,15 @@ WKV_INLINE void plan_asking(unit *u, size_t bytes, size_t rows)
     const size_t turns = (rows + MANY_ROWS - 1) / MANY_ROWS;
     u->lines = bytes / CACHE_LINE;
     u->share = (u->lines + turns - 1) / turns;
+    u->asked = 0;
 }
 
-WKV_INLINE void ask_in_turn(const unit *u, size_t turn)
+WKV_INLINE void ask_in_turn(unit *u)
 {
-    for (size_t i = turn * u->share; i < u->lines && i < (turn + 1) * u->share; i++)
+    const size_t end = u->asked + u->share < u->lines ? u->asked + u->share : u->lines;
+    for (; u->asked < end; u->asked++)
         for (size_t p = 0; p < UNIT_PANELS; p++)
-            WKV_PREFETCH(u->next[p] + i * CACHE_LINE);
+            WKV_PREFETCH(u->next[p] + u->asked * CACHE_LINE);
 }
 
 /* Of so many rows, blocks [first, first + count). */
@@ -119,8 +121,8 @@ WKV_INLINE row_blocks blocks_of(const wkv_qrows *x, const unit_begins *begin, si
 }
 
 /* sums += R rows, from row r of the tile on, times parts of the unit from `part` on. */
-WKV_INLINE void add_unit(unit_sums sums, const unit *u, const wkv_qrows *x,
-                         const unit_begins *begin, size_t r, int part, int R, wkv_layout l)
+WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
+                         size_t r, int part, int R, wkv_layout l)
 {
     vf acc[QMUL_SUMS];
     size_t to[QMUL_PARTS];
@@ -131,7 +133,7 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const wkv_qrows *x,
     for (int i = 0; i < QMUL_PARTS * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
     if (part == 0)
-        ask_in_turn(u, r / MANY_ROWS);
+        ask_in_turn(u);
     for (size_t b = 0; b < u->count; b++, next_block(&rows)) {
         const block_lines w = {first + b * UNIT_BLOCK, to, true};
         block_scales s[QMUL_PARTS];
@@ -144,8 +146,8 @@ WKV_INLINE void add_unit(unit_sums sums, const unit *u, const wkv_qrows *x,
 }
 
 /* The same with all rows of the tile. */
-WKV_INLINE void add_rows(unit_sums sums, const unit *u, const wkv_qrows *x,
-                         const unit_begins *begin, size_t rows, int part, wkv_layout l)
+WKV_INLINE void add_rows(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
+                         size_t rows, int part, wkv_layout l)
 {
     size_t r = 0;
     for (; r + MANY_ROWS <= rows; r += MANY_ROWS)
@@ -159,7 +161,7 @@ WKV_INLINE void add_rows(unit_sums sums, const unit *u, const wkv_qrows *x,
 /* And with all parts of the unit.  A function of its own for each layout: in the midst of others
  * its loops would not get the registers that they need. */
 #define ADD_TILE(id, name, span, scales, block) \
-    static WKV_NOINLINE void add_tile_##name(unit_sums sums, const unit *u, const wkv_qrows *x, \
+    static WKV_NOINLINE void add_tile_##name(unit_sums sums, unit *u, const wkv_qrows *x, \
                                              const unit_begins *begin, size_t rows) \
     { \
         for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS) \
@@ -168,20 +170,13 @@ WKV_INLINE void add_rows(unit_sums sums, const unit *u, const wkv_qrows *x,
 WKV_PANEL_LAYOUTS(ADD_TILE)
 #undef ADD_TILE
 
-WKV_INLINE void add_tile(unit_sums sums, const unit *u, const wkv_qrows *x,
-                         const unit_begins *begin, size_t rows, wkv_layout l)
-{
-    switch (l) {
-#define ADD_TILE(id, name, span, scales, block) \
-    case WKV_LAYOUT_##id: \
-        add_tile_##name(sums, u, x, begin, rows); \
-        break;
-        WKV_PANEL_LAYOUTS(ADD_TILE)
+/* By layout. */
+static void (*const add_tile[WKV_LAYOUTS])(unit_sums, unit *, const wkv_qrows *,
+                                           const unit_begins *, size_t) = {
+#define ADD_TILE(id, name, span, scales, block) [WKV_LAYOUT_##id] = add_tile_##name,
+    WKV_PANEL_LAYOUTS(ADD_TILE)
 #undef ADD_TILE
-    default:
-        break;
-    }
-}
+};
 
 WKV_INLINE void clear_sums(unit_sums sums, size_t rows)
 {
@@ -238,7 +233,7 @@ WKV_INLINE void multiply_unit(real *y, size_t ldy, const wkv_qrows *x, size_t ro
         unpack_unit(&u, room, from, l);
         plan_asking_panels(&u, from, rows, l);
         put_begins(&begin, x, rows, u.first, u.count, l);
-        add_tile(sums, &u, x, &begin, rows, l);
+        add_tile[l](sums, &u, x, &begin, rows);
     }
     store_sums(y, ldy, sums, rows, n_out, add);
 }

@@ -36,12 +36,13 @@ WKV_INLINE void add_quad(of_group_vi *sum, const unsigned char *lines, const wkv
     int8_t four[VX_BYTES] = {0};
     memcpy(four, quad->q, sizeof quad->q);
     const vx activations = vx_of(four, 0);
+    const unsigned char *input[4];
+    for (int i = 0; i < 4; i++)
+        input[i] = lines + quad->at[i] * wkv_group_line(l);
     for (int h = 0; h < HALVES; h++)
         for (int s = 0; s < STEPS; s++) {
             vi v[4];
-            for (int i = 0; i < 4; i++)
-                v[i] = numbers_of(lines + quad->at[i] * wkv_group_line(l), h, s, l);
-            vi_interleave(v);
+            numbers_by_panels(v, input, h, s, l);
             for (int k = 0; k < 4; k++)
                 sum->v[h][s][k] = dot(sum->v[h][s][k], v[k], activations, l);
         }
@@ -196,15 +197,15 @@ WKV_INLINE void split_group(unsigned char *panels, const unsigned char *group, s
                 vi of_panel[4][8];
                 for (size_t g = 0; g < 8; g++) {
                     vi v[4];
+                    const unsigned char *input[4];
                     for (size_t j = 0; j < 4; j++) {
-                        const unsigned char *line = lines + (b * WKV_QBLOCK + 4 * g + j) * a_line;
+                        input[j] = lines + (b * WKV_QBLOCK + 4 * g + j) * a_line;
                         if (s == 0 && (h == 0 || !in_nibbles(l)))
-                            WKV_PREFETCH(line + 64 * h + SPARSE_AHEAD);
-                        v[j] = as_stored(numbers_of(line, h, s, l), l);
+                            WKV_PREFETCH(input[j] + 64 * h + SPARSE_AHEAD);
                     }
-                    vi_interleave(v);
+                    numbers_by_panels(v, input, h, s, l);
                     for (int k = 0; k < 4; k++)
-                        of_panel[k][g] = v[k];
+                        of_panel[k][g] = as_stored(v[k], l);
                 }
                 for (int k = 0; k < 4; k++)
                     put_block(panels + (size_t)(4 * h + k) * bytes + scales + b * a_block +
