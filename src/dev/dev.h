@@ -50,6 +50,13 @@ static inline int wkv_weight_outputs(const wkv_weight *W)
     return W->in_out ? W->cols : W->rows;
 }
 
+/* Of a row as it is stored. */
+static inline size_t wkv_weight_row_bytes(const wkv_weight *W)
+{
+    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
+    return (size_t)W->cols / (size_t)t->block * (size_t)t->bytes;
+}
+
 /* A low-rank change: every product with W is one with W + scale B A, which is never formed.
  * Both factors are of type real. */
 typedef struct wkv_lora {

@@ -99,13 +99,12 @@ static void pack_unit(const wkv_kern *k, unsigned char *to, const wkv_weight *W,
                       unsigned char *room)
 {
     const wkv_layout l = W->layout;
-    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
-    const size_t n = (size_t)W->cols, row_bytes = n / (size_t)t->block * (size_t)t->bytes;
+    const size_t n = (size_t)W->cols, row_bytes = wkv_weight_row_bytes(W);
     const size_t unit = unit_of(W, l), left = (size_t)W->rows - u * unit;
     const int here = (int)(left < unit ? left : unit);
     const unsigned char *from = (const unsigned char *)W->data + u * unit * row_bytes;
     if (l == WKV_LAYOUT_T)
-        wkv_pack_columns(to, from, here, n, (size_t)t->bytes);
+        wkv_pack_columns(to, from, here, n, (size_t)wkv_dtype_of(W->dtype)->bytes);
     else if (W->sparse_in)
         pack_group(k, to, W, from, row_bytes, here, room + unit_bytes(W, l));
     else

@@ -12,13 +12,11 @@
 
 #include "dev/cpu/columns.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/gemm.h"
+#include "dev/cpu/dense.h"
+#include "dev/cpu/plain.h"
 #include "dev/cpu/tiles.h"
 
 enum {
-    WIDEN_ROWS = 256,      /* weight rows that are widened to reals at a time: half of it where */
-    WIDEN_PIECES = 8,      /* there would be fewer pieces than these to share */
-    SMALL_OUTPUTS = 512,   /* with fewer a weight is widened as a whole */
     TASK_BYTES = 1 << 17,  /* of weights, times rows, that a task works on */
     SHORT_TASK = 1 << 15,  /* the same of a single row: a thread takes several at a time, */
     TASKS_TOGETHER = 16,   /* at most so many, since memory is read faster in long runs */
@@ -27,12 +25,6 @@ enum {
     NARROW_ROWS = 256,     /* up to these low-rank factors are no dense products */
     TASK_GRAIN = WKV_PANEL /* outputs of a task start at multiples of this */
 };
-
-static size_t row_bytes(const wkv_weight *W)
-{
-    const wkv_dtype_info *t = wkv_dtype_of(W->dtype);
-    return (size_t)W->cols / (size_t)t->block * (size_t)t->bytes;
-}
 
 static size_t inputs_of(const wkv_weight *W)
 {
@@ -110,7 +102,7 @@ static size_t piece_of(const wkv_weight *W, int rows, bool as_tiles)
     const size_t least = W->in_out || rows >= MANY_ROWS ? 4 * TASK_GRAIN : grain;
     size_t bytes = !is_plain(W) ? wkv_panel_bytes(W->layout, n) / WKV_PANEL
                    : W->in_out  ? n * (size_t)wkv_dtype_of(W->dtype)->bytes
-                                : row_bytes(W);
+                                : wkv_weight_row_bytes(W);
     const size_t task = rows == 1 ? SHORT_TASK : TASK_BYTES;
     size_t piece = task / (bytes * (size_t)rows) / grain * grain;
     return piece > least ? piece : least;
@@ -253,79 +245,6 @@ static void packed_task(const wkv_kern *k, const job *j, size_t begin, size_t n,
     }
 }
 
-/* n weights as reals. */
-static void widen(const wkv_kern *k, real *wide, const unsigned char *from, wkv_dtype t, size_t n)
-{
-    if (t == WKV_DTYPE_F16)
-        k->from_f16(wide, (const uint16_t *)(const void *)from, n);
-    else if (t == WKV_DTYPE_BF16)
-        k->from_bf16(wide, (const uint16_t *)(const void *)from, n);
-    else
-        wkv_dtype_to_real(wide, from, t, n);
-}
-
-/* A weight of another type than the kernels know, widened row by row. */
-static void widened_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                         const unsigned char *weights, size_t n, int rows, real *wide)
-{
-    for (size_t o = 0; o < n; o++) {
-        widen(k, wide, weights + o * row_bytes(W), W->dtype, (size_t)W->cols);
-        k->gemv_rows(y + o, W->rows, wide, in, rows, 1, W->cols);
-    }
-}
-
-/* So many outputs, those of an input at M and from one input to the next `stride`. */
-static void by_inputs_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                           const void *M, int stride, int outputs, int rows)
-{
-    const int ldy = wkv_weight_outputs(W), inputs = wkv_weight_inputs(W);
-    if (W->dtype == WKV_DTYPE_F16)
-        k->gemv_rows_t_f16(y, ldy, M, in, rows, inputs, stride, outputs);
-    else if (W->dtype == WKV_DTYPE_BF16)
-        k->gemv_rows_t_bf16(y, ldy, M, in, rows, inputs, stride, outputs);
-    else
-        k->gemv_rows_t(y, ldy, M, in, rows, inputs, stride, outputs);
-}
-
-/* The same of groups by inputs. */
-static void columns_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                         size_t begin, size_t n, int rows, unsigned char *room)
-{
-    for (const size_t end = begin + n; begin < end; begin += WKV_COLUMNS, y += WKV_COLUMNS) {
-        size_t here = end - begin < WKV_COLUMNS ? end - begin : WKV_COLUMNS;
-        const unsigned char *group = wkv_cpu_packed(k, W, begin, &here, room);
-        by_inputs_task(k, y, in, W, group, WKV_COLUMNS, (int)here, rows);
-    }
-}
-
-/* n outputs of each row, from `begin` on; own: room for a widened row, or for packing. */
-static void plain_task(const wkv_kern *k, real *y, const real *in, const wkv_weight *W,
-                       size_t begin, size_t n, int rows, unsigned char *own)
-{
-    const int outputs = (int)n;
-    y += begin;
-    if (W->layout == WKV_LAYOUT_T) {
-        columns_task(k, y, in, W, begin, n, rows, own);
-        return;
-    }
-    if (W->in_out) {
-        const size_t bytes = (size_t)wkv_dtype_of(W->dtype)->bytes;
-        by_inputs_task(k, y, in, W, (const unsigned char *)W->data + begin * bytes, W->cols,
-                       outputs, rows);
-        return;
-    }
-    const unsigned char *weights = (const unsigned char *)W->data + begin * row_bytes(W);
-    const void *from = weights;
-    if (W->dtype == WKV_DTYPE_REAL)
-        k->gemv_rows(y, W->rows, from, in, rows, outputs, W->cols);
-    else if (W->dtype == WKV_DTYPE_F16)
-        k->gemv_rows_f16(y, W->rows, from, in, rows, outputs, W->cols);
-    else if (W->dtype == WKV_DTYPE_BF16)
-        k->gemv_rows_bf16(y, W->rows, from, in, rows, outputs, W->cols);
-    else
-        widened_task(k, y, in, W, weights, n, rows, (real *)(void *)own);
-}
-
 /* All jobs of a call. */
 typedef struct batch {
     job jobs[WKV_MAX_PRODUCTS];
@@ -354,7 +273,7 @@ static size_t run_task(const wkv_kern *k, const batch *b, size_t task, size_t ta
         tile_part(k, j, &w, begin, n, rows, part);
     } else if (reads_all(p->W)) {
         real *y = p->accumulate ? j->sum : p->y;
-        plain_task(k, y, p->in, p->W, begin, n, rows, own);
+        wkv_plain_multiply(k, y + begin, p->in, p->W, begin, n, rows, own);
         for (size_t r = 0; r < (size_t)rows && p->accumulate; r++)
             k->add(p->y + r * n_out + begin, j->sum + r * n_out + begin, n);
     } else {
@@ -461,123 +380,6 @@ static void run_together(wkv_exec *x, const wkv_product *const *p, int n, int ro
     wkv_arena_reset(x->scratch, mark);
 }
 
-/* ---- many rows ---------------------------------------------------------------------- */
-
-/* A dense product with a W that is stored in another type. */
-typedef struct widening {
-    const wkv_gemm_args *g;
-    const wkv_weight *W;
-    size_t piece; /* rows at a time */
-    real *wide;   /* a piece each a thread */
-    unsigned char *room;
-    size_t each;
-} widening;
-
-/* Outputs [s.begin, s.begin + s.n): the thread that multiplies rows of W widens them. */
-static void widen_and_multiply(const wkv_kern *k, const void *ctx, wkv_span s)
-{
-    const widening *w = ctx;
-    const wkv_weight *W = w->W;
-    const size_t cols = (size_t)W->cols, end = s.begin + s.n;
-    real *wide = w->wide + (size_t)s.part * w->piece * cols;
-    for (size_t o = s.begin; o < end; o += w->piece) {
-        const size_t n = end - o < w->piece ? end - o : w->piece;
-        widen(k, wide, (const unsigned char *)W->data + o * row_bytes(W), W->dtype, n * cols);
-        wkv_gemm_args t = *w->g;
-        t.C += o;
-        t.B = wide;
-        t.n = (int)n;
-        wkv_gemm(k, &t, w->room + (size_t)s.part * w->each);
-    }
-}
-
-/* y = in W^T */
-static void widened(wkv_exec *x, const wkv_gemm_args *g, const wkv_weight *W)
-{
-    const size_t rows = (size_t)W->rows, cols = (size_t)W->cols, threads = (size_t)x->dev->threads;
-    const size_t mark = wkv_arena_mark(x->scratch);
-    widening w = {.g = g,
-                  .W = W,
-                  .piece = rows < WIDEN_PIECES * WIDEN_ROWS ? WIDEN_ROWS / 2 : WIDEN_ROWS,
-                  .each = wkv_gemm_room(x->dev->kern, g)};
-    w.wide = wkv_arena_reals(x->scratch, threads * w.piece * cols);
-    w.room = wkv_arena_alloc(x->scratch, threads * w.each);
-    if (!wkv_exec_measuring(x))
-        wkv_cpu_share(x, widen_and_multiply, &w, rows, w.piece, (size_t)g->m * rows * cols / 16);
-    wkv_arena_reset(x->scratch, mark);
-}
-
-static wkv_gemm_args dense_args(const wkv_product *p, int rows)
-{
-    const wkv_weight *W = p->W;
-    wkv_gemm_args g = {
-        .C = p->y,
-        .A = p->in,
-        .B = W->data,
-        .m = rows,
-        .n = (int)outputs_of(W),
-        .k = (int)inputs_of(W),
-        .ldb = W->cols,
-        .trans_b = !W->in_out,
-        .accumulate = p->accumulate,
-    };
-    g.lda = g.k;
-    g.ldc = g.n;
-    return g;
-}
-
-/* Too few outputs to give each thread tiles of them, or not cut by outputs at all. */
-static bool is_small(const wkv_weight *W)
-{
-    return W->in_out || outputs_of(W) < SMALL_OUTPUTS;
-}
-
-typedef struct copying {
-    real *wide;
-    const wkv_weight *W;
-} copying;
-
-static void widen_rows(const wkv_kern *k, const void *ctx, wkv_span s)
-{
-    const copying *c = ctx;
-    const size_t cols = (size_t)c->W->cols;
-    widen(k, c->wide + s.begin * cols,
-          (const unsigned char *)c->W->data + s.begin * row_bytes(c->W), c->W->dtype, s.n * cols);
-}
-
-/* All of W as reals, in scratch. */
-static const real *widened_whole(wkv_exec *x, const wkv_weight *W)
-{
-    const size_t rows = (size_t)W->rows, cols = (size_t)W->cols;
-    const copying c = {wkv_arena_reals(x->scratch, rows * cols), W};
-    if (!wkv_exec_measuring(x))
-        wkv_cpu_cut(x, widen_rows, &c, rows, 1, rows * cols / 4);
-    return c.wide;
-}
-
-/* Those of reals, and of what is small enough to become reals, are one operation; the others come
- * one after the other. */
-static void run_dense(wkv_exec *x, const wkv_product *const *p, int n, int rows)
-{
-    wkv_gemm_args reals[WKV_MAX_PRODUCTS];
-    int n_reals = 0;
-    const size_t mark = wkv_arena_mark(x->scratch);
-    for (int i = 0; i < n; i++) {
-        const wkv_weight *W = p[i]->W;
-        wkv_gemm_args g = dense_args(p[i], rows);
-        if (W->dtype != WKV_DTYPE_REAL && !is_small(W)) {
-            widened(x, &g, W);
-            continue;
-        }
-        if (W->dtype != WKV_DTYPE_REAL)
-            g.B = widened_whole(x, W);
-        reals[n_reals++] = g;
-    }
-    if (n_reals > 0)
-        wkv_gemm_parallel(x, reals, n_reals);
-    wkv_arena_reset(x->scratch, mark);
-}
-
 /* ---- low-rank changes ------------------------------------------------------------------- */
 
 void wkv_cpu_scale(const wkv_exec *x, real *v, size_t n, real s)
@@ -628,7 +430,7 @@ void wkv_cpu_products(wkv_exec *x, const wkv_product *p, int n, int rows)
                 together[n_together++] = &p[i];
         }
     if (n_dense > 0)
-        run_dense(x, dense, n_dense, rows);
+        wkv_dense_products(x, dense, n_dense, rows);
     if (n_together > 0)
         run_together(x, together, n_together, rows);
     add_changes(x, p, n, rows);

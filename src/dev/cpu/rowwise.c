@@ -10,11 +10,9 @@
 
 static void read_row(real *y, const wkv_weight *table, int32_t id)
 {
-    size_t C = (size_t)table->cols;
-    const wkv_dtype_info *t = wkv_dtype_of(table->dtype);
-    size_t row_bytes = C / (size_t)t->block * (size_t)t->bytes;
-    const unsigned char *row = (const unsigned char *)table->data + (size_t)id * row_bytes;
-    wkv_dtype_to_real(y, row, table->dtype, C);
+    const size_t at = (size_t)id * wkv_weight_row_bytes(table);
+    wkv_dtype_to_real(y, (const unsigned char *)table->data + at, table->dtype,
+                      (size_t)table->cols);
 }
 
 typedef struct embedding {
