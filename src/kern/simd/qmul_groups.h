@@ -70,6 +70,7 @@ WKV_INLINE void unpack_block(meeting *m, const unsigned char *block, size_t b, w
         for (size_t i = 0; i < PANEL_PARTS; i++)
             put_scales(u, b, p % UNIT_PANELS * PANEL_PARTS + i,
                        scales_of(m->group + p * scales, u->first + b, i * VF_N, l), l);
+        put_flipped(u, b, p % UNIT_PANELS);
     }
 }
 
@@ -82,6 +83,7 @@ WKV_INLINE void unpack_group(meeting *m, size_t first, size_t count, wkv_layout 
         unit *u = &m->room->units[p / UNIT_PANELS];
         u->first = first;
         u->count = count;
+        u->form = form_for(m->rows, l);
         u->bytes[p % UNIT_PANELS] = m->room->bytes + p * count * UNIT_BLOCK;
         u->next[p % UNIT_PANELS] = block + count * bytes + p * share;
         plan_asking(u, share, m->rows);

@@ -22,6 +22,8 @@ typedef struct unit {
     const unsigned char *bytes[UNIT_PANELS];
     vf d[UNIT_BLOCKS][UNIT_PARTS], m[UNIT_BLOCKS][UNIT_PARTS];
     vi half[UNIT_BLOCKS][UNIT_PARTS][2];
+    lines_form form;
+    vi begin[UNIT_BLOCKS][UNIT_PARTS]; /* of flipped lines */
     size_t first, count;
     const unsigned char *next[UNIT_PANELS]; /* what comes after these blocks: */
     size_t lines, share, asked; /* lines of the cache, so many at a time, and so many so far */
@@ -51,6 +53,29 @@ WKV_INLINE block_scales get_scales(const unit *u, size_t b, int part, wkv_layout
     return s;
 }
 
+/* How so many rows want lines that are bytes. */
+WKV_INLINE lines_form form_for(size_t rows, wkv_layout l)
+{
+#ifdef VI_FLIPS
+    return l == WKV_LAYOUT_Q8 && rows >= VI_FLIP_ROWS ? LINES_FLIPPED : LINES_OF_BYTES;
+#else
+    (void)rows, (void)l;
+    return LINES_OF_BYTES;
+#endif
+}
+
+/* For block b of panel p, whose lines are there. */
+WKV_INLINE void put_flipped(unit *u, size_t b, size_t p)
+{
+#ifdef VI_FLIPS
+    const unsigned char *lines = u->bytes[p] + b * UNIT_BLOCK;
+    for (size_t i = 0; i < PANEL_PARTS && u->form == LINES_FLIPPED; i++)
+        u->begin[b][p * PANEL_PARTS + i] = begin_flipped(lines + 4 * VF_N * i);
+#else
+    (void)u, (void)b, (void)p;
+#endif
+}
+
 /* The numbers of a part of a block as bytes. */
 WKV_INLINE void unpack_lines(unsigned char *to, const unsigned char *block, wkv_layout l)
 {
@@ -74,6 +99,7 @@ WKV_INLINE void unpack_panel(unit *u, size_t p, unsigned char *room, const unsig
             if (!is_ready(l))
                 unpack_lines(to + 4 * VF_N * i, block + 4 * VF_N * i, l);
         }
+        put_flipped(u, b, p);
     }
 }
 
@@ -122,7 +148,7 @@ WKV_INLINE row_blocks blocks_of(const wkv_qrows *x, const unit_begins *begin, si
 
 /* sums += R rows, from row r of the tile on, times parts of the unit from `part` on. */
 WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
-                         size_t r, int part, int R, wkv_layout l)
+                         size_t r, int part, int R, lines_form form, wkv_layout l)
 {
     vf acc[QMUL_SUMS];
     size_t to[QMUL_PARTS];
@@ -135,7 +161,7 @@ WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit
     if (part == 0)
         ask_in_turn(u);
     for (size_t b = 0; b < u->count; b++, next_block(&rows)) {
-        const block_lines w = {first + b * UNIT_BLOCK, to, true};
+        const block_lines w = {first + b * UNIT_BLOCK, to, form, &u->begin[b][part]};
         block_scales s[QMUL_PARTS];
         for (int i = 0; i < QMUL_PARTS; i++)
             s[i] = get_scales(u, b, part + i, l);
@@ -147,25 +173,35 @@ WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit
 
 /* The same with all rows of the tile. */
 WKV_INLINE void add_rows(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
-                         size_t rows, int part, wkv_layout l)
+                         size_t rows, int part, lines_form form, wkv_layout l)
 {
     size_t r = 0;
     for (; r + MANY_ROWS <= rows; r += MANY_ROWS)
-        add_unit(sums, u, x, begin, r, part, MANY_ROWS, l);
+        add_unit(sums, u, x, begin, r, part, MANY_ROWS, form, l);
     for (; MANY_ROWS > 2 && r + MANY_ROWS / 2 <= rows; r += MANY_ROWS / 2)
-        add_unit(sums, u, x, begin, r, part, MANY_ROWS / 2, l);
+        add_unit(sums, u, x, begin, r, part, MANY_ROWS / 2, form, l);
     for (; r < rows; r++)
-        add_unit(sums, u, x, begin, r, part, 1, l);
+        add_unit(sums, u, x, begin, r, part, 1, form, l);
 }
 
-/* And with all parts of the unit.  A function of its own for each layout: in the midst of others
- * its loops would not get the registers that they need. */
+/* And with all parts of the unit. */
+WKV_INLINE void add_parts(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
+                          size_t rows, lines_form form, wkv_layout l)
+{
+    for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS)
+        add_rows(sums, u, x, begin, rows, part, form, l);
+}
+
+/* A function of its own for each layout: in the midst of others its loops would not get the
+ * registers that they need. */
 #define ADD_TILE(id, name, span, scales, block) \
     static WKV_NOINLINE void add_tile_##name(unit_sums sums, unit *u, const wkv_qrows *x, \
                                              const unit_begins *begin, size_t rows) \
     { \
-        for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS) \
-            add_rows(sums, u, x, begin, rows, part, WKV_LAYOUT_##id); \
+        if (form_for(SIZE_MAX, WKV_LAYOUT_##id) == LINES_FLIPPED && u->form == LINES_FLIPPED) \
+            add_parts(sums, u, x, begin, rows, LINES_FLIPPED, WKV_LAYOUT_##id); \
+        else \
+            add_parts(sums, u, x, begin, rows, LINES_OF_BYTES, WKV_LAYOUT_##id); \
     }
 WKV_PANEL_LAYOUTS(ADD_TILE)
 #undef ADD_TILE
@@ -226,6 +262,7 @@ WKV_INLINE void multiply_unit(real *y, size_t ldy, const wkv_qrows *x, size_t ro
     unit_begins begin;
     unit_sums sums;
     unit u;
+    u.form = form_for(rows, l);
     clear_sums(sums, rows);
     for (u.first = 0; u.first < blocks; u.first += u.count) {
         const size_t rest = blocks - u.first;

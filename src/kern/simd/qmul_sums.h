@@ -38,19 +38,23 @@ WKV_INLINE left left_of(const wkv_qrows *x, size_t row, size_t n)
     return (left){wkv_qrows_from(x, row, 0), n, n / WKV_QBLOCK};
 }
 
-/* The lines of a block: those of part i are to[i] bytes behind the first's.  Packed, or bytes
- * already, as group_of gives them. */
+/* Packed, as bytes, as group_of gives them, or as these with signs that are flipped (VI_FLIPS). */
+typedef enum lines_form { LINES_PACKED, LINES_OF_BYTES, LINES_FLIPPED } lines_form;
+
+/* The lines of a block: those of part i are to[i] bytes behind the first's.  Flipped: sums begin
+ * with begin[i]. */
 typedef struct block_lines {
     const unsigned char *first;
     const size_t *to;
-    bool unpacked;
+    lines_form form;
+    const vi *begin;
 } block_lines;
 
 /* Group g of part i. */
 WKV_INLINE vi group_at(const block_lines *w, int i, int g, wkv_layout l)
 {
     const unsigned char *at = w->first + w->to[i];
-    return w->unpacked ? vi_load(at + g * WKV_QGROUP_LINE) : group_of(at, g, l);
+    return w->form == LINES_PACKED ? group_of(at, g, l) : vi_load(at + g * WKV_QGROUP_LINE);
 }
 
 WKV_INLINE vi dot(vi s, vi w, vx x, wkv_layout l)
@@ -132,6 +136,34 @@ WKV_INLINE void sum_twos(vi *sum, const block_lines *from, int g, int end, const
 }
 #endif
 
+#ifdef VI_FLIPS
+/* The same where bits are flipped. */
+WKV_INLINE void sum_flipped(vi *sum, const block_lines *from, const int8_t *x, size_t n, int P,
+                            int R)
+{
+#pragma GCC unroll 8 /* all */
+    for (int g = 0; g < 8; g++) {
+        vi_flip w[MOST_PARTS];
+        for (int p = 0; p < P; p++)
+            w[p] = vi_flip_of(group_at(from, p, g, WKV_LAYOUT_Q8));
+        for (int r = 0; r < R; r++) {
+            const vx activations = vx_of(x + (size_t)r * n, g);
+            for (int p = 0; p < P; p++)
+                sum[p * R + r] = vi_dot_flip(sum[p * R + r], w[p], activations);
+        }
+    }
+}
+
+/* What sums of a block begin with then. */
+WKV_INLINE vi begin_flipped(const unsigned char *lines)
+{
+    vi s = vi_set1(0);
+    for (int g = 0; g < 8; g++)
+        s = vi_add_negative(s, vi_load(lines + g * WKV_QGROUP_LINE));
+    return vi_widen(s, vi_times(vi_set1(-1)));
+}
+#endif
+
 /* The same for P parts: sum[p * R + r]. */
 WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, const int8_t *x,
                            size_t n, int P, int R, wkv_layout l)
@@ -139,6 +171,12 @@ WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, con
 #ifdef VI_PAIRS
     if (R % 2 == 0) {
         sum_pairs(sum, from, g, end, x, n, R, l);
+        return;
+    }
+#endif
+#ifdef VI_FLIPS
+    if (from->form == LINES_FLIPPED) {
+        sum_flipped(sum, from, x, n, P, R);
         return;
     }
 #endif
@@ -217,6 +255,8 @@ WKV_INLINE void block_products(vf *product, const row_blocks *x, const block_lin
 {
     vi sum[QMUL_SUMS];
     start_sums(sum, x, 0, P, R, l);
+    for (int i = 0; i < P * R && w->form == LINES_FLIPPED; i++)
+        sum[i] = w->begin[i / R];
     sum_groups(sum, w, 0, 8, x->q, x->pitch * WKV_QBLOCK, P, R, l);
     for (int i = 0; i < P * R; i++)
         product[i] = vi_to_float(sum[i]);

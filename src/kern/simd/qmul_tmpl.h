@@ -56,7 +56,7 @@ WKV_INLINE void multiply_row(vf *acc, const left *x, const stream *from, int P, 
         to[i] = (size_t)(panel_at(from, i) - from->panel) + 4 * lane_of(i);
         acc[i] = vf_zero();
     }
-    block_lines w = {from->panel + wkv_panel_scales(l, x->n), to, false};
+    block_lines w = {from->panel + wkv_panel_scales(l, x->n), to, LINES_PACKED, NULL};
     for (size_t b = 0; b < blocks;) {
         block_scales shared[MOST_PARTS], own[MOST_PARTS];
         for (int i = 0; i < P; i++)

@@ -37,13 +37,43 @@ WKV_INLINE vi vi_dot_two(vi s, const vi w[2], const vx x[2], vi times)
 
 WKV_INLINE vi vi_dot_small(vi s, vi w, vx x)
 {
-    return vi_here(vi_add(s, vi_widen(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1))));
+    const vi product = vi_widen(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
+    __asm__ volatile("vpaddd %1, %0, %0"
+                     : "+x"(s)
+                     : "x"(product)); /* in place, as vi_here is not */
+    return s;
 }
 
 /* 2 * 128 * 127 is held, too: a weight's sign goes to the activation. */
 WKV_INLINE vi vi_dot(vi s, vi w, vx x)
 {
     return vi_dot_small(s, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+}
+
+/* The same where s holds the sum of |w| over negative w already, since -x = ~x + 1: more ports can
+ * flip bits than take signs over.  From so many rows on this pays for that sum. */
+#define VI_FLIPS
+enum { VI_FLIP_ROWS = 12 };
+
+typedef struct vi_flip {
+    vi size, negative; /* |w|; -1 where w < 0, else 0 */
+} vi_flip;
+
+WKV_INLINE vi_flip vi_flip_of(vi w)
+{
+    return (vi_flip){_mm256_abs_epi8(w), _mm256_cmpgt_epi8(_mm256_setzero_si256(), w)};
+}
+
+WKV_INLINE vi vi_dot_flip(vi s, vi_flip w, vx x)
+{
+    return vi_dot_small(s, w.size, vi_xor(x, w.negative));
+}
+
+/* s, in lanes of 16 bits, + w where it is negative. */
+WKV_INLINE vi vi_add_negative(vi s, vi w)
+{
+    const vi negative = _mm256_min_epi8(w, _mm256_setzero_si256());
+    return _mm256_add_epi16(s, _mm256_maddubs_epi16(_mm256_set1_epi8(1), negative));
 }
 
 #endif
