@@ -86,7 +86,7 @@ WKV_INLINE void unpack_group(meeting *m, size_t first, size_t count, wkv_layout 
         u->form = form_for(m->rows, l);
         u->bytes[p % UNIT_PANELS] = m->room->bytes + p * count * UNIT_BLOCK;
         u->next[p % UNIT_PANELS] = block + count * bytes + p * share;
-        plan_asking(u, share, m->rows);
+        plan_asking(u, share, m->rows, l);
     }
     for (size_t b = 0; b < count; b++)
         unpack_block(m, block + b * bytes, b, l);

@@ -4,7 +4,6 @@
  * nearest cache, where all rows of a tile pass by: taking weights apart is paid once for these. */
 
 enum {
-    MANY_ROWS = QMUL_SUMS / QMUL_PARTS, /* that go together */
     ROWS_OF_TILE = 64,
     /* A unit: what is unpacked together. */
     UNIT_PARTS = (int)PANEL_PARTS > (int)QMUL_PARTS ? (int)PANEL_PARTS : (int)QMUL_PARTS,
@@ -103,11 +102,22 @@ WKV_INLINE void unpack_panel(unit *u, size_t p, unsigned char *room, const unsig
     }
 }
 
+/* Parts of a unit, and rows, that go together. */
+WKV_INLINE int parts_of(wkv_layout l)
+{
+    return wide_scales(l) ? 1 : QMUL_PARTS;
+}
+
+WKV_INLINE size_t many_rows(wkv_layout l)
+{
+    return (size_t)(QMUL_SUMS / parts_of(l));
+}
+
 /* The next unit is asked for bit by bit while so many rows pass by this one: all at once it would
  * keep them waiting.  Each panel has `bytes` more, u->next says where. */
-WKV_INLINE void plan_asking(unit *u, size_t bytes, size_t rows)
+WKV_INLINE void plan_asking(unit *u, size_t bytes, size_t rows, wkv_layout l)
 {
-    const size_t turns = (rows + MANY_ROWS - 1) / MANY_ROWS;
+    const size_t turns = (rows + many_rows(l) - 1) / many_rows(l);
     u->lines = bytes / CACHE_LINE;
     u->share = (u->lines + turns - 1) / turns;
     u->asked = 0;
@@ -150,24 +160,25 @@ WKV_INLINE row_blocks blocks_of(const wkv_qrows *x, const unit_begins *begin, si
 WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
                          size_t r, int part, int R, lines_form form, wkv_layout l)
 {
+    const int P = parts_of(l);
     vf acc[QMUL_SUMS];
     size_t to[QMUL_PARTS];
     const unsigned char *first = u->bytes[part / PANEL_PARTS];
     row_blocks rows = blocks_of(x, begin, r, u->first);
-    for (int i = 0; i < QMUL_PARTS; i++)
+    for (int i = 0; i < P; i++)
         to[i] = (size_t)(u->bytes[(part + i) / PANEL_PARTS] - first) + 4 * lane_of(part + i);
-    for (int i = 0; i < QMUL_PARTS * R; i++)
+    for (int i = 0; i < P * R; i++)
         acc[i] = sums[r + (size_t)(i % R)][part + i / R];
     if (part == 0)
         ask_in_turn(u);
     for (size_t b = 0; b < u->count; b++, next_block(&rows)) {
         const block_lines w = {first + b * UNIT_BLOCK, to, form, &u->begin[b][part]};
         block_scales s[QMUL_PARTS];
-        for (int i = 0; i < QMUL_PARTS; i++)
+        for (int i = 0; i < P; i++)
             s[i] = get_scales(u, b, part + i, l);
-        add_block(acc, &rows, &w, s, QMUL_PARTS, R, l);
+        add_block(acc, &rows, &w, s, P, R, l);
     }
-    for (int i = 0; i < QMUL_PARTS * R; i++)
+    for (int i = 0; i < P * R; i++)
         sums[r + (size_t)(i % R)][part + i / R] = acc[i];
 }
 
@@ -175,11 +186,14 @@ WKV_INLINE void add_unit(unit_sums sums, unit *u, const wkv_qrows *x, const unit
 WKV_INLINE void add_rows(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
                          size_t rows, int part, lines_form form, wkv_layout l)
 {
+    const size_t many = many_rows(l);
     size_t r = 0;
-    for (; r + MANY_ROWS <= rows; r += MANY_ROWS)
-        add_unit(sums, u, x, begin, r, part, MANY_ROWS, form, l);
-    for (; MANY_ROWS > 2 && r + MANY_ROWS / 2 <= rows; r += MANY_ROWS / 2)
-        add_unit(sums, u, x, begin, r, part, MANY_ROWS / 2, form, l);
+    for (; r + many <= rows; r += many)
+        add_unit(sums, u, x, begin, r, part, (int)many, form, l);
+    for (; many > 2 && r + many / 2 <= rows; r += many / 2)
+        add_unit(sums, u, x, begin, r, part, (int)many / 2, form, l);
+    for (; many > 4 && r + many / 4 <= rows; r += many / 4)
+        add_unit(sums, u, x, begin, r, part, (int)many / 4, form, l);
     for (; r < rows; r++)
         add_unit(sums, u, x, begin, r, part, 1, form, l);
 }
@@ -188,7 +202,7 @@ WKV_INLINE void add_rows(unit_sums sums, unit *u, const wkv_qrows *x, const unit
 WKV_INLINE void add_parts(unit_sums sums, unit *u, const wkv_qrows *x, const unit_begins *begin,
                           size_t rows, lines_form form, wkv_layout l)
 {
-    for (int part = 0; part < UNIT_PARTS; part += QMUL_PARTS)
+    for (int part = 0; part < UNIT_PARTS; part += parts_of(l))
         add_rows(sums, u, x, begin, rows, part, form, l);
 }
 
@@ -250,7 +264,7 @@ WKV_INLINE void plan_asking_panels(unit *u, const panel_row *from, size_t rows, 
         more ? wkv_panel_scales(l, from->n) + end * bytes : UNIT_PANELS * from->apart;
     for (size_t p = 0; p < UNIT_PANELS; p++)
         u->next[p] = from->first + p * from->apart + after;
-    plan_asking(u, u->count * bytes, rows);
+    plan_asking(u, u->count * bytes, rows, l);
 }
 
 /* The rows of a tile times the outputs of a unit, n_out of them there. */

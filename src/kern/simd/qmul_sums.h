@@ -21,6 +21,12 @@ enum {
     MOST_PARTS = (int)STREAM_PARTS > (int)QMUL_PARTS ? (int)STREAM_PARTS : (int)QMUL_PARTS
 };
 
+/* Do scales take so many registers that fewer parts go together?  Q6K's do where a panel is two. */
+WKV_INLINE bool wide_scales(wkv_layout l)
+{
+    return l == WKV_LAYOUT_Q6K && PANEL_PARTS > 1;
+}
+
 /* The output of its panel that a part begins with. */
 WKV_INLINE size_t lane_of(int part)
 {

@@ -7,11 +7,10 @@
 
 #include "kern/simd/qmul_groups.h" /* and on this */
 
-/* How many panels a single row of activations meets at a time.  Q6K takes too many registers where
- * a panel is two. */
+/* How many panels a single row of activations meets at a time. */
 WKV_INLINE int streams_of(wkv_layout l)
 {
-    return l == WKV_LAYOUT_Q6K && PANEL_PARTS > 1 ? 1 : QMUL_STREAMS;
+    return wide_scales(l) ? 1 : QMUL_STREAMS;
 }
 
 /* Asks for what lies so far behind the bytes at `from` as one stream, or each of some, has to be
