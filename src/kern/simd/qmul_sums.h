@@ -220,7 +220,8 @@ WKV_INLINE void sum_groups(vi *sum, const block_lines *from, int g, int end, con
 
 /* A block of some rows: activations, scales and offsets, those of the next row `pitch` blocks
  * further on, and what the integers begin with, `step` further on, since weights are too large: of
- * the whole of a block, or of each half of it where these have scales. */
+ * the whole of a block, or of each half of it where these have scales.  Or of both halves as lanes
+ * of 16 bits, before they are multiplied by what weights are too large by (VI_NARROW). */
 typedef struct row_blocks {
     const int8_t *q;
     const int32_t *begin[2];
@@ -243,6 +244,15 @@ WKV_INLINE void begin_of(int32_t *restrict first_half, int32_t *restrict second,
                          size_t first, size_t count, wkv_layout l)
 {
     const bool halves = l == WKV_LAYOUT_Q6K;
+#ifdef VI_NARROW
+    for (size_t i = 0; i < count && halves; i++) {
+        const int16_t both[2] = {(int16_t)-x->first_sum[first + i],
+                                 (int16_t)(x->first_sum[first + i] - x->sum[first + i])};
+        memcpy(&first_half[i], both, sizeof both);
+    }
+    if (halves)
+        return;
+#endif
     for (size_t i = 0; i < count; i++)
         first_half[i] = -offset_of(l) * (halves ? x->first_sum : x->sum)[first + i];
     for (size_t i = 0; i < count && halves; i++)
@@ -274,17 +284,15 @@ WKV_INLINE void half_products(vf *product, const row_blocks *x, const block_line
 {
 #ifdef VI_NARROW /* what widens them multiplies, too */
     vi sum[QMUL_SUMS], times[MOST_PARTS];
+    for (int i = 0; i < P; i++) /* by 32, what each weight is too large by */
+        times[i] = vi_two_times(vi_left(s[i].half[0], 5), vi_left(s[i].half[1], 5));
     for (int i = 0; i < P * R; i++)
-        sum[i] = vi_set1(0);
-    UNROLL
+        sum[i] = vi_widen(vi_set1(x->begin[0][(size_t)(i % R) * x->step]), times[i / R]);
+#pragma GCC unroll 2 /* all */
     for (int half = 0; half < 2; half++) {
-        vi begin[QMUL_SUMS];
-        start_sums(begin, x, half, P, R, l);
         for (int i = 0; i < P; i++)
             times[i] = vi_times(s[i].half[half]);
         sum_twos(sum, w, 4 * half, 4 * half + 4, x->q, x->pitch * WKV_QBLOCK, times, P, R, l);
-        for (int i = 0; i < P * R; i++)
-            sum[i] = vi_add(sum[i], vi_mul(s[i / R].half[half], begin[i]));
     }
     for (int i = 0; i < P * R; i++)
         product[i] = vi_to_float(sum[i]);

@@ -21,10 +21,15 @@ WKV_INLINE vi vi_widen(vi narrow, vi times)
     return _mm256_madd_epi16(narrow, times);
 }
 
-/* The factor for vi_widen that is `times` in both lanes; -32768 to 32767. */
+/* Factors for vi_widen: one for each lane of a pair, or for both; -32768 to 32767. */
+WKV_INLINE vi vi_two_times(vi first, vi second)
+{
+    return _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa);
+}
+
 WKV_INLINE vi vi_times(vi times)
 {
-    return _mm256_blend_epi16(times, _mm256_slli_epi32(times, 16), 0xaa);
+    return vi_two_times(times, times);
 }
 
 /* s += times the products of two groups. */
