@@ -239,24 +239,33 @@ WKV_INLINE void next_block(row_blocks *x)
     x->offset++;
 }
 
-/* What `count` blocks from `first` on begin with. */
+/* What `count` blocks from `first` on begin with: their halves, ... */
+WKV_INLINE void begin_of_halves(int32_t *restrict first_half, int32_t *restrict second,
+                                const wkv_qrows *x, size_t first, size_t count, wkv_layout l)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int32_t sum = x->first_sum[first + i], rest = x->sum[first + i] - sum;
+#ifdef VI_NARROW
+        const int16_t both[2] = {(int16_t)-sum, (int16_t)-rest};
+        memcpy(&first_half[i], both, sizeof both);
+        (void)second, (void)l;
+#else
+        first_half[i] = -offset_of(l) * sum;
+        second[i] = -offset_of(l) * rest;
+#endif
+    }
+}
+
+/* ... or the whole of them. */
 WKV_INLINE void begin_of(int32_t *restrict first_half, int32_t *restrict second, const wkv_qrows *x,
                          size_t first, size_t count, wkv_layout l)
 {
-    const bool halves = l == WKV_LAYOUT_Q6K;
-#ifdef VI_NARROW
-    for (size_t i = 0; i < count && halves; i++) {
-        const int16_t both[2] = {(int16_t)-x->first_sum[first + i],
-                                 (int16_t)(x->first_sum[first + i] - x->sum[first + i])};
-        memcpy(&first_half[i], both, sizeof both);
-    }
-    if (halves)
+    if (l == WKV_LAYOUT_Q6K) {
+        begin_of_halves(first_half, second, x, first, count, l);
         return;
-#endif
+    }
     for (size_t i = 0; i < count; i++)
-        first_half[i] = -offset_of(l) * (halves ? x->first_sum : x->sum)[first + i];
-    for (size_t i = 0; i < count && halves; i++)
-        second[i] = -offset_of(l) * (x->sum[first + i] - x->first_sum[first + i]);
+        first_half[i] = -offset_of(l) * x->sum[first + i];
 }
 
 WKV_INLINE void start_sums(vi *sum, const row_blocks *x, int half, int P, int R, wkv_layout l)
