@@ -207,7 +207,7 @@ WKV_INLINE void add_parts(unit_sums sums, unit *u, const wkv_qrows *x, const uni
 }
 
 /* A function of its own for each layout: in the midst of others its loops would not get the
- * registers that they need. */
+ * registers that they need.  None for flipped lines where no number of rows wants them. */
 #define ADD_TILE(id, name, span, scales, block) \
     static WKV_NOINLINE void add_tile_##name(unit_sums sums, unit *u, const wkv_qrows *x, \
                                              const unit_begins *begin, size_t rows) \
