@@ -1,5 +1,5 @@
 /* dev/cpu/dense.c - products of many rows with plain weights, forward: a stored type other than
- * real is widened bit by bit, or as a whole where it is small. */
+ * real is widened piece by piece, or as a whole where it is small. */
 #include "dev/cpu/dense.h"
 
 #include "dev/cpu/cpu.h"

@@ -268,10 +268,14 @@ WKV_INLINE void begin_of(int32_t *restrict first_half, int32_t *restrict second,
         first_half[i] = -offset_of(l) * x->sum[first + i];
 }
 
-WKV_INLINE void start_sums(vi *sum, const row_blocks *x, int half, int P, int R, wkv_layout l)
+WKV_INLINE void start_sums(vi *sum, const row_blocks *x, const block_lines *w, int half, int P,
+                           int R, wkv_layout l)
 {
-    for (int i = 0; i < P * R; i++)
-        sum[i] = vi_set1(offset_of(l) == 0 ? 0 : x->begin[half][(size_t)(i % R) * x->step]);
+    for (int i = 0; i < P * R; i++) {
+        const size_t row = (size_t)(i % R) * x->step;
+        sum[i] = w->form == LINES_FLIPPED ? w->begin[i / R]
+                                          : vi_set1(offset_of(l) == 0 ? 0 : x->begin[half][row]);
+    }
 }
 
 /* product[i * R + r] = the integers of a block of part i. */
@@ -279,9 +283,7 @@ WKV_INLINE void block_products(vf *product, const row_blocks *x, const block_lin
                                wkv_layout l)
 {
     vi sum[QMUL_SUMS];
-    start_sums(sum, x, 0, P, R, l);
-    for (int i = 0; i < P * R && w->form == LINES_FLIPPED; i++)
-        sum[i] = w->begin[i / R];
+    start_sums(sum, x, w, 0, P, R, l);
     sum_groups(sum, w, 0, 8, x->q, x->pitch * WKV_QBLOCK, P, R, l);
     for (int i = 0; i < P * R; i++)
         product[i] = vi_to_float(sum[i]);
@@ -311,7 +313,7 @@ WKV_INLINE void half_products(vf *product, const row_blocks *x, const block_line
     UNROLL
     for (int half = 0; half < 2; half++) {
         vi sum[QMUL_SUMS];
-        start_sums(sum, x, half, P, R, l);
+        start_sums(sum, x, w, half, P, R, l);
         sum_groups(sum, w, 4 * half, 4 * half + 4, x->q, x->pitch * WKV_QBLOCK, P, R, l);
         for (int i = 0; i < P * R; i++)
             product[i] = vf_fma(vi_to_float(sum[i]), vi_to_float(s[i / R].half[half]), product[i]);
