@@ -20,18 +20,36 @@ typedef struct of_group_vf {
         for (int s = 0; s < STEPS; s++) \
             for (int k = 0; k < 4; k++)
 
-WKV_INLINE void ask_for(const unsigned char *lines, const wkv_quad *quad, wkv_layout l)
+WKV_INLINE void ask_for_input(const unsigned char *lines, size_t input, wkv_layout l)
 {
-    for (int i = 0; i < 4; i++) {
-        const unsigned char *p = lines + quad->at[i] * wkv_group_line(l);
-        WKV_PREFETCH(p);
-        if (!in_nibbles(l))
-            WKV_PREFETCH(p + 64);
-    }
+    const unsigned char *p = lines + input * wkv_group_line(l);
+    WKV_PREFETCH(p);
+    if (!in_nibbles(l))
+        WKV_PREFETCH(p + 64);
 }
 
+WKV_INLINE void ask_for(const unsigned char *lines, const wkv_quad *quad, wkv_layout l)
+{
+    for (int i = 0; i < 4; i++)
+        ask_for_input(lines, quad->at[i], l);
+}
+
+/* Is a quad asked for bit by bit, in each of the steps that an earlier one takes?  All at once
+ * would be more than memory takes at a time, and sums would wait behind it; but two steps are
+ * short. */
+enum { ASK_IN_STEPS = STEPS > 1 };
+
+WKV_INLINE void ask_in_step(const unsigned char *lines, const wkv_quad *quad, int step,
+                            wkv_layout l)
+{
+    const int steps = HALVES * STEPS;
+    for (int i = 4 * step / steps; i < 4 * (step + 1) / steps; i++)
+        ask_for_input(lines, quad->at[i], l);
+}
+
+/* sum += a quad; asks for a later one meanwhile. */
 WKV_INLINE void add_quad(of_group_vi *sum, const unsigned char *lines, const wkv_quad *quad,
-                         wkv_layout l)
+                         const wkv_quad *later, wkv_layout l)
 {
     int8_t four[VX_BYTES] = {0};
     memcpy(four, quad->q, sizeof quad->q);
@@ -42,6 +60,8 @@ WKV_INLINE void add_quad(of_group_vi *sum, const unsigned char *lines, const wkv
     for (int h = 0; h < HALVES; h++)
         for (int s = 0; s < STEPS; s++) {
             vi v[4];
+            if (ASK_IN_STEPS)
+                ask_in_step(lines, later, h * STEPS + s, l);
             numbers_by_panels(v, input, h, s, l);
             for (int k = 0; k < 4; k++)
                 sum->v[h][s][k] = dot(sum->v[h][s][k], v[k], activations, l);
@@ -66,8 +86,10 @@ WKV_INLINE of_group_vi sum_quads(const group_part *p, int32_t offset, uint32_t t
     EACH_OF_GROUP (h, s, k)
         sum.v[h][s][k] = vi_set1(-offset);
     for (; t < end; t++) {
-        ask_for(p->lines, &p->quads->quad[t + ahead < p->all ? t + ahead : t], l);
-        add_quad(&sum, p->lines, &p->quads->quad[t], l);
+        const wkv_quad *later = &p->quads->quad[t + ahead < p->all ? t + ahead : t];
+        if (!ASK_IN_STEPS)
+            ask_for(p->lines, later, l);
+        add_quad(&sum, p->lines, &p->quads->quad[t], later, l);
     }
     return sum;
 }
