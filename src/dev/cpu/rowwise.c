@@ -4,16 +4,10 @@
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/plain.h"
 #include "dev/cpu/sums.h"
 
 /* ---- embedding ------------------------------------------------------------------ */
-
-static void read_row(real *y, const wkv_weight *table, int32_t id)
-{
-    const size_t at = (size_t)id * wkv_weight_row_bytes(table);
-    wkv_dtype_to_real(y, (const unsigned char *)table->data + at, table->dtype,
-                      (size_t)table->cols);
-}
 
 typedef struct embedding {
     real *y;        /* forward */
@@ -25,10 +19,12 @@ typedef struct embedding {
 
 static void read_rows(const wkv_kern *k, const void *ctx, wkv_span s)
 {
-    (void)k;
     const embedding *e = ctx;
+    const wkv_weight *t = e->table;
+    const size_t cols = (size_t)t->cols, bytes = wkv_weight_row_bytes(t);
     for (size_t r = s.begin; r < s.begin + s.n; r++)
-        read_row(e->y + r * (size_t)e->table->cols, e->table, e->ids[r]);
+        wkv_plain_widen(k, e->y + r * cols,
+                        (const unsigned char *)t->data + (size_t)e->ids[r] * bytes, t->dtype, cols);
 }
 
 void wkv_cpu_embed(wkv_exec *x, real *y, const wkv_weight *table, const int32_t *ids, int rows)
