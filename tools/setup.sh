@@ -48,7 +48,7 @@ look_for_build() {
     has_library dnnl dnnl.h || need libdnnl-dev "fast dense products (optional at build time)"
 }
 
-# Like tests/reference/run.sh, but without importing it, which takes a while.
+# Like tests/python.sh, but without importing it, which takes a while.
 has_numpy() {
     for python in python3 /usr/bin/python3; do
         "$python" -c 'import importlib.util as u; exit(u.find_spec("numpy") is None)' 2>/dev/null &&
@@ -88,7 +88,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     else
-        sudo "$@"
+        sudo DEBIAN_FRONTEND=noninteractive "$@"
     fi
 }
 

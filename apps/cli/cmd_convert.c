@@ -14,9 +14,11 @@ typedef struct options {
 } options;
 
 static const wkv_arg_option table[] = {
-    {WKV_OPT_TEXT("format", format, "NAME",
-                  "format of OUT: safetensors, pth, gguf, or hf for a Hugging Face folder; without "
-                  "it, by the suffix of OUT, hf when that is a folder or ends in /")},
+    {WKV_OPT_TEXT(
+        "format", format, "NAME",
+        "format of OUT: safetensors, pth, gguf, rwkv.cpp, or hf for a Hugging Face folder; "
+        "without it, by the suffix of OUT (rwkv.cpp: .bin), hf when that is a folder or "
+        "ends in /")},
     {WKV_OPT_CHOICE("dtype", dtype, "f32|f16|bf16",
                     "type of the matrices in OUT; without it, as in IN")},
     {WKV_OPT_TEXT("vocab", vocab, "VOCAB",

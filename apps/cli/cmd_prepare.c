@@ -26,8 +26,8 @@ static const wkv_arg_option table[] = {
     {WKV_OPT_TEXT("vocab", p.vocab, "bytes|FILE", "tokenizer: the bytes, or a vocabulary file")},
     {WKV_OPT_CHOICE(
         "input", input, "auto|text|jsonl",
-        "what the files are; auto: .jsonl a document a line, .txt a document a file, and "
-        "others by whether they begin with '{'")},
+        "what the files are; auto: .jsonl, .ndjson and .json a document a line, .txt and .md a "
+        "document a file, and others by whether they begin with '{'")},
     {WKV_OPT_CHOICE_OF(
         "template", p.chat_template, wkv_chat_templates,
         "how conversations become text: world is 'User: ...', a blank line, 'Assistant: ...'")},

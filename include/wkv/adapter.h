@@ -12,7 +12,7 @@ typedef struct wkv_merge_opts {
     const char *init;   /* where a PiSSA run began, when that is in another file; or NULL */
     const char *format; /* of out, as in wkv_convert_opts; NULL: by the suffix */
     const char *dtype;  /* of the matrices of out: "f32", "f16", "bf16"; NULL: as in base */
-    int32_t threads;    /* 0: all processors this process may use */
+    int32_t threads;    /* 0: one for each core the process may use */
     int32_t reserved32;
     uint64_t reserved[4];
 } wkv_merge_opts;

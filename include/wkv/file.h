@@ -47,8 +47,8 @@ typedef struct wkv_file_range {
     uint64_t reserved[4];
 } wkv_file_range;
 
-/* Looks at every element of tensor i, on all processors.  E_UNSUPPORTED when its type is no
- * real number. */
+/* Looks at every element of tensor i, on all cores that the process may use.  E_UNSUPPORTED when
+ * its type is no real number. */
 WKV_API wkv_status wkv_file_tensor_range(const wkv_file *f, size_t i, wkv_file_range *out,
                                          wkv_error *err);
 

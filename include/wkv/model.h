@@ -43,8 +43,8 @@ WKV_API const char *wkv_arch_names(void);
 
 typedef struct wkv_model_info {
     const char *arch;      /* "rwkv7" */
-    const char *format;    /* "safetensors", "pth", "rwkv.cpp" */
-    const char *tokenizer; /* "bytes", "world", or NULL when there is none */
+    const char *format;    /* "safetensors", "pth", "gguf", "rwkv.cpp", "hf" */
+    const char *tokenizer; /* "bytes", "world", "bpe", or NULL when there is none */
     const char *dtype;     /* type of the matrices, e.g. "bf16"; "mixed" when several */
     int32_t layers;
     int32_t width;     /* C */

@@ -56,8 +56,8 @@ WKV_API wkv_status wkv_prepare_open(wkv_prepare **out, const char *prefix,
 /* Reads one input to its end; "-" is standard input.  A line of JSON holds
  *   "text"                                                     learnt whole
  *   "messages": [{"role", "content"}], "conversations": [{"from", "value"}]
- *   "prompt" and "response" or "completion"; "instruction", perhaps "input", and "output";
- *   "question" and "answer"; "query" and "response"
+ *   "prompt" and "response" or "completion"; "instruction", perhaps "input", and "output" or
+ *   "response"; "input" and "output"; "question" and "answer"; "query" and "response"
  * and of all but the first only the assistant's words are learnt.  E_FORMAT for a bad line
  * when strict; E_TOKEN for a text with a byte that the vocabulary lacks; E_STATE when
  * progress returned false.  After a failure the preparer can only be closed. */

@@ -37,8 +37,8 @@ WKV_API size_t wkv_tokenizer_encode(const wkv_tokenizer *t, const char *text, si
 WKV_API size_t wkv_tokenizer_encode_part(const wkv_tokenizer *t, const char *text, size_t n,
                                          int32_t *out, size_t cap, size_t *used);
 
-/* encode when `last`, else encode_part, by several threads (0: all processors that this
- * process may use), with the same ids.  *covered is what wkv_tokenizer_covered says of the
+/* encode when `last`, else encode_part, by several threads (0: one for each core
+ * the process may use), with the same ids.  *covered is what wkv_tokenizer_covered says of the
  * *used bytes.  out must have room for n ids at least, or one thread does it. */
 WKV_API size_t wkv_tokenizer_encode_threads(const wkv_tokenizer *t, const char *text, size_t n,
                                             bool last, int threads, int32_t *out, size_t cap,
