@@ -79,14 +79,22 @@ bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX])
 
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX])
 {
-    char temp[WKV_PATH_MAX];
+    char target[PATH_MAX], temp[WKV_PATH_MAX];
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a rename would take its place */
+        snprintf(why, WKV_WHY_MAX, "%s: expected a file to write, found %s", path,
+                 S_ISDIR(st.st_mode) ? "a folder" : "a device, pipe or socket");
+        return false;
+    }
+    if (realpath(path, target) != NULL) /* a link stays one */
+        path = target;
     int len = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
     errno = ENAMETOOLONG;
     if (len < 0 || (size_t)len >= sizeof temp)
         return fail(why, path, "cannot write");
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
-        return fail(why, temp, "cannot create");
+        return fail(why, path, "cannot create");
     bool ok = write_all(fd, data, n) || fail(why, path, "cannot write");
     if (close(fd) != 0 && ok)
         ok = fail(why, path, "cannot write");
@@ -118,6 +126,13 @@ bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_M
     }
     (*data)[*n] = '\0';
     return true;
+}
+
+bool wkv_files_same(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
 }
 
 bool wkv_files_lock(const char *dir, int *lock, char why[WKV_WHY_MAX])

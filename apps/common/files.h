@@ -12,7 +12,8 @@ enum { WKV_PATH_MAX = 4096, WKV_WHY_MAX = WKV_PATH_MAX + 256 };
 /* Creates the folder and its parents where absent. */
 bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX]);
 
-/* Writes n bytes beside path, syncs, renames over path, syncs the folder. */
+/* Writes n bytes beside path, or beside what path is a link to, syncs, renames over it, syncs the
+ * folder.  Only a regular file is replaced. */
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX]);
 
 /* Removes a file of the folder; that there is none is as good. */
@@ -20,6 +21,9 @@ bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX]);
 
 /* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */
 bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX]);
+
+/* Are both names those of one file, which exists? */
+bool wkv_files_same(const char *a, const char *b);
 
 /* Takes the folder for this process, until *lock is closed or the process ends however.
  * Where the system knows no locks, there are none: *lock is then -1. */

@@ -37,7 +37,9 @@ uint64_t wkv_memory_peak(void);
 /* A file being written.  Nothing shows under its final name before commit. */
 typedef struct wkv_writer wkv_writer;
 
-/* Creates "<path>.<pid>.tmp" beside path.  The caller owns *out until commit or abort. */
+/* Creates "<path>.<pid>.<n>.tmp" beside path, or beside what path is a link to, with the mode of
+ * what is to be replaced.  E_IO where that is a folder, device, pipe or socket.  The caller owns
+ * *out until commit or abort. */
 wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err);
 wkv_status wkv_writer_write(wkv_writer *w, const void *data, size_t n, wkv_error *err);
 uint64_t wkv_writer_offset(const wkv_writer *w);

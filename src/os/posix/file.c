@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +36,60 @@ static void release(wkv_writer **w)
     *w = NULL;
 }
 
+/* The file that is to be replaced: a link stays one, and what it leads to is replaced.  `there`
+ * says what is there, with st_mode 0 where nothing is. */
+static wkv_status find_target(char target[PATH_MAX], struct stat *there, const char *path,
+                              wkv_error *err)
+{
+    if (strlen(path) >= PATH_MAX)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(ENAMETOOLONG));
+    if (realpath(path, target) == NULL)
+        memcpy(target, path, strlen(path) + 1);
+    if (stat(target, there) != 0)
+        *there = (struct stat){.st_mode = 0};
+    if (there->st_mode != 0 && !S_ISREG(there->st_mode)) /* a rename would take its place */
+        WKV_FAIL(err, WKV_E_IO, "%s: expected a file to write, found %s", path,
+                 S_ISDIR(there->st_mode) ? "a folder" : "a device, pipe or socket");
+    return WKV_OK;
+}
+
+/* Opens a new file beside path; *name becomes its name.  -1 and errno: not done. */
+static int open_beside(char **name, const char *path, int flags)
+{
+    static atomic_uint count; /* so that threads do not share one */
+    int fd;
+    do {
+        wkv_strbuf temp;
+        wkv_strbuf_init(&temp);
+        wkv_strbuf_printf(&temp, "%s.%ld.%u.tmp", path, (long)getpid(),
+                          atomic_fetch_add(&count, 1));
+        wkv_free(*name);
+        *name = wkv_strbuf_take(&temp);
+        errno = ENOMEM;
+        fd = *name == NULL ? -1 : open(*name, flags | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (fd < 0 && errno == EEXIST); /* of a process that was killed and had this number */
+    return fd;
+}
+
+static wkv_status create(wkv_writer *w, const char *path, wkv_error *err)
+{
+    char target[PATH_MAX];
+    struct stat there;
+    WKV_TRY(find_target(target, &there, path, err));
+    w->path = wkv_strndup(target, strlen(target));
+    if (w->path == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    w->fd = open_beside(&w->temp, target, O_WRONLY);
+    if (w->temp == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    if (w->fd < 0)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(errno));
+    if (there.st_mode !=
+        0) /* what was private stays so; where modes cannot be set there are none */
+        (void)!fchmod(w->fd, there.st_mode & 0777);
+    return WKV_OK;
+}
+
 wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err)
 {
     *out = NULL;
@@ -41,23 +97,12 @@ wkv_status wkv_writer_open(wkv_writer **out, const char *path, wkv_error *err)
     if (w == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
     w->fd = -1;
-    wkv_strbuf temp;
-    wkv_strbuf_init(&temp);
-    wkv_strbuf_printf(&temp, "%s.%ld.tmp", path, (long)getpid());
-    w->temp = wkv_strbuf_take(&temp);
-    w->path = wkv_strndup(path, strlen(path));
-    if (w->temp == NULL || w->path == NULL) {
+    const wkv_status s = create(w, path, err);
+    if (s != WKV_OK)
         release(&w);
-        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    }
-    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        wkv_status s = WKV_SET(err, WKV_E_IO, "%s: cannot create: %s", w->temp, strerror(errno));
-        release(&w);
-        return s;
-    }
-    *out = w;
-    return WKV_OK;
+    else
+        *out = w;
+    return s;
 }
 
 static wkv_status write_all(wkv_writer *w, const unsigned char *p, size_t n, wkv_error *err)
@@ -112,13 +157,12 @@ wkv_status wkv_writer_commit(wkv_writer **pw, wkv_error *err)
 {
     wkv_writer *w = *pw;
     wkv_status s = wkv_writer_sync(w, err);
-    if (s == WKV_OK && close(w->fd) != 0)
+    const int closed = close(w->fd);
+    w->fd = -1; /* even where it failed */
+    if (s == WKV_OK && closed != 0)
         s = WKV_SET(err, WKV_E_IO, "%s: cannot close: %s", w->path, strerror(errno));
-    if (s == WKV_OK) {
-        w->fd = -1;
-        if (rename(w->temp, w->path) != 0 || wkv_sync_parent(w->path) != 0)
-            s = WKV_SET(err, WKV_E_IO, "%s: cannot put in place: %s", w->path, strerror(errno));
-    }
+    if (s == WKV_OK && (rename(w->temp, w->path) != 0 || wkv_sync_parent(w->path) != 0))
+        s = WKV_SET(err, WKV_E_IO, "%s: cannot put in place: %s", w->path, strerror(errno));
     if (s != WKV_OK) {
         wkv_writer_abort(pw);
         return s;
@@ -137,19 +181,17 @@ void wkv_writer_abort(wkv_writer **w)
 
 wkv_status wkv_scratch_open(FILE **out, const char *path, wkv_error *err)
 {
-    wkv_strbuf name;
-    wkv_strbuf_init(&name);
-    wkv_strbuf_printf(&name, "%s.%ld.tmp", path, (long)getpid());
-    *out = NULL;
-    if (!wkv_strbuf_ok(&name)) {
-        wkv_strbuf_deinit(&name);
+    char *name = NULL;
+    const int fd = open_beside(&name, path, O_RDWR);
+    *out = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    const int why = errno;
+    if (fd >= 0)
+        unlink(name);
+    if (fd >= 0 && *out == NULL)
+        close(fd);
+    if (name == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    }
-    *out = fopen(name.data, "w+be");
-    int why = errno;
-    if (*out != NULL)
-        unlink(name.data);
-    wkv_strbuf_deinit(&name);
+    wkv_free(name);
     if (*out == NULL)
         WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(why));
     return WKV_OK;
