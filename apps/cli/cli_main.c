@@ -1,7 +1,10 @@
 /* apps/cli/cli_main.c - picks the command.  Each command is a table in its own file
  * (cmd_<name>.c); help, the manual page and the suggestions come from those tables. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "common/term.h"
@@ -15,8 +18,9 @@ static const wkv_command *const commands[] = {
 
 static const char about[] =
     "wkv trains, runs and inspects RWKV language models. Results go to standard output, "
-    "progress and messages to standard error. The exit status is 0, 1 on failure, or 2 when "
-    "the command line is wrong.";
+    "progress and messages to standard error. The exit status is 0, 1 on failure, 2 when "
+    "the command line is wrong, or 130 when SIGINT or SIGTERM stopped it; a training run that they "
+    "stop has saved what there is, and ends with 0.";
 
 static const char *command_name(const void *list, size_t i)
 {
@@ -107,8 +111,20 @@ static int run_command(const wkv_command *c, int argc, char **argv)
     return code;
 }
 
+/* Standard streams that are closed become ones that cannot be used, or the next file that is opened
+ * would take their place, and messages would go into it.  A file that grows beyond what the shell
+ * allows is an error of the write. */
+static void make_safe(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
+    make_safe();
     if (argc < 2) {
         print_overview(stderr);
         return WKV_EXIT_USAGE;
