@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/eval_compare.h"
 #include "common/json_out.h"
+#include "common/relay.h"
 #include "common/term.h"
 
 enum { WINDOWS = 32 };
@@ -241,6 +242,8 @@ static bool read_text(job *j, const char *path)
     FILE *in = wkv_cli_open_input("eval", path);
     if (in == NULL)
         return false;
+    if (in == stdin)
+        wkv_relay_standard_input();
     struct stat st;
     j->total_bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (double)st.st_size : 0;
     j->start = wkv_term_clock();

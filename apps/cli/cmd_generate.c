@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/speech.h"
+#include "common/relay.h"
 #include "common/term.h"
 
 typedef struct options {
@@ -122,11 +123,11 @@ static FILE *open_prompt(const options *o)
     if (o->prompt != NULL)
         return o->prompt[0] != '\0' ? fmemopen((void *)(uintptr_t)o->prompt, strlen(o->prompt), "r")
                                     : fopen("/dev/null", "r");
-    if (!wkv_term_is_terminal(stdin))
-        return stdin;
-    if (o->state_in != NULL)
+    if (wkv_term_is_terminal(stdin) && o->state_in != NULL)
         return fopen("/dev/null", "r");
-    fprintf(stderr, "wkv generate: type the text to continue; end it with Ctrl-D\n");
+    if (wkv_term_is_terminal(stdin))
+        fprintf(stderr, "wkv generate: type the text to continue; end it with Ctrl-D\n");
+    wkv_relay_standard_input();
     return stdin;
 }
 

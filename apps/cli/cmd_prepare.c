@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/prepare_report.h"
 #include "common/files.h"
+#include "common/relay.h"
 #include "common/term.h"
 
 typedef struct options {
@@ -143,11 +144,18 @@ static bool read_all(wkv_prepare *p, const options *o, const glob_t *files)
     static const wkv_input kinds[] = {WKV_INPUT_AUTO, WKV_INPUT_TEXT, WKV_INPUT_JSONL};
     int kind = o->input[0] == 'a' ? 0 : o->input[0] == 't' ? 1 : 2;
     wkv_error err;
-    for (size_t i = 0; i < files->gl_pathc; i++)
+    for (size_t i = 0; i < files->gl_pathc; i++) {
+        if (strcmp(files->gl_pathv[i], "-") == 0)
+            wkv_relay_standard_input();
         if (wkv_prepare_add(p, files->gl_pathv[i], kinds[kind], &err) != WKV_OK) {
             wkv_term_error("prepare", "%s", err.text);
             return false;
         }
+    }
+    if (wkv_term_stopped()) { /* which ended standard input */
+        wkv_term_error("prepare", "stopped; nothing is written");
+        return false;
+    }
     if (wkv_prepare_finish(p, &err) == WKV_OK)
         return true;
     wkv_term_error("prepare", "%s", err.text);

@@ -39,9 +39,10 @@ echo "KILL_SEED=$seed: $done kills in $i runs" >&2
 whole new || die 'the last run made something else'
 ls | grep tmp && die 'temporary files are left' || :
 mkfifo pipe
-(cat new.jsonl; sleep 5) >pipe &
+exec 3<>pipe # which never ends
 "$WKV" prepare -o stopped - <pipe >/dev/null 2>err &
 pid=$!
+cat new.jsonl >&3
 sleep 0.3
 kill -INT $pid
 status=0
