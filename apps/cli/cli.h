@@ -54,6 +54,10 @@ typedef struct wkv_cli_model_opts {
 /* The library's form of them. */
 void wkv_cli_fill_model_opts(wkv_model_opts *to, const wkv_cli_model_opts *from);
 
+/* False after a message when `out`, which the command is to write, is the file `in` that it reads.
+ * Either may be NULL, or not exist. */
+bool wkv_cli_spares(const char *command, const char *out, const char *in);
+
 /* Opens a model and a session on it; false after a message. */
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
                   wkv_model **model, wkv_session **session);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/files.h"
 #include "common/term.h"
 
 /* A model that cannot go on for ever says so before it begins. */
@@ -39,6 +40,14 @@ void wkv_cli_fill_model_opts(wkv_model_opts *to, const wkv_cli_model_opts *from)
     to->adapter_alpha = from->adapter_alpha;
     to->adapter_init = from->adapter_init;
     to->state = from->state;
+}
+
+bool wkv_cli_spares(const char *command, const char *out, const char *in)
+{
+    if (out == NULL || in == NULL || !wkv_files_same(out, in))
+        return true;
+    wkv_term_error(command, "%s: is to be read, and cannot be written", out);
+    return false;
 }
 
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,

@@ -262,6 +262,17 @@ static bool save_state(run_state *r)
     return fail(err.text);
 }
 
+/* A state that is gone on with may be replaced, the model may not. */
+static bool spares(const options *o, const char *model)
+{
+    const char *const read[] = {model, o->model.vocab, o->model.adapter, o->model.adapter_init,
+                                o->model.state};
+    for (size_t i = 0; i < WKV_COUNT(read); i++)
+        if (!wkv_cli_spares("generate", o->state_out, read[i]))
+            return false;
+    return true;
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
@@ -272,7 +283,8 @@ static int run(const wkv_args *args, void *opts)
             return WKV_EXIT_USAGE;
         }
     }
-    if (!wkv_cli_open("generate", args->operand[0], &o->model, &r.model, &r.session))
+    if (!spares(o, args->operand[0]) ||
+        !wkv_cli_open("generate", args->operand[0], &o->model, &r.model, &r.session))
         return WKV_EXIT_FAILURE;
     wkv_term_catch_stop();
     bool ok = prepare(&r) && feed_prompt(&r) && produce(&r) && save_state(&r);

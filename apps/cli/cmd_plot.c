@@ -92,6 +92,17 @@ static int write_svg(const char *path, const wkv_chart *chart)
     return code;
 }
 
+/* Runs are files, or folders with one. */
+static bool spares(const char *out, const wkv_args *runs)
+{
+    char path[WKV_PATH_MAX];
+    for (int i = 0; i < runs->n_all; i++)
+        if (!wkv_cli_spares("plot", out, runs->all[i]) ||
+            !wkv_cli_spares("plot", out, wkv_files_join(path, runs->all[i], "metrics.jsonl")))
+            return false;
+    return true;
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
@@ -99,6 +110,8 @@ static int run(const wkv_args *args, void *opts)
     wkv_curves curves;
     const wkv_curves_opts what = {.x = o->x, .y = o->y, .smooth = o->smooth};
     int code = WKV_EXIT_OK;
+    if (!spares(o->out, args))
+        return WKV_EXIT_FAILURE;
     if (!wkv_curves_read(&curves, (const char *const *)args->all, (size_t)args->n_all, &what, why))
         return wkv_term_error("plot", "%s", why);
     const wkv_chart chart = {

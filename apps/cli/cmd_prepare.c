@@ -164,10 +164,24 @@ static bool read_all(wkv_prepare *p, const options *o, const glob_t *files)
 
 /* ---- the command -------------------------------------------------------------------------- */
 
+/* Of the files that are written, the last of them for a while only. */
+static const char *const suffixes[] = {"bin", "idx", "mask.bin", "mask.idx", "items"};
+
+static bool spares(const char *prefix, const glob_t *files)
+{
+    char out[WKV_PATH_MAX];
+    for (size_t i = 0; i < WKV_COUNT(suffixes); i++) {
+        snprintf(out, sizeof out, "%s.%s", prefix, suffixes[i]);
+        for (size_t j = 0; j < files->gl_pathc; j++)
+            if (!wkv_cli_spares("prepare", out, files->gl_pathv[j]))
+                return false;
+    }
+    return true;
+}
+
 /* Removes what a killed process left beside the files that this one writes. */
 static void sweep(const char *prefix)
 {
-    static const char *const suffixes[] = {"bin", "idx", "mask.bin", "mask.idx", "items"};
     char dir[WKV_PATH_MAX], name[WKV_PATH_MAX];
     const char *slash = strrchr(prefix, '/');
     snprintf(dir, sizeof dir, "%.*s", slash != NULL ? (int)(slash - prefix) + 1 : 1,
@@ -211,7 +225,8 @@ static int run(const wkv_args *args, void *opts)
     }
     wkv_term_catch_stop();
     sweep(o->out);
-    int code = expand(args, &files) ? prepare(o, &files) : WKV_EXIT_FAILURE;
+    int code =
+        expand(args, &files) && spares(o->out, &files) ? prepare(o, &files) : WKV_EXIT_FAILURE;
     globfree(&files);
     return code;
 }
