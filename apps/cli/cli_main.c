@@ -111,6 +111,15 @@ static int run_command(const wkv_command *c, int argc, char **argv)
     return code;
 }
 
+/* Reading a mapped file behind its end is the one thing that ends so. */
+static void say_cut_short(int number)
+{
+    static const char text[] = "wkv: a file became shorter while it was being read\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(WKV_EXIT_FAILURE);
+}
+
 /* Standard streams that are closed become ones that cannot be used, or the next file that is opened
  * would take their place, and messages would go into it.  A file that grows beyond what the shell
  * allows is an error of the write. */
@@ -120,6 +129,7 @@ static void make_safe(void)
         if (fcntl(fd, F_GETFD) < 0)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     signal(SIGXFSZ, SIG_IGN);
+    signal(SIGBUS, say_cut_short);
 }
 
 int main(int argc, char **argv)

@@ -111,9 +111,11 @@ static wkv_status write_all(wkv_writer *w, const unsigned char *p, size_t n, wkv
         ssize_t done = write(w->fd, p, n);
         if (done < 0 && errno == EINTR)
             continue;
-        if (done <= 0)
+        if (done <= 0) /* bytes from a mapping that have no file any more: EFAULT */
             WKV_FAIL(err, WKV_E_IO, "%s: cannot write after %llu bytes: %s", w->path,
-                     (unsigned long long)(w->offset - n), strerror(errno));
+                     (unsigned long long)(w->offset - n),
+                     errno == EFAULT ? "a file became shorter while it was being read"
+                                     : strerror(errno));
         p += done;
         n -= (size_t)done;
     }

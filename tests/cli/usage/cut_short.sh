@@ -1,0 +1,14 @@
+# A model that becomes shorter while it is read ends the program with a message.
+"$WKV" random-model m.safetensors --layers 2 --width 128 --vocab 256 2>/dev/null
+mkfifo pipe
+"$WKV" generate m.safetensors --vocab bytes -n 1 <pipe >/dev/null 2>err &
+pid=$!
+exec 3>pipe # it is open, and waits
+sleep 0.5
+: >m.safetensors
+echo text >&3
+exec 3>&-
+status=0
+wait $pid || status=$?
+[ $status -eq 1 ] || die "exit status $status"
+says 'a file became shorter while it was being read'
