@@ -5,17 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/train_keep.h"
+#include "cli/train_clear.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
-#define OPTIONS "options.json"
-#define METRICS "metrics.jsonl"
 #define EVENTS "events.out.tfevents"
-#define SAMPLES "samples.jsonl"
-/* What runs make; one that begins removes what an earlier one made. */
-static const char *const results[] = {"model.safetensors",   "adapter.safetensors", "adapter.pth",
-                                      "state.safetensors", "state.pth"};
 
 static bool fail(const char *why)
 {
@@ -26,8 +20,8 @@ static bool fail(const char *why)
 void wkv_train_dir_init(wkv_train_dir *d, const char *path)
 {
     *d = (wkv_train_dir){.path = path, .lock = -1};
-    wkv_files_join(d->options, path, OPTIONS);
-    wkv_files_join(d->metrics, path, METRICS);
+    wkv_files_join(d->options, path, WKV_TRAIN_OPTIONS);
+    wkv_files_join(d->metrics, path, WKV_TRAIN_METRICS);
     wkv_train_dir_makes(d, "model");
 }
 
@@ -217,39 +211,24 @@ static bool write_options(const wkv_train_dir *d, const wkv_command *c, const vo
     return ok;
 }
 
-static bool remove_file(const wkv_train_dir *d, const char *name)
-{
-    char why[WKV_WHY_MAX];
-    return wkv_files_remove(d->path, name, why) || fail(why);
-}
-
 bool wkv_train_dir_lock(wkv_train_dir *d)
 {
     char why[WKV_WHY_MAX];
-    static const char *const names[] = {OPTIONS, METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
     if (!wkv_files_lock(d->path, &d->lock, why))
         return fail(why);
-    for (size_t i = 0; i < WKV_COUNT(names); i++)
-        wkv_files_sweep(d->path, names[i], "tmp");
-    for (size_t i = 0; i < WKV_COUNT(results); i++)
-        wkv_files_sweep(d->path, results[i], "tmp");
-    wkv_train_keep_sweep(d->path);
+    wkv_train_clear_sweep(d->path);
     return true;
+}
+
+bool wkv_train_dir_make(wkv_train_dir *d)
+{
+    char why[WKV_WHY_MAX];
+    return d->lock >= 0 ||
+           ((wkv_files_make_dirs(d->path, why) || fail(why)) && wkv_train_dir_lock(d));
 }
 
 bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *options)
 {
-    char why[WKV_WHY_MAX];
-    if (d->lock < 0 &&
-        ((!wkv_files_make_dirs(d->path, why) && !fail(why)) || !wkv_train_dir_lock(d)))
-        return false;
     wkv_files_sweep(d->path, EVENTS, "wkv");
-    /* Checkpoints go first: a run is never resumed with another's options. */
-    static const char *const names[] = {METRICS, SAMPLES, WKV_TRAIN_MANIFEST};
-    bool ok = wkv_train_keep_clear(d->path);
-    for (size_t i = 0; i < WKV_COUNT(names) && ok; i++)
-        ok = remove_file(d, names[i]);
-    for (size_t i = 0; i < WKV_COUNT(results) && ok; i++)
-        ok = remove_file(d, results[i]);
-    return ok && write_options(d, c, options);
+    return wkv_train_clear(d->path) && write_options(d, c, options);
 }

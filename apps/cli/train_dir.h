@@ -8,6 +8,8 @@
 #include "cli/cli.h"
 #include "common/files.h"
 
+#define WKV_TRAIN_OPTIONS "options.json"
+#define WKV_TRAIN_METRICS "metrics.jsonl"
 #define WKV_TRAIN_MANIFEST "manifest.json"
 
 typedef struct wkv_train_dir {
@@ -36,8 +38,11 @@ bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args
  * written.  False after a message. */
 bool wkv_train_dir_lock(wkv_train_dir *d);
 
-/* For a new run: creates the folder where it is absent, locks it, removes what an earlier run left
- * there and writes options.json.  False after a message. */
+/* The same of a folder that need not exist yet, or is this process's already. */
+bool wkv_train_dir_make(wkv_train_dir *d);
+
+/* For a new run in a folder that is this process's: removes what an earlier run left there and
+ * writes options.json.  False after a message. */
 bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *options);
 
 #endif

@@ -35,10 +35,15 @@ static int64_t step_of(const char *name, const char **rest)
     return strtoll(name + prefix, NULL, 10);
 }
 
-static int is_checkpoint(const struct dirent *e)
+bool wkv_train_keep_names(const char *name)
 {
     const char *rest;
-    return step_of(e->d_name, &rest) >= 0;
+    return step_of(name, &rest) >= 0;
+}
+
+static int is_checkpoint(const struct dirent *e)
+{
+    return wkv_train_keep_names(e->d_name);
 }
 
 static int newest_first(const struct dirent **a, const struct dirent **b)

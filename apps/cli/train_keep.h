@@ -13,6 +13,9 @@ const char *wkv_train_keep_path(char path[WKV_PATH_MAX], const char *dir, int64_
 /* The step of the newest checkpoint; -1: there is none. */
 int64_t wkv_train_keep_newest(const char *dir);
 
+/* Whether a file is called as a checkpoint is, or what is left of one. */
+bool wkv_train_keep_names(const char *name);
+
 /* Restores the newest checkpoint that is whole.  A damaged one is said, and set aside as
  * "...safetensors.damaged".  FAILED after messages: none is whole, or of this run. */
 typedef enum wkv_train_kept { WKV_KEPT_NONE, WKV_KEPT_RESTORED, WKV_KEPT_FAILED } wkv_train_kept;

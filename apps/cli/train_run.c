@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "cli/train_clear.h"
 #include "cli/train_keep.h"
 #include "cli/train_log.h"
 #include "cli/train_manifest.h"
@@ -175,16 +176,21 @@ static bool train(run_state *r)
     return true;
 }
 
+/* The folder becomes a new run's. */
+static bool begin(run_state *r)
+{
+    wkv_train_dir *d = r->dir;
+    wkv_train_manifest_deinit(&r->manifest); /* of a run that was killed before its first step */
+    return wkv_train_dir_make(d) && wkv_train_clear_check(d->path, r->o) &&
+           wkv_train_dir_begin(d, &wkv_cmd_train, r->o);
+}
+
 /* From the opened trainer to the end. */
 static bool run(run_state *r, bool fresh)
 {
     wkv_train_dir *d = r->dir;
-    if (fresh) {
-        wkv_train_manifest_deinit(
-            &r->manifest); /* of a run that was killed before its first step */
-        if (!wkv_train_dir_begin(d, &wkv_cmd_train, r->o))
-            return false;
-    }
+    if (fresh && !begin(r))
+        return false;
     if (!wkv_train_manifest_begin(&r->manifest, d->path, r->o, r->trainer))
         return false;
     wkv_train_view_begin(&r->view, r->trainer, r->watch);
