@@ -189,14 +189,14 @@ static bool begin(run_state *r)
 static bool run(run_state *r, bool fresh)
 {
     wkv_train_dir *d = r->dir;
-    if (fresh && !begin(r))
+    if (!wkv_train_sample_open(&r->sample, &r->o->sample, r->trainer) || (fresh && !begin(r)))
         return false;
     if (!wkv_train_manifest_begin(&r->manifest, d->path, r->o, r->trainer))
         return false;
     wkv_train_view_begin(&r->view, r->trainer, r->watch);
     r->last.step = r->view.info.step;
     bool ok = wkv_train_log_open(&r->log, d->path, d->metrics, r->last.step) &&
-              wkv_train_sample_open(&r->sample, &r->o->sample, r->trainer, d->path, r->last.step) &&
+              wkv_train_sample_begin(&r->sample, d->path, r->last.step) &&
               wkv_train_watch_begin(r->watch) && show_beginning(r) && train(r);
     const char *how = !ok ? "failed" : r->last.step < r->view.info.steps ? "stopped" : "finished";
     return wkv_train_manifest_end(&r->manifest, r->last.step, how) && ok;

@@ -66,16 +66,7 @@ static bool read_prompts(wkv_train_sample *s)
     return s->n > s->o->prompts.n;
 }
 
-/* ---- the file ------------------------------------------------------------------------------ */
-
-static bool open_out(wkv_train_sample *s, const char *folder, int64_t step)
-{
-    char why[WKV_WHY_MAX];
-    double seconds;
-    wkv_files_join(s->path, folder, "samples.jsonl");
-    s->out = wkv_metrics_append(s->path, step, &seconds, why);
-    return s->out != NULL || fail(why);
-}
+/* ---- opening ------------------------------------------------------------------------------ */
 
 static bool feed_prompt(wkv_train_sample *s, int i)
 {
@@ -89,24 +80,28 @@ static bool feed_prompt(wkv_train_sample *s, int i)
     free(ids);
     if (status == WKV_OK && n > 0)
         return true;
-    wkv_term_error("train", "prompt %d cannot be sampled from: %s", i + 1,
-                   n == 0 ? "it has no tokens" : wkv_status_text(status));
+    if (status == WKV_E_LIMIT)
+        wkv_term_error(
+            "train",
+            "prompt %d cannot be sampled from: it has %zu tokens, but texts of %s end at "
+            "%d",
+            i + 1, n, s->info.arch, s->info.max_length);
+    else
+        wkv_term_error("train", "prompt %d cannot be sampled from: %s", i + 1,
+                       n == 0 ? "it has no tokens" : wkv_status_text(status));
     return false;
 }
 
-bool wkv_train_sample_open(wkv_train_sample *s, const wkv_train_sample_opts *o, wkv_trainer *t,
-                           const char *folder, int64_t step)
+bool wkv_train_sample_open(wkv_train_sample *s, const wkv_train_sample_opts *o, wkv_trainer *t)
 {
     wkv_error err;
-    wkv_trainer_info info;
     *s = (wkv_train_sample){.o = o, .tokenizer = wkv_trainer_tokenizer(t)};
     if (o->prompts.n == 0 && o->file == NULL)
         return true;
     if (s->tokenizer == NULL)
         return fail("prompts to sample from need a vocabulary; give --vocab");
-    wkv_trainer_describe(t, &info);
-    s->vocab = info.vocab;
-    if (!read_prompts(s) || !open_out(s, folder, step))
+    wkv_trainer_describe(t, &s->info);
+    if (!read_prompts(s))
         return false;
     if (wkv_trial_open(&s->trial, t, &err) != WKV_OK)
         return fail(err.text);
@@ -114,6 +109,17 @@ bool wkv_train_sample_open(wkv_train_sample *s, const wkv_train_sample_opts *o, 
     for (int i = 0; i < s->n && ok; i++) /* what cannot be read is to be said at the beginning */
         ok = feed_prompt(s, i);
     return ok;
+}
+
+bool wkv_train_sample_begin(wkv_train_sample *s, const char *folder, int64_t step)
+{
+    char why[WKV_WHY_MAX];
+    double seconds;
+    if (s->n == 0)
+        return true;
+    wkv_files_join(s->path, folder, "samples.jsonl");
+    s->out = wkv_metrics_append(s->path, step, &seconds, why);
+    return s->out != NULL || fail(why);
 }
 
 void wkv_train_sample_close(wkv_train_sample *s)
@@ -133,9 +139,9 @@ static int64_t draw(wkv_train_sample *s, wkv_sampler *sampler, float *logits, FI
 {
     int64_t drawn = 0;
     while (drawn < s->o->tokens && !wkv_term_stopped()) {
-        memcpy(logits, wkv_trial_logits(s->trial), (size_t)s->vocab * sizeof *logits);
+        memcpy(logits, wkv_trial_logits(s->trial), (size_t)s->info.vocab * sizeof *logits);
         /* Rows that fill the vocabulary up stand for nothing. */
-        for (int32_t id = wkv_tokenizer_vocab_size(s->tokenizer); id < s->vocab; id++)
+        for (int32_t id = wkv_tokenizer_vocab_size(s->tokenizer); id < s->info.vocab; id++)
             logits[id] = -INFINITY;
         const int32_t id = wkv_sampler_next(sampler, logits);
         size_t n = 0;
@@ -187,13 +193,14 @@ static bool sample(wkv_train_sample *s, int i, int64_t step)
     size_t n = 0;
     wkv_sampler_opts_init(&o);
     o.seed = s->o->seed + (uint64_t)step * WKV_SAMPLE_PROMPTS + (uint64_t)i;
-    float *logits = malloc((size_t)s->vocab * sizeof *logits);
+    float *logits = malloc((size_t)s->info.vocab * sizeof *logits);
     FILE *f = open_memstream(&text, &n);
     bool ok = logits != NULL && f != NULL;
     if (!ok)
         fail("out of memory for a sample");
     ok = ok && feed_prompt(s, i) &&
-         (wkv_sampler_open(&sampler, s->vocab, &o, s->tokenizer, &err) == WKV_OK || fail(err.text));
+         (wkv_sampler_open(&sampler, s->info.vocab, &o, s->tokenizer, &err) == WKV_OK ||
+          fail(err.text));
     int64_t tokens = ok ? draw(s, sampler, logits, f) : 0;
     if (f != NULL && fclose(f) != 0 && ok)
         ok = fail("out of memory for a sample");

@@ -22,7 +22,7 @@ typedef struct wkv_train_sample {
     const wkv_train_sample_opts *o;
     const wkv_tokenizer *tokenizer; /* borrowed from the trainer */
     wkv_trial *trial;
-    int32_t vocab; /* logits */
+    wkv_trainer_info info;
     const char *prompt[WKV_SAMPLE_PROMPTS];
     size_t length[WKV_SAMPLE_PROMPTS];
     int n;
@@ -31,10 +31,11 @@ typedef struct wkv_train_sample {
     FILE *out;
 } wkv_train_sample;
 
-/* Reads the prompts and opens samples.jsonl in `folder`, cut back to `step`.  Without prompts there
- * is nothing to do, s->n being 0.  False after a message. */
-bool wkv_train_sample_open(wkv_train_sample *s, const wkv_train_sample_opts *o, wkv_trainer *t,
-                           const char *folder, int64_t step);
+/* Reads the prompts, and lets the model read them.  Without any there is nothing to do, s->n being
+ * 0.  Touches no file.  False after a message. */
+bool wkv_train_sample_open(wkv_train_sample *s, const wkv_train_sample_opts *o, wkv_trainer *t);
+/* Opens samples.jsonl in `folder`, cut back to `step`.  False after a message. */
+bool wkv_train_sample_begin(wkv_train_sample *s, const char *folder, int64_t step);
 void wkv_train_sample_close(wkv_train_sample *s);
 
 /* Lets the model go on with every prompt, unless a signal comes in between.  The same step, prompt

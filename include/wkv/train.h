@@ -192,7 +192,7 @@ typedef struct wkv_trainer_info {
     uint32_t data_crc32c; /* of the training part, as checkpoints hold it */
     uint32_t val_crc32c;  /* of the held-out data */
     int32_t vocab;        /* V: number of logits */
-    int32_t reserved32;
+    int32_t max_length;   /* tokens that a text may have from its start; 0: any number */
     uint64_t trained;     /* parameters that are: of a tuned model, few */
     uint64_t reserved[4];
 } wkv_trainer_info;

@@ -247,6 +247,7 @@ void wkv_trainer_describe(const wkv_trainer *t, wkv_trainer_info *info)
         .val_crc32c = fingerprint(&t->val),
         .arch = t->cfg.arch->name,
         .vocab = t->cfg.dim[WKV_DIM_V],
+        .max_length = wkv_config_max_length(&t->cfg),
     };
 }
 
