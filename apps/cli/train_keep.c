@@ -83,6 +83,12 @@ static int64_t whole(const listing *l, int i)
     return *rest == '\0' ? step : -1;
 }
 
+static bool is_damaged(const char *name)
+{
+    const char *rest;
+    return step_of(name, &rest) >= 0 && strcmp(rest, DAMAGED) == 0;
+}
+
 static bool remove_in(const char *dir, const char *name)
 {
     char why[WKV_WHY_MAX];
@@ -115,6 +121,7 @@ wkv_train_kept wkv_train_keep_restore(const char *dir, wkv_trainer *t)
     bool any = false, done = false;
     listing l = read_listing(dir);
     for (int i = 0; i < l.n && !done; i++) {
+        any = any || is_damaged(l.entry[i]->d_name);
         if (whole(&l, i) < 0)
             continue;
         wkv_files_join(path, dir, l.entry[i]->d_name);
@@ -130,7 +137,7 @@ wkv_train_kept wkv_train_keep_restore(const char *dir, wkv_trainer *t)
     if (any && !done)
         wkv_term_error("train",
                        "no checkpoint in %s is whole; without --resume the run begins anew", dir);
-    return !any ? WKV_KEPT_NONE : s == WKV_OK ? WKV_KEPT_RESTORED : WKV_KEPT_FAILED;
+    return !any ? WKV_KEPT_NONE : done && s == WKV_OK ? WKV_KEPT_RESTORED : WKV_KEPT_FAILED;
 }
 
 int64_t wkv_train_keep_newest(const char *dir)

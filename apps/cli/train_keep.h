@@ -17,7 +17,8 @@ int64_t wkv_train_keep_newest(const char *dir);
 bool wkv_train_keep_names(const char *name);
 
 /* Restores the newest checkpoint that is whole.  A damaged one is said, and set aside as
- * "...safetensors.damaged".  FAILED after messages: none is whole, or of this run. */
+ * "...safetensors.damaged".  FAILED after messages: none is whole, also when all were set aside
+ * before, or of this run. */
 typedef enum wkv_train_kept { WKV_KEPT_NONE, WKV_KEPT_RESTORED, WKV_KEPT_FAILED } wkv_train_kept;
 wkv_train_kept wkv_train_keep_restore(const char *dir, wkv_trainer *t);
 

@@ -217,7 +217,7 @@ WKV_API void wkv_trainer_memory(const wkv_trainer *t, wkv_train_memory *m);
  * them; with rows CARRY also the rows' states.  Restoring into a trainer of other shapes, options
  * or data fails with E_SHAPE, naming the option and both values, and leaves it unchanged; only
  * threads, held-out data, memory_limit and, with activations in f32, recompute may differ.
- * E_FORMAT when the file's checksum does not match. */
+ * E_FORMAT when the file is damaged or no checkpoint. */
 WKV_API wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err);
 

@@ -72,15 +72,27 @@ static size_t view_bytes(const wkv_tensor *t)
     return (size_t)wkv_tensor_count(t) * sizeof(real);
 }
 
+/* Over names and shapes; the type of all is the same, and is said with the arithmetic. */
+static uint32_t table_crc(const views *v)
+{
+    uint32_t crc = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        const wkv_tensor *t = &v->tensor[i];
+        crc = wkv_crc32c(crc, t->name, strlen(t->name) + 1);
+        crc = wkv_crc32c(crc, t->dim, (size_t)t->ndim * sizeof t->dim[0]);
+    }
+    return crc;
+}
+
 /* ---- save ------------------------------------------------------------------------------- */
 
 wkv_status wkv_trainer_save(const wkv_trainer *t, const char *path, wkv_error *err)
 {
     views v;
     WKV_TRY(views_init(&v, t, path, err));
-    uint32_t crc = 0;
+    wkv_ckpt_crc crc = {.table = table_crc(&v)};
     for (size_t i = 0; i < v.n; i++)
-        crc = wkv_crc32c(crc, v.tensor[i].data, view_bytes(&v.tensor[i]));
+        crc.values = wkv_crc32c(crc.values, v.tensor[i].data, view_bytes(&v.tensor[i]));
     wkv_ckpt_meta meta;
     wkv_ckpt_meta_fill(&meta, t, crc);
     wkv_store_out what = {
@@ -106,18 +118,21 @@ static const wkv_tensor *find(const wkv_store *file, const wkv_tensor *want)
     return memcmp(t->dim, want->dim, (size_t)t->ndim * sizeof t->dim[0]) == 0 ? t : NULL;
 }
 
-static wkv_status check_tensors(const wkv_store *file, const views *v, uint32_t want,
+/* A tensor that is not as the run has it is damaged when the file was made with all of them, and
+ * may be another run's when the file does not say. */
+static wkv_status check_tensors(const wkv_store *file, const views *v, const wkv_ckpt_state *state,
                                 wkv_error *err)
 {
     uint32_t crc = 0;
     for (size_t i = 0; i < v->n; i++) {
         const wkv_tensor *t = find(file, &v->tensor[i]);
         if (t == NULL)
-            WKV_FAIL(err, WKV_E_SHAPE, "%s: tensor %s is absent or of another type or shape",
-                     wkv_store_path(file), v->tensor[i].name);
+            WKV_FAIL(err, state->has_table ? WKV_E_FORMAT : WKV_E_SHAPE,
+                     "%s: %stensor %s is absent or of another type or shape", wkv_store_path(file),
+                     state->has_table ? "damaged: " : "", v->tensor[i].name);
         crc = wkv_crc32c(crc, t->data, view_bytes(t));
     }
-    if (crc != want)
+    if (crc != state->tensors_crc)
         WKV_FAIL(err, WKV_E_FORMAT, "%s: damaged: its tensors do not match their checksum",
                  wkv_store_path(file));
     return WKV_OK;
@@ -138,9 +153,9 @@ static void copy_array(const wkv_store *file, const wkv_trainer *t, const views 
 static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v, wkv_error *err)
 {
     wkv_ckpt_state state;
-    WKV_TRY(wkv_ckpt_meta_check(file, t, err));
+    WKV_TRY(wkv_ckpt_meta_check(file, t, table_crc(v), err));
     WKV_TRY(wkv_ckpt_meta_state(file, t->opts.steps, &state, err));
-    WKV_TRY(check_tensors(file, v, state.tensors_crc, err));
+    WKV_TRY(check_tensors(file, v, &state, err));
     copy_array(file, t, v, 0, t->optim.param);
     copy_array(file, t, v, 1, t->optim.m);
     copy_array(file, t, v, 2, t->optim.v);
@@ -155,12 +170,23 @@ static wkv_status restore(wkv_trainer *t, const wkv_store *file, const views *v,
     return WKV_OK;
 }
 
+/* A file that was read, and is no file of tensors, is damaged, whatever is wrong with it. */
+static wkv_status open_file(wkv_store **file, const char *path, wkv_error *err)
+{
+    wkv_status s = wkv_store_open(file, path, err);
+    if (s == WKV_OK || s == WKV_E_IO || s == WKV_E_MEMORY)
+        return s;
+    if (err != NULL)
+        err->code = WKV_E_FORMAT;
+    return WKV_E_FORMAT;
+}
+
 wkv_status wkv_trainer_restore(wkv_trainer *t, const char *path, wkv_error *err)
 {
     views v;
     wkv_store *file = NULL;
     WKV_TRY(views_init(&v, t, path, err));
-    wkv_status s = wkv_store_open(&file, path, err);
+    wkv_status s = open_file(&file, path, err);
     if (s == WKV_OK)
         s = restore(t, file, &v, err);
     wkv_store_close(&file);

@@ -20,6 +20,7 @@
 #define KEY_IN_ROW "train.guard_in_row"
 #define KEY_GUARD "train.guard_last"
 #define KEY_TENSORS "train.tensors_crc32c"
+#define KEY_TABLE "train.table_crc32c"
 #define KEY_SEAL "train.meta_crc32c"
 static const char VERSION[] = "2";
 
@@ -118,7 +119,7 @@ static uint32_t seal(uint32_t sum, const wkv_meta *pair)
     return sum + wkv_crc32c(crc, pair->value, pair->value_len);
 }
 
-void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors_crc)
+void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, wkv_ckpt_crc crc)
 {
     m->n = 0;
     add_shape(m, t);
@@ -128,7 +129,8 @@ void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors
     add_int(m, KEY_IN_ROW, t->guard.in_row);
     wkv_guard_format(&t->guard, m->guard);
     m->pair[m->n++] = (wkv_meta){KEY_GUARD, m->guard, WKV_GUARD_TEXT - 1};
-    add(m, KEY_TENSORS, "%08" PRIx32, tensors_crc);
+    add(m, KEY_TENSORS, "%08" PRIx32, crc.values);
+    add(m, KEY_TABLE, "%08" PRIx32, crc.table);
     uint32_t sum = 0;
     for (size_t i = 0; i < m->n; i++)
         sum = seal(sum, &m->pair[i]);
@@ -143,9 +145,6 @@ static wkv_status check_seal(const wkv_store *file, wkv_error *err)
     const char *stored = wkv_store_meta(file, KEY_SEAL);
     if (version == NULL || stored == NULL)
         WKV_FAIL(err, WKV_E_FORMAT, "%s: not a training checkpoint", wkv_store_path(file));
-    if (strcmp(version, VERSION) != 0)
-        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: checkpoint version %.32s, expected %s",
-                 wkv_store_path(file), version, VERSION);
     uint32_t sum = 0;
     for (size_t i = 0; i < wkv_store_meta_count(file); i++)
         sum = seal(sum, wkv_store_meta_at(file, i));
@@ -154,6 +153,9 @@ static wkv_status check_seal(const wkv_store *file, wkv_error *err)
     if (strcmp(text, stored) != 0)
         WKV_FAIL(err, WKV_E_FORMAT, "%s: damaged: its metadata do not match their checksum",
                  wkv_store_path(file));
+    if (strcmp(version, VERSION) != 0)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: checkpoint version %.32s, expected %s",
+                 wkv_store_path(file), version, VERSION);
     return WKV_OK;
 }
 
@@ -164,8 +166,10 @@ static const char *option_name(const char *key)
     return dot != NULL ? dot + 1 : key;
 }
 
-wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, wkv_error *err)
+wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, uint32_t table,
+                               wkv_error *err)
 {
+    char text[WKV_CKPT_TEXT];
     WKV_TRY(check_seal(file, err));
     wkv_ckpt_meta mine = {.n = 0};
     add_shape(&mine, t);
@@ -177,6 +181,13 @@ wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, wkv_
                      wkv_store_path(file), option_name(want->key),
                      found != NULL ? found : "(nothing)", want->value);
     }
+    const char *stored = wkv_store_meta(file, KEY_TABLE);
+    snprintf(text, sizeof text, "%08" PRIx32, table);
+    if (stored != NULL && strcmp(stored, text) != 0)
+        WKV_FAIL(err, WKV_E_SHAPE,
+                 "%s: saved by a run that trains other tensors: its init or lora-targets differ "
+                 "from this one's",
+                 wkv_store_path(file));
     return WKV_OK;
 }
 
@@ -214,5 +225,6 @@ wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, wkv_ckpt_st
                  wkv_store_path(file), KEY_STEP, KEY_TENSORS, "train.guard_");
     s->step = (int64_t)step;
     s->tensors_crc = (uint32_t)crc;
+    s->has_table = wkv_store_meta(file, KEY_TABLE) != NULL;
     return WKV_OK;
 }

@@ -16,18 +16,26 @@ typedef struct wkv_ckpt_meta {
     char guard[WKV_GUARD_TEXT];
 } wkv_ckpt_meta;
 
+/* Checksums over a checkpoint's tensors: their values, and their names, types and shapes. */
+typedef struct wkv_ckpt_crc {
+    uint32_t values, table;
+} wkv_ckpt_crc;
+
 /* Describes the trainer as it stands.  Pairs point into *m, which must not move. */
-void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, uint32_t tensors_crc);
+void wkv_ckpt_meta_fill(wkv_ckpt_meta *m, const wkv_trainer *t, wkv_ckpt_crc crc);
 
 /* E_FORMAT when the file is no checkpoint or its metadata are damaged; E_SHAPE, naming the
- * option and both values, when it is of another run. */
-wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, wkv_error *err);
+ * option and both values, when it is of another run, as it also is when `table`, that of this
+ * run's tensors, is another. */
+wkv_status wkv_ckpt_meta_check(const wkv_store *file, const wkv_trainer *t, uint32_t table,
+                               wkv_error *err);
 
-/* Where the run stands, and the checksum over the tensors; after a successful check. */
+/* Where the run stands, and the checksum over the tensors' values; after a successful check. */
 typedef struct wkv_ckpt_state {
     int64_t step;
     wkv_guard guard;
     uint32_t tensors_crc;
+    bool has_table; /* earlier versions did not say which tensors there are */
 } wkv_ckpt_state;
 wkv_status wkv_ckpt_meta_state(const wkv_store *file, int64_t steps, wkv_ckpt_state *s,
                                wkv_error *err);

@@ -24,6 +24,16 @@ cmp whole/model.safetensors model
 kept whole; echo
 ls whole | grep damaged
 
+# A type that does not exist, F22 or F24; a tensor of another name.
+for what in '"dtype":"F' 'blocks'; do
+    at=$(grep -abo "$what" $damaged | sed -n '3s/:.*//p')
+    printf 2 | dd of=$damaged bs=1 seek=$((at + ${#what})) conv=notrunc 2>/dev/null
+    "$WKV" train --resume --out whole >/dev/null 2>err
+    says "set aside as $damaged.damaged"
+    says "using the one before, $before"
+    cmp whole/model.safetensors model
+done
+
 # Cut short, and then nothing whole at all: it does not begin anew by itself.
 for file in whole/checkpoint-*.safetensors; do
     head -c 5000 "$file" >cut
@@ -33,6 +43,8 @@ expect 1 "$WKV" train --resume --out whole
 says 'whole/checkpoint-00000005.safetensors'
 says 'no checkpoint in whole is whole'
 [ -f whole/checkpoint-00000005.safetensors.damaged ]
+expect 1 "$WKV" train --resume --out whole
+says 'no checkpoint in whole is whole'
 train --steps 2 --out whole >/dev/null 2>&1
 kept whole; echo
 ls whole | grep -c damaged || :

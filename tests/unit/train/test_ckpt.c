@@ -136,6 +136,24 @@ static void another_run(void **state)
     REFUSE(seed, 2, "seed = 1, this one has 2");
 }
 
+/* Of the same model, but another part of it. */
+static void other_targets(void **state)
+{
+    wkv_train_opts o = tiny_opts("rwkv7");
+    wkv_trainer *t = tiny_open(&o);
+    assert_int_equal(wkv_trainer_export(t, "t_model.safetensors", NULL), WKV_OK);
+    wkv_trainer_close(&t);
+    o.init = "t_model.safetensors";
+    o.tune = WKV_TUNE_LORA;
+    o.rank = 2;
+    o.lora_targets = "att";
+    t = tiny_open(&o);
+    save(t, CKPT);
+    wkv_trainer_close(&t);
+    o.lora_targets = "ffn";
+    refuse(&o, WKV_E_SHAPE, "lora-targets");
+}
+
 /* The same length, one letter different. */
 static void changed_data(void **state)
 {
@@ -194,6 +212,40 @@ static void damaged(void **state)
     for (size_t cut = 1; cut < n; cut = cut * 2 + 1) {
         write_file("t_damaged.ckpt", bytes, n - cut);
         assert_int_equal(wkv_trainer_restore(t, "t_damaged.ckpt", NULL), WKV_E_FORMAT);
+    }
+    assert_same(t, before);
+    free(bytes);
+    wkv_trainer_close(&t);
+    wkv_trainer_close(&before);
+}
+
+/* Bytes of the head of a safetensors file: its length, and JSON. */
+static size_t head_of(const uint8_t *bytes)
+{
+    size_t n = 0;
+    for (int i = 7; i >= 0; i--)
+        n = n << 8 | bytes[i];
+    return 8 + n;
+}
+
+/* Whatever a flipped bit makes of a head, the file is damaged: none of another run, none that is
+ * unknown. */
+static void damaged_head(void **state)
+{
+    wkv_train_opts o = tiny_opts("rwkv7");
+    wkv_trainer *t = tiny_open(&o), *before = tiny_open(&o);
+    wkv_error err = {0};
+    size_t n;
+    save(t, CKPT);
+    uint8_t *bytes = slurp(CKPT, &n);
+    for (size_t at = 0, end = head_of(bytes); at < end; at += 13) {
+        const uint8_t bit = (uint8_t)(1 << at % 7);
+        bytes[at] ^= bit;
+        write_file("t_damaged.ckpt", bytes, n);
+        bytes[at] ^= bit;
+        if (wkv_trainer_restore(t, "t_damaged.ckpt", &err) != WKV_E_FORMAT ||
+            err.code != WKV_E_FORMAT)
+            fail_msg("bit %d of byte %zu, '%c': %s", bit, at, bytes[at], err.text);
     }
     assert_same(t, before);
     free(bytes);
@@ -262,10 +314,16 @@ static void full_disk_keeps_the_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes_bit_for_bit), cmocka_unit_test(either_end),
-        cmocka_unit_test(starts_a_new_run),    cmocka_unit_test(another_run),
-        cmocka_unit_test(changed_data),        cmocka_unit_test(damaged),
-        cmocka_unit_test(no_checkpoint),       cmocka_unit_test(full_disk_keeps_the_last),
+        cmocka_unit_test(resumes_bit_for_bit),
+        cmocka_unit_test(either_end),
+        cmocka_unit_test(starts_a_new_run),
+        cmocka_unit_test(another_run),
+        cmocka_unit_test(other_targets),
+        cmocka_unit_test(changed_data),
+        cmocka_unit_test(damaged),
+        cmocka_unit_test(damaged_head),
+        cmocka_unit_test(no_checkpoint),
+        cmocka_unit_test(full_disk_keeps_the_last),
     };
     return cmocka_run_group_tests(tests, tiny_text, NULL);
 }
