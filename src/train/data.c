@@ -121,7 +121,19 @@ static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
     return WKV_OK;
 }
 
-/* A binidx pair when both files exist, with its mask when that has both of its own. */
+/* The mask, where there is one: half of one would let all be learnt. */
+static wkv_status open_mask_if_any(wkv_data *d, const char *bin, const char *idx, wkv_error *err)
+{
+    const bool has_bin = wkv_path_exists(bin), has_idx = wkv_path_exists(idx);
+    if (has_bin && has_idx)
+        return open_mask(d, bin, idx, err);
+    if (has_bin || has_idx)
+        WKV_FAIL(err, WKV_E_MISSING, "%s: absent, but %s is there: a mask is both files, or none",
+                 has_bin ? idx : bin, has_bin ? bin : idx);
+    return WKV_OK;
+}
+
+/* A binidx pair when both files exist, with its mask. */
 static wkv_status open_either(wkv_data *d, const wkv_tok *tok, wkv_error *err)
 {
     static const char *const suffix[] = {".bin", ".idx", ".mask.bin", ".mask.idx"};
@@ -136,8 +148,8 @@ static wkv_status open_either(wkv_data *d, const wkv_tok *tok, wkv_error *err)
         s = open_text(d, tok, err);
     else
         s = open_binidx(d, file[0], file[1], err);
-    if (s == WKV_OK && d->map.data != NULL && wkv_path_exists(file[3]))
-        s = open_mask(d, file[2], file[3], err);
+    if (s == WKV_OK && d->map.data != NULL)
+        s = open_mask_if_any(d, file[2], file[3], err);
     for (int i = 0; i < 4; i++)
         wkv_free(file[i]);
     return s;

@@ -440,7 +440,25 @@ static void masked_tokens_are_not_learnt(void **state)
     wkv_error err;
     assert_int_equal(wkv_trainer_open(&t, &o, &err), WKV_E_FORMAT);
     assert_non_null(strstr(err.text, "t_masked.mask.bin: a mask of 199 tokens"));
-    remove("t_masked.mask.idx");
+}
+
+/* One of a mask's two files alone is not passed over: everything would be learnt. */
+static void half_a_mask(void **state)
+{
+    int64_t ids[40] = {0};
+    write_binidx("t_half", ids, 40, 2, 8);
+    wkv_train_opts o = tiny_opts("rwkv7");
+    o.data = "t_half";
+    o.vocab = NULL;
+    for (int i = 0; i < 2; i++) {
+        wkv_trainer *t;
+        wkv_error err;
+        write_binidx("t_half.mask", ids, 40, 1, 1);
+        assert_int_equal(remove(i == 0 ? "t_half.mask.idx" : "t_half.mask.bin"), 0);
+        assert_int_equal(wkv_trainer_open(&t, &o, &err), WKV_E_MISSING);
+        assert_non_null(strstr(err.text, i == 0 ? "t_half.mask.idx: absent, but t_half.mask.bin"
+                                                : "t_half.mask.bin: absent, but t_half.mask.idx"));
+    }
 }
 
 static void documents_are_held_out_whole(void **state)
@@ -501,6 +519,7 @@ int main(void)
         cmocka_unit_test(gradients_through_windows),
         cmocka_unit_test(resumes_exactly),
         cmocka_unit_test(masked_tokens_are_not_learnt),
+        cmocka_unit_test(half_a_mask),
         cmocka_unit_test(documents_are_held_out_whole),
         cmocka_unit_test(contradictions),
     };
