@@ -267,7 +267,7 @@ static int run(const wkv_args *args, void *opts)
         wkv_train_dir_makes(&dir, wkv_train_tune_made(o->t.tune));
         if (!settled)
             code = WKV_EXIT_USAGE;
-        else if (!found || wkv_train_dir_lock(&dir))
+        else
             code = wkv_train_run(o, &dir);
     }
     wkv_train_dir_deinit(&dir);

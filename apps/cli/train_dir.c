@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/train_clear.h"
+#include "cli/train_keep.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
@@ -31,6 +32,11 @@ void wkv_train_dir_makes(wkv_train_dir *d, const char *what)
     d->made = what;
     snprintf(name, sizeof name, "%s.safetensors", what);
     wkv_files_join(d->model, d->path, name);
+}
+
+bool wkv_train_dir_has_options(const wkv_train_dir *d)
+{
+    return access(d->options, F_OK) == 0;
 }
 
 void wkv_train_dir_deinit(wkv_train_dir *d)
@@ -142,15 +148,42 @@ static bool recall_option(wkv_train_dir *d, const wkv_arg_option *o, bool given,
     return !given || strcmp(now, kept) == 0 || contradicts(o, now, kept);
 }
 
+static bool take(wkv_train_dir *d)
+{
+    char why[WKV_WHY_MAX];
+    if (!wkv_files_lock(d->path, &d->lock, why))
+        return fail(why);
+    wkv_train_clear_sweep(d->path);
+    return true;
+}
+
+/* A folder without options.json is to hold no checkpoints: it is not known how they were made. */
+static bool has_no_run(const wkv_train_dir *d)
+{
+    const int64_t step = wkv_train_keep_newest(d->path);
+    if (step < 0)
+        return true;
+    wkv_term_error("train",
+                   "%s has the checkpoint of step %lld but no " WKV_TRAIN_OPTIONS
+                   ", which says how its run goes on; put that back, or begin with another --out",
+                   d->path, (long long)step);
+    return false;
+}
+
 bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
                           void *options, bool *found)
 {
     char why[WKV_WHY_MAX], *data;
     size_t n;
     json_error_t err;
-    *found = access(d->options, F_OK) == 0;
-    if (!*found)
+    *found = false;
+    if (access(d->path, F_OK) != 0)
         return true;
+    if (!take(d))
+        return false;
+    *found = wkv_train_dir_has_options(d);
+    if (!*found)
+        return has_no_run(d);
     if (!wkv_files_read(d->options, &data, &n, why))
         return fail(why);
     d->kept = json_loadb(data, n, JSON_REJECT_DUPLICATES, &err);
@@ -211,20 +244,10 @@ static bool write_options(const wkv_train_dir *d, const wkv_command *c, const vo
     return ok;
 }
 
-bool wkv_train_dir_lock(wkv_train_dir *d)
-{
-    char why[WKV_WHY_MAX];
-    if (!wkv_files_lock(d->path, &d->lock, why))
-        return fail(why);
-    wkv_train_clear_sweep(d->path);
-    return true;
-}
-
 bool wkv_train_dir_make(wkv_train_dir *d)
 {
     char why[WKV_WHY_MAX];
-    return d->lock >= 0 ||
-           ((wkv_files_make_dirs(d->path, why) || fail(why)) && wkv_train_dir_lock(d));
+    return d->lock >= 0 || ((wkv_files_make_dirs(d->path, why) || fail(why)) && take(d));
 }
 
 bool wkv_train_dir_begin(wkv_train_dir *d, const wkv_command *c, const void *options)

@@ -28,17 +28,18 @@ void wkv_train_dir_deinit(wkv_train_dir *d);
 /* The run does not make a model but something else, whose file has its name. */
 void wkv_train_dir_makes(wkv_train_dir *d, const char *what);
 
-/* Takes every option that the command line left out from options.json.  An option that
- * decides what is learnt must not be given another value: then false, after a message.
- * *found: there is an options.json. */
+/* Whether a run has begun in it. */
+bool wkv_train_dir_has_options(const wkv_train_dir *d);
+
+/* Takes the folder, where it exists, for this process, and every option that the command line left
+ * out from options.json.  An option that decides what is learnt must not be given another value,
+ * and there must be no checkpoints without the options: then false, after a message.  *found: there
+ * is an options.json. */
 bool wkv_train_dir_recall(wkv_train_dir *d, const wkv_command *c, const wkv_args *args,
                           void *options, bool *found);
 
-/* Takes the folder, which exists, for this process, and removes what killed ones left half
- * written.  False after a message. */
-bool wkv_train_dir_lock(wkv_train_dir *d);
-
-/* The same of a folder that need not exist yet, or is this process's already. */
+/* Takes the folder for this process, unless it is already, after creating it where it is absent,
+ * and removes what killed ones left half written.  False after a message. */
 bool wkv_train_dir_make(wkv_train_dir *d);
 
 /* For a new run in a folder that is this process's: removes what an earlier run left there and

@@ -43,7 +43,7 @@ static bool open_trainer(run_state *r, bool *fresh)
     if (wkv_trainer_open(&r->trainer, &r->o->t, &err) != WKV_OK)
         return fail(&err);
     *fresh = true;
-    if (!r->o->resume)
+    if (r->dir->kept == NULL) /* no options: there was nothing to resume */
         return true;
     const char *folder = r->dir->path;
     if (!wkv_train_manifest_recall(&r->manifest, folder, r->o, r->trainer))
@@ -181,8 +181,14 @@ static bool begin(run_state *r)
 {
     wkv_train_dir *d = r->dir;
     wkv_train_manifest_deinit(&r->manifest); /* of a run that was killed before its first step */
-    return wkv_train_dir_make(d) && wkv_train_clear_check(d->path, r->o) &&
-           wkv_train_dir_begin(d, &wkv_cmd_train, r->o);
+    if (!wkv_train_dir_make(d))
+        return false;
+    if (r->o->resume && d->kept == NULL && wkv_train_dir_has_options(d)) {
+        wkv_term_error("train", "%s: another process began a run here meanwhile; resume once more",
+                       d->path);
+        return false;
+    }
+    return wkv_train_clear_check(d->path, r->o) && wkv_train_dir_begin(d, &wkv_cmd_train, r->o);
 }
 
 /* From the opened trainer to the end. */

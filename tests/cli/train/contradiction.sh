@@ -13,3 +13,11 @@ says '"lr" is not a value of --lr'
 echo '{"lr": ' >run/options.json
 expect 1 "$WKV" train --resume --out run
 says 'run/options.json, line'
+# Without them it is not known what the checkpoints are of.
+rm run/options.json
+expect 1 train --resume --out run
+says 'run has the checkpoint of step 12 but no options.json'
+[ -f run/checkpoint-00000012.safetensors ]
+mkdir empty
+train --resume --out empty >/dev/null 2>&1
+[ -f empty/options.json ]

@@ -10,6 +10,10 @@ done
 # Meanwhile nobody else may train there.
 expect 1 "$WKV" train $train_args --out stopped
 says 'stopped: another process is at work in this folder'
+mv stopped/options.json options
+expect 1 "$WKV" train --resume $train_args --steps 100000 --out stopped
+says 'stopped: another process is at work in this folder'
+mv options stopped/options.json
 kill -TERM $pid
 wait $pid
 step=$(sed -n 's/^stopped after step \([0-9]*\); saved stopped.checkpoint-[0-9]*[.]safetensors$/\1/p' progress)
