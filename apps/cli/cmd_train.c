@@ -10,8 +10,6 @@
 
 typedef wkv_train_options options;
 
-#define BELOW_ONE 0.99999999999999989
-
 static const wkv_arg_option table[] = {
     {WKV_OPT_LIST(
         "data", data, "FILE|PREFIX[:W]",
@@ -69,8 +67,8 @@ static const wkv_arg_option table[] = {
     {WKV_OPT_LONG("warmup", t.warmup, "N", 0, 1e12,
                   "steps of linear warm-up from a hundredth of the rate")},
     {WKV_OPT_DOUBLE("weight-decay", t.weight_decay, "X", 0, 1e3, "weight decay of the matrices")},
-    {WKV_OPT_DOUBLE("beta1", t.beta1, "X", 0, BELOW_ONE, "decay of the gradient's mean")},
-    {WKV_OPT_DOUBLE("beta2", t.beta2, "X", 0, BELOW_ONE, "decay of the gradient's square")},
+    {WKV_OPT_DOUBLE("beta1", t.beta1, "X", 0, 1, "decay of the gradient's mean"), .below = true},
+    {WKV_OPT_DOUBLE("beta2", t.beta2, "X", 0, 1, "decay of the gradient's square"), .below = true},
     {WKV_OPT_DOUBLE("adam-eps", t.adam_eps, "X", 1e-30, 1, "added to the root of the square")},
     {WKV_OPT_DOUBLE("clip", t.clip, "X", 0, 1e30, "largest norm of the whole gradient; 0: any")},
     {WKV_OPT_CHOICE("order", order, "random|sequential", "which rows make a step")},
@@ -86,8 +84,9 @@ static const wkv_arg_option table[] = {
         "with --carry: windows of ctx tokens in a step, through all of which gradients flow")},
     {WKV_OPT_SEED("seed", t.seed, "of the first weights and of the order")},
     {WKV_OPT_TEXT("val", t.val, "FILE", "held-out data of the same kind")},
-    {WKV_OPT_DOUBLE("val-fraction", t.val_fraction, "X", 0, BELOW_ONE,
-                    "hold out this part at the end of the data, when there is no --val")},
+    {WKV_OPT_DOUBLE("val-fraction", t.val_fraction, "X", 0, 1,
+                    "hold out this part at the end of the data, when there is no --val"),
+     .below = true},
     {WKV_OPT_LONG("val-every", val_every, "N", 0, 1e12,
                   "steps between validations; 0: only at the end")},
     {WKV_OPT_LONG("save-every", save_every, "N", 0, 1e12,

@@ -32,6 +32,8 @@ static const char *expected(const wkv_arg_option *o)
         snprintf(text, sizeof text, "%s", kind);
     else if (isinf(o->max))
         snprintf(text, sizeof text, "%s from %g on", kind, o->min);
+    else if (o->below)
+        snprintf(text, sizeof text, "%s from %g on and below %.15g", kind, o->min, o->max);
     else
         snprintf(text, sizeof text, "%s from %g to %.15g", kind, o->min, o->max);
     return text;
@@ -39,7 +41,8 @@ static const char *expected(const wkv_arg_option *o)
 
 static bool in_range(const wkv_arg_option *o, double v)
 {
-    return isfinite(v) && (o->above ? v > o->min : v >= o->min) && v <= o->max;
+    return isfinite(v) && (o->above ? v > o->min : v >= o->min) &&
+           (o->below ? v < o->max : v <= o->max);
 }
 
 static bool set_whole(const wkv_arg_option *o, void *options, const char *text)

@@ -35,7 +35,7 @@ typedef struct wkv_arg_list {
     int n;
 } wkv_arg_list;
 
-/* One option.  Numbers lie in [min, max], or in (min, max] when `above`. */
+/* One option.  Numbers lie in [min, max], without min when `above`, without max when `below`. */
 typedef struct wkv_arg_option {
     const char *name; /* without the dashes */
     wkv_arg_type type;
@@ -43,7 +43,7 @@ typedef struct wkv_arg_option {
     const char *value; /* help's name for the value: "N"; of a choice, where its list is long */
     const char *help;
     char letter; /* short form, or 0 */
-    bool above;
+    bool above, below;
     double min, max;
     const char *choices;             /* "random|sequential" */
     const char *(*choices_of)(void); /* where the library knows them, instead of choices */

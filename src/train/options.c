@@ -1,5 +1,4 @@
 /* train/options.c - the options of training: defaults and ranges. */
-#include <math.h>
 #include <string.h>
 
 #include "train/trainer.h"
@@ -49,7 +48,6 @@ static wkv_status check_ranges(const range *r, size_t n, wkv_error *err)
 /* The smallest eps is far above the smallest float, so that 0 / (0 + eps) is 0. */
 static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
 {
-    const double below1 = nextafter(1, 0);
     const range ranges[] = {
         {"vocab-size", o->vocab_size, 0, 1 << 24},
         {"ctx", o->ctx, 1, 1 << 20},
@@ -61,16 +59,26 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
         {"lr-final", o->lr_final, 0, 1e3},
         {"warmup", (double)o->warmup, 0, 1e12},
         {"weight-decay", o->weight_decay, 0, 1e3},
-        {"beta1", o->beta1, 0, below1},
-        {"beta2", o->beta2, 0, below1},
         {"adam-eps", o->adam_eps, 1e-30, 1},
         {"clip", o->clip, 0, 1e30},
-        {"val-fraction", o->val_fraction, 0, below1},
         {"threads", o->threads, 0, 4096},
         {"guard", o->guard, 0, 1e6},
         {"guard-stop", o->guard_stop, 1, 1 << 20},
     };
     return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
+}
+
+static wkv_status check_shares(const wkv_train_opts *o, wkv_error *err)
+{
+    const struct {
+        const char *name;
+        double value;
+    } shares[] = {{"beta1", o->beta1}, {"beta2", o->beta2}, {"val-fraction", o->val_fraction}};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        if (!(shares[i].value >= 0 && shares[i].value < 1))
+            WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %g is out of range, expected 0 or more, below 1",
+                     shares[i].name, shares[i].value);
+    return WKV_OK;
 }
 
 static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
@@ -133,5 +141,6 @@ wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err)
     if (o->init == NULL)
         WKV_TRY(check_shape(o, err));
     WKV_TRY(check_numbers(o, err));
+    WKV_TRY(check_shares(o, err));
     return check_rows(o, err);
 }

@@ -24,6 +24,8 @@ says "--order: expected one of random|sequential, found 'rand'"
 wrong train --layers 0
 says '--layers: expected a whole number from 1 to 4096'
 wrong train --beta1 1
-says '--beta1: expected a number from 0 to 1'
+says "--beta1: expected a number from 0 on and below 1, found '1'"
+wrong train --val-fraction 1
+says "--val-fraction: expected a number from 0 on and below 1, found '1'"
 wrong convert a b --dtype f64
 says "--dtype: expected one of f32|f16|bf16, found 'f64'"
