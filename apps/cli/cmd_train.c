@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "cli/train_init.h"
 #include "cli/train_preset.h"
 #include "cli/train_run.h"
 #include "common/http.h"
@@ -44,7 +45,8 @@ static const wkv_arg_option table[] = {
     {WKV_OPT_INT("vocab-size", t.vocab_size, "N", 0, 1 << 24,
                  "number of token ids where no vocabulary says it; 0: from the data")},
     {WKV_OPT_TEXT("init", t.init, "MODEL",
-                  "start from this model, which then decides architecture, shapes and vocabulary")},
+                  "start from this model, which decides architecture, shapes and vocabulary; what "
+                  "is given of them must agree")},
     WKV_TRAIN_TUNE_OPTIONS(tune, t),
     {WKV_OPT_INT("ctx", t.ctx, "N", 1, 1 << 20, "tokens in a row")},
     {WKV_OPT_INT("batch", t.batch, "N", 1, 1 << 16, "rows in a step")},
@@ -266,7 +268,7 @@ static int run(const wkv_args *args, void *opts)
         wkv_train_dir_makes(&dir, wkv_train_tune_made(o->t.tune));
         if (!settled)
             code = WKV_EXIT_USAGE;
-        else
+        else if (found || wkv_train_init_check(o, args))
             code = wkv_train_run(o, &dir);
     }
     wkv_train_dir_deinit(&dir);
