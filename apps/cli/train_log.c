@@ -64,9 +64,9 @@ static bool write_line(wkv_train_log *l, const wkv_train_line *line)
     wkv_json_number(&j, "flops", (double)s->tokens * line->flops_per_token, 6);
     wkv_json_number(&j, "seconds", l->seconds, 6);
     wkv_json_number(&j, "tokens_per_s", line->tokens_per_s, 6);
-    if (!isnan(line->val_loss))
+    if (isfinite(line->val_loss))
         wkv_json_number(&j, "val_loss", line->val_loss, 0);
-    if (!isnan(line->val_bpb))
+    if (isfinite(line->val_bpb))
         wkv_json_number(&j, "val_bits_per_byte", line->val_bpb, 0);
     if (s->skipped != WKV_SKIP_NONE) {
         wkv_json_string(&j, "skipped", wkv_train_log_skip(s->skipped));

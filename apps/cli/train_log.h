@@ -21,8 +21,9 @@ typedef struct wkv_train_line {
     wkv_step step;
     double tokens_per_s;    /* of this step */
     double flops_per_token; /* forward and backward */
-    double val_loss;        /* NaN: not measured after this step */
-    double val_bpb;         /* the same in bits per byte; NaN: not known */
+    bool validated;         /* after this step; else both are NaN: */
+    double val_loss;        /* NaN also when the model is none any more */
+    double val_bpb;         /* the same in bits per byte; NaN also when it is not known */
 } wkv_train_line;
 
 /* Opens the folder's metrics (at `path`) for appending, after cutting off, in one move,

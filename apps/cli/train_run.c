@@ -26,6 +26,7 @@ typedef struct run_state {
     wkv_train_watch *watch; /* or NULL */
     wkv_train_view view;
     wkv_step last;
+    wkv_validation held; /* the last that was measured by this call; loss 0: none */
     bool stopped; /* a signal came; all is saved */
     bool owed;    /* a checkpoint is due as soon as a step is taken again */
 } run_state;
@@ -60,13 +61,15 @@ static bool due(int64_t step, int64_t every, bool last)
     return last || (every > 0 && step % every == 0);
 }
 
-static bool validate(run_state *r, wkv_validation *v)
+/* *measured: r->held is of the model as it stands; false when a signal came in between. */
+static bool validate(run_state *r, bool *measured)
 {
     wkv_error err;
-    if (wkv_trainer_validate(r->trainer, v, &err) == WKV_OK)
-        return true;
-    *v = (wkv_validation){.loss = NAN, .bits_per_byte = NAN};
-    return wkv_term_stopped() || fail(&err);
+    wkv_validation v;
+    *measured = wkv_trainer_validate(r->trainer, &v, &err) == WKV_OK;
+    if (*measured)
+        r->held = v;
+    return *measured || wkv_term_stopped() || fail(&err);
 }
 
 /* While steps are skipped the weights stay as they are, and the checkpoint before the trouble
@@ -110,7 +113,7 @@ static void name_last_good(const run_state *r)
 static bool do_step(run_state *r)
 {
     wkv_error err;
-    wkv_validation held = {.loss = NAN, .bits_per_byte = NAN};
+    bool measured = false;
     wkv_status s = wkv_trainer_step(r->trainer, &r->last, &err);
     if (s != WKV_OK) {
         fail(&err);
@@ -120,15 +123,16 @@ static bool do_step(run_state *r)
     }
     int64_t step = r->last.step;
     if (r->view.info.val_tokens > 0 && due(step, r->o->val_every, step == r->view.info.steps) &&
-        !validate(r, &held))
+        !validate(r, &measured))
         return false;
     double tokens = (double)r->last.tokens / (double)step;
     const wkv_train_line line = {
         .step = r->last,
         .tokens_per_s = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0,
         .flops_per_token = r->view.info.flops_per_token,
-        .val_loss = held.loss,
-        .val_bpb = held.bits_per_byte,
+        .validated = measured,
+        .val_loss = measured ? r->held.loss : NAN,
+        .val_bpb = measured ? r->held.bits_per_byte : NAN,
     };
     if (!wkv_train_log_step(&r->log, &line))
         return false;
@@ -145,14 +149,34 @@ static bool do_step(run_state *r)
 /* What a model that is gone on with knows already of what is held out. */
 static bool show_beginning(run_state *r)
 {
-    wkv_validation held = {.loss = NAN};
+    bool measured;
     if (r->view.info.step > 0 || r->o->t.init == NULL || r->view.info.val_tokens == 0)
         return true;
-    if (!validate(r, &held))
+    if (!validate(r, &measured))
         return false;
-    if (!isnan(held.loss))
-        fprintf(stderr, "before the first step: validation %.4f\n", held.loss);
+    if (measured)
+        fprintf(stderr, "before the first step: validation %.4f\n", r->held.loss);
     return true;
+}
+
+/* Whether the finished model is of use, as far as can be told; if not, says so. */
+static bool is_sound(const run_state *r)
+{
+    const wkv_step *s = &r->last;
+    if (s->skipped == WKV_SKIP_NUMERIC)
+        wkv_term_error(
+            "train",
+            "no step was taken after step %lld, for loss or gradient are not finite: the "
+            "model may be of no use (a lower learning rate may help)",
+            (long long)(s->step - s->in_row));
+    if (isfinite(r->held.loss))
+        return true;
+    wkv_term_error(
+        "train",
+        "%s: the validation loss is not finite: the model is of no use (a lower learning "
+        "rate may help)",
+        r->dir->model);
+    return false;
 }
 
 static bool train(run_state *r)
@@ -173,7 +197,7 @@ static bool train(run_state *r)
     if (wkv_train_tune_export(r->trainer, r->o->t.tune, r->dir->model, &err) != WKV_OK)
         return fail(&err);
     wkv_train_view_end(&r->view, r->dir, &r->last, r->o->plot);
-    return true;
+    return is_sound(r);
 }
 
 /* The folder becomes a new run's. */

@@ -21,6 +21,13 @@ static const char *format_time(double seconds, char *buf)
     return buf;
 }
 
+/* The same text for every NaN, which printf shows with its sign. */
+static const char *format_loss(double loss, char *buf)
+{
+    snprintf(buf, 32, isnan(loss) ? "nan" : "%.4f", loss);
+    return buf;
+}
+
 /* What the run is going to take, before it takes it. */
 static void tell_memory(const wkv_trainer *t)
 {
@@ -45,7 +52,7 @@ static void tell_memory(const wkv_trainer *t)
 void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_watch *watch)
 {
     char parameters[32], tokens[32], held[32], trained[32] = "";
-    *v = (wkv_train_view){.val_loss = NAN, .trainer = t, .watch = watch};
+    *v = (wkv_train_view){.trainer = t, .watch = watch};
     wkv_trainer_describe(t, &v->info);
     v->first = v->info.step;
     v->peak = wkv_measure_flops(v->info.threads, 0.2);
@@ -118,24 +125,26 @@ static void format_line(wkv_train_view *v, const wkv_step *s, char *text, size_t
 
 void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
 {
+    char loss[32];
     const wkv_step *s = &line->step;
-    const bool measured = !isnan(line->val_loss);
     if (s->skipped != WKV_SKIP_NONE)
         say_skipped(s);
     else
         wkv_smooth(&v->loss, s->loss, ++v->taken, WKV_CURVES_SMOOTH);
     wkv_smooth(&v->rate, line->tokens_per_s, s->step - v->first, WKV_CURVES_SMOOTH);
-    if (line_is_due(v) || measured || s->step == v->info.steps) {
+    if (line_is_due(v) || line->validated || s->step == v->info.steps) {
         char text[256];
         format_line(v, s, text, sizeof text);
         wkv_term_progress("%s", text);
         wkv_train_watch_line(v->watch, text);
     }
-    if (!measured)
+    if (!line->validated)
         return;
+    v->validated = true;
     v->val_loss = line->val_loss;
     wkv_term_progress_end();
-    fprintf(stderr, "step %lld: validation loss %.4f", (long long)s->step, line->val_loss);
+    fprintf(stderr, "step %lld: validation loss %s", (long long)s->step,
+            format_loss(line->val_loss, loss));
     if (!isnan(line->val_bpb))
         fprintf(stderr, ", %.4f bits per byte", line->val_bpb);
     fputc('\n', stderr);
@@ -166,7 +175,7 @@ static void draw_curve(const wkv_train_dir *d)
 
 void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot)
 {
-    char took[32], tokens[32], peak[32], foreseen[32];
+    char took[32], tokens[32], peak[32], foreseen[32], loss[32];
     wkv_term_progress_end();
     fflush(stderr);
     if (plot)
@@ -177,8 +186,8 @@ void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_ste
                format_time(wkv_term_clock() - v->start, took));
         printf("loss          %.4f\n", v->loss);
     }
-    if (!isnan(v->val_loss))
-        printf("validation    %.4f\n", v->val_loss);
+    if (v->validated)
+        printf("validation    %s\n", format_loss(v->val_loss, loss));
     wkv_train_memory m;
     wkv_trainer_memory(v->trainer, &m);
     if (m.peak > 0)

@@ -18,7 +18,8 @@ typedef struct wkv_train_view {
     int64_t taken;          /* steps that were not skipped, by this call */
     double loss;            /* smoothed */
     double rate;            /* tokens per second, smoothed */
-    double val_loss;        /* the last measured, or NaN */
+    bool validated;
+    double val_loss; /* the last measured */
 } wkv_train_view;
 
 /* Measures the machine for a moment and says what is going to be trained.  The live line goes to
