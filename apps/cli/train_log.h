@@ -21,9 +21,7 @@ typedef struct wkv_train_line {
     wkv_step step;
     double tokens_per_s;    /* of this step */
     double flops_per_token; /* forward and backward */
-    bool validated;         /* after this step; else both are NaN: */
-    double val_loss;        /* NaN also when the model is none any more */
-    double val_bpb;         /* the same in bits per byte; NaN also when it is not known */
+    const wkv_validation *held; /* after this step, or NULL */
 } wkv_train_line;
 
 /* Opens the folder's metrics (at `path`) for appending, after cutting off, in one move,
@@ -37,6 +35,10 @@ const char *wkv_train_log_skip(wkv_skip why);
 
 /* False after a message. */
 bool wkv_train_log_step(wkv_train_log *l, const wkv_train_line *line);
+/* Whether the last line, that of `step`, has a validation, or none is to be had. */
+bool wkv_train_log_is_validated(const wkv_train_log *l, int64_t step);
+/* Adds one to it, in one move.  False after a message. */
+bool wkv_train_log_validation(wkv_train_log *l, int64_t step, const wkv_validation *held);
 /* Puts what was written onto the disk. */
 bool wkv_train_log_sync(wkv_train_log *l);
 

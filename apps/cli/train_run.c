@@ -29,6 +29,7 @@ typedef struct run_state {
     wkv_validation held; /* the last that was measured by this call; loss 0: none */
     bool stopped; /* a signal came; all is saved */
     bool owed;    /* a checkpoint is due as soon as a step is taken again */
+    bool unvalidated; /* a signal cut a validation short, which is left to the resumed run */
 } run_state;
 
 static bool fail(const wkv_error *err)
@@ -67,6 +68,7 @@ static bool validate(run_state *r, bool *measured)
     wkv_error err;
     wkv_validation v;
     *measured = wkv_trainer_validate(r->trainer, &v, &err) == WKV_OK;
+    r->unvalidated = !*measured;
     if (*measured)
         r->held = v;
     return *measured || wkv_term_stopped() || fail(&err);
@@ -109,6 +111,12 @@ static void name_last_good(const run_state *r)
         wkv_term_error("train", "no checkpoint had been made yet");
 }
 
+static bool validation_is_due(const run_state *r)
+{
+    return r->view.info.val_tokens > 0 &&
+           due(r->last.step, r->o->val_every, r->last.step == r->view.info.steps);
+}
+
 /* One step with all that belongs to it. */
 static bool do_step(run_state *r)
 {
@@ -122,17 +130,14 @@ static bool do_step(run_state *r)
         return false;
     }
     int64_t step = r->last.step;
-    if (r->view.info.val_tokens > 0 && due(step, r->o->val_every, step == r->view.info.steps) &&
-        !validate(r, &measured))
+    if (validation_is_due(r) && !validate(r, &measured))
         return false;
     double tokens = (double)r->last.tokens / (double)step;
     const wkv_train_line line = {
         .step = r->last,
         .tokens_per_s = r->last.seconds > 0 ? tokens / r->last.seconds : 0.0,
         .flops_per_token = r->view.info.flops_per_token,
-        .validated = measured,
-        .val_loss = measured ? r->held.loss : NAN,
-        .val_bpb = measured ? r->held.bits_per_byte : NAN,
+        .held = measured ? &r->held : NULL,
     };
     if (!wkv_train_log_step(&r->log, &line))
         return false;
@@ -145,6 +150,27 @@ static bool do_step(run_state *r)
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
+
+static bool is_done(const run_state *r)
+{
+    return r->last.step == r->view.info.steps && !r->unvalidated;
+}
+
+/* Does the validation of the last step that was taken, when a signal had cut it short. */
+static bool catch_up(run_state *r)
+{
+    bool measured;
+    if (r->last.step == 0 || !validation_is_due(r) ||
+        wkv_train_log_is_validated(&r->log, r->last.step))
+        return true;
+    if (!validate(r, &measured))
+        return false;
+    r->stopped = !measured;
+    if (!measured)
+        return true;
+    wkv_train_view_validation(&r->view, r->last.step, &r->held);
+    return wkv_train_log_validation(&r->log, r->last.step, &r->held);
+}
 
 /* What a model that is gone on with knows already of what is held out. */
 static bool show_beginning(run_state *r)
@@ -186,7 +212,7 @@ static bool train(run_state *r)
     while (r->last.step < r->view.info.steps && !r->stopped)
         if (!do_step(r))
             return false;
-    if (r->last.step < r->view.info.steps) {
+    if (!is_done(r)) {
         wkv_term_progress_end();
         fprintf(stderr,
                 "stopped after step %lld; saved %s\ngo on with: wkv train --resume --out %s\n",
@@ -226,9 +252,9 @@ static bool run(run_state *r, bool fresh)
     wkv_train_view_begin(&r->view, r->trainer, r->watch);
     r->last.step = r->view.info.step;
     bool ok = wkv_train_log_open(&r->log, d->path, d->metrics, r->last.step) &&
-              wkv_train_sample_begin(&r->sample, d->path, r->last.step) &&
+              wkv_train_sample_begin(&r->sample, d->path, r->last.step) && catch_up(r) &&
               wkv_train_watch_begin(r->watch) && show_beginning(r) && train(r);
-    const char *how = !ok ? "failed" : r->last.step < r->view.info.steps ? "stopped" : "finished";
+    const char *how = !ok ? "failed" : is_done(r) ? "finished" : "stopped";
     return wkv_train_manifest_end(&r->manifest, r->last.step, how) && ok;
 }
 

@@ -125,28 +125,32 @@ static void format_line(wkv_train_view *v, const wkv_step *s, char *text, size_t
 
 void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
 {
-    char loss[32];
     const wkv_step *s = &line->step;
     if (s->skipped != WKV_SKIP_NONE)
         say_skipped(s);
     else
         wkv_smooth(&v->loss, s->loss, ++v->taken, WKV_CURVES_SMOOTH);
     wkv_smooth(&v->rate, line->tokens_per_s, s->step - v->first, WKV_CURVES_SMOOTH);
-    if (line_is_due(v) || line->validated || s->step == v->info.steps) {
+    if (line_is_due(v) || line->held != NULL || s->step == v->info.steps) {
         char text[256];
         format_line(v, s, text, sizeof text);
         wkv_term_progress("%s", text);
         wkv_train_watch_line(v->watch, text);
     }
-    if (!line->validated)
-        return;
+    if (line->held != NULL)
+        wkv_train_view_validation(v, s->step, line->held);
+}
+
+void wkv_train_view_validation(wkv_train_view *v, int64_t step, const wkv_validation *held)
+{
+    char loss[32];
     v->validated = true;
-    v->val_loss = line->val_loss;
+    v->val_loss = held->loss;
     wkv_term_progress_end();
-    fprintf(stderr, "step %lld: validation loss %s", (long long)s->step,
-            format_loss(line->val_loss, loss));
-    if (!isnan(line->val_bpb))
-        fprintf(stderr, ", %.4f bits per byte", line->val_bpb);
+    fprintf(stderr, "step %lld: validation loss %s", (long long)step,
+            format_loss(held->loss, loss));
+    if (!isnan(held->bits_per_byte))
+        fprintf(stderr, ", %.4f bits per byte", held->bits_per_byte);
     fputc('\n', stderr);
 }
 

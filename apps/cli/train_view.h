@@ -30,6 +30,9 @@ void wkv_train_view_begin(wkv_train_view *v, const wkv_trainer *t, wkv_train_wat
  * and validations are always said. */
 void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line);
 
+/* What the held-out data say of the model after the step. */
+void wkv_train_view_validation(wkv_train_view *v, int64_t step, const wkv_validation *held);
+
 /* The summary on stdout, after the curve when `plot`. */
 void wkv_train_view_end(wkv_train_view *v, const wkv_train_dir *d, const wkv_step *last, bool plot);
 

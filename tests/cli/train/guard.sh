@@ -32,13 +32,15 @@ says '3 steps in a row could not be taken'
 expect 2 "$WKV" train --guard -1
 says '--guard: expected a number from 0'
 
-# A model that can say nothing any more is told, and no success.
+# A model that can say nothing any more is told, and no success, as often as one asks.
 expect 1 train --steps 80 --lr 1000 --lr-final 1000 --warmup 0 --clip 0 --weight-decay 1000 \
     --guard 0 --guard-stop 100 --val-fraction 0.2 --out dead
 says 'step 80: validation loss nan'
 says 'wkv train: no step was taken after step '
 says 'wkv train: dead/model.safetensors: the validation loss is not finite'
 grep -q '"how": "failed"' dead/manifest.json
+expect 1 "$WKV" train --resume --out dead
+says 'the validation loss is not finite'
 # Without held-out data it is no more than a warning.
 expect 0 train --steps 80 --lr 1000 --lr-final 1000 --warmup 0 --clip 0 --weight-decay 1000 \
     --guard 0 --guard-stop 100 --out dying
