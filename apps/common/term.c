@@ -91,13 +91,21 @@ double wkv_term_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* In a file or pipe a line a second is enough for the first minute, and then one in ten. */
+static double progress_interval(double running)
+{
+    if (wkv_term_is_terminal(stderr))
+        return 0.1;
+    return running < 60 ? 1 : 10;
+}
+
 bool wkv_term_progress_due(void)
 {
-    static double last;
-    if (!wkv_term_is_terminal(stderr))
-        return true;
+    static double start, last;
     const double now = wkv_term_clock();
-    if (last > 0.0 && now - last < 0.1)
+    if (start <= 0)
+        start = last = now;
+    if (now - last < progress_interval(now - start))
         return false;
     last = now;
     return true;

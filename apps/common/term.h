@@ -30,8 +30,10 @@ void wkv_term_text(FILE *f, const char *text, size_t n);
 /* Seconds from an arbitrary start that never go back. */
 double wkv_term_clock(void);
 
-/* Progress on stderr.  On a terminal the line replaces the one before it, and `show`
- * says when it is worth drawing again; elsewhere each is a line of its own. */
+/* Progress on stderr.  On a terminal the line replaces the one before it; elsewhere each is a line
+ * of its own.  `due` says when the next is worth its place: on a terminal ten times a second,
+ * elsewhere once, and after a minute every ten seconds; first when so much time has passed since
+ * it was asked first. */
 bool wkv_term_progress_due(void);
 void wkv_term_progress(const char *fmt, ...) WKV_TERM_PRINTF(1, 2);
 /* Leaves the last progress line standing: what follows begins a new line. */

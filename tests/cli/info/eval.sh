@@ -17,6 +17,9 @@ awk -v p="$(value perplexity one)" -v b="$(value bits_per_byte one)" \
 awk -v k="$(value kl_mean half)" -v q="$(value kl_99 half)" \
     'BEGIN { exit !(k > 0 && k < 0.01 && q > k) }'
 "$WKV" eval perplexity model.safetensors text 2>/dev/null | grep -q '^perplexity '
+# What goes on is said on a line a second at most, where lines are not replaced.
+"$WKV" eval perplexity model.safetensors text --ctx 64 2>err >result
+[ "$(wc -l <err)" -lt 100 ]
 expect 1 "$WKV" eval perplexity model.safetensors no/such/text
 says 'no/such/text'
 printf a >short
