@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/convert_check.h"
+#include "cli/progress.h"
 #include "common/files.h"
 #include "common/json_out.h"
 #include "common/term.h"
@@ -81,10 +82,16 @@ static int report(const char *out, bool json)
     return WKV_EXIT_OK;
 }
 
+static bool show_progress(void *user, uint64_t done, uint64_t total)
+{
+    return wkv_progress_show(user, "written", "B", done, total);
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
     wkv_convert_opts c;
+    wkv_progress progress = {0};
     wkv_error err;
     if (o->check)
         return wkv_convert_check(args->operand[0], args->operand[1], o->tolerance, o->json);
@@ -92,8 +99,12 @@ static int run(const wkv_args *args, void *opts)
     c.format = o->format;
     c.dtype = o->dtype;
     c.vocab = o->vocab;
+    c.user = &progress;
+    c.on_progress = show_progress;
+    wkv_term_catch_stop();
     if (wkv_convert(args->operand[0], args->operand[1], &c, &err) != WKV_OK)
-        return wkv_term_error("convert", "%s", err.text);
+        return wkv_progress_failed("convert", args->operand[1], &err);
+    wkv_term_progress_end();
     return report(args->operand[1], o->json);
 }
 

@@ -1,5 +1,6 @@
 /* apps/cli/cmd_merge.c - `wkv merge`: an adapter or an initial state becomes part of a model. */
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "common/term.h"
 
 typedef struct options {
@@ -34,10 +35,16 @@ static const char *const examples[] = {
     "a model that begins with a tuned state",
     NULL};
 
+static bool show_progress(void *user, bool merging, uint64_t done, uint64_t total)
+{
+    return wkv_progress_show(user, merging ? "merged" : "written", "B", done, total);
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
     wkv_merge_opts m;
+    wkv_progress progress = {0};
     wkv_error err;
     if (o->out == NULL) {
         wkv_args_wrong(&wkv_cmd_merge, "--out is missing");
@@ -49,8 +56,12 @@ static int run(const wkv_args *args, void *opts)
     m.format = o->format;
     m.dtype = o->dtype;
     m.threads = o->threads;
+    m.user = &progress;
+    m.on_progress = show_progress;
+    wkv_term_catch_stop();
     if (wkv_merge(args->operand[0], args->operand[1], o->out, &m, &err) != WKV_OK)
-        return wkv_term_error("merge", "%s", err.text);
+        return wkv_progress_failed("merge", o->out, &err);
+    wkv_term_progress_end();
     fprintf(stderr, "%s: %s with %s\n", o->out, args->operand[0], args->operand[1]);
     return WKV_EXIT_OK;
 }

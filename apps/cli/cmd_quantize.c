@@ -1,5 +1,6 @@
 /* apps/cli/cmd_quantize.c - `wkv quantize`: a model with matrices of fewer bits. */
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
@@ -48,29 +49,14 @@ static const char *const examples[] = {
 /* What the callbacks are told. */
 typedef struct view {
     const options *o;
-    double start; /* of what goes on now */
-    bool calibrating;
-    int tenth; /* the last that was shown, where no line can be replaced */
+    wkv_progress progress;
 } view;
 
 static bool show_progress(void *user, bool calibrating, uint64_t done, uint64_t total)
 {
     view *v = user;
-    const double now = wkv_term_clock();
-    if (v->calibrating && !calibrating) {
-        v->start = now;
-        v->tenth = 0;
-    }
-    v->calibrating = calibrating;
-    const int tenth = (int)(10 * done / (total > 0 ? total : 1));
-    const bool due = wkv_term_is_terminal(stderr) ? wkv_term_progress_due() : tenth > v->tenth;
-    v->tenth = tenth;
-    const double rate = (double)done / (now - v->start + 1e-9);
-    if (due && done < total)
-        wkv_term_progress(calibrating ? "read %.0f of %.0f tokens, %.0f tokens/s, %.0f s left"
-                                      : "quantised %.0f of %.0f weights, %.0f /s, %.0f s left",
-                          (double)done, (double)total, rate, (double)(total - done) / rate);
-    return !wkv_term_stopped();
+    return wkv_progress_show(&v->progress, calibrating ? "read" : "quantised",
+                             calibrating ? " tokens" : " weights", done, total);
 }
 
 static void show_tensor(void *user, const wkv_quantize_step *s)
@@ -117,21 +103,16 @@ static int run(const wkv_args *args, void *opts)
     options *o = opts;
     wkv_error err;
     wkv_quantize_result result;
-    view v = {.o = o, .start = wkv_term_clock(), .calibrating = true};
+    view v = {.o = o};
     o->q.pure = o->pure;
     o->q.calibrate = o->calibrate;
     o->q.user = &v;
     o->q.on_tensor = show_tensor;
     o->q.on_progress = show_progress;
     wkv_term_catch_stop();
-    const wkv_status status =
-        wkv_quantize(args->operand[0], args->operand[1], &o->q, &result, &err);
-    if (wkv_term_stopped()) {
-        wkv_term_error("quantize", "stopped; %s is as it was", args->operand[1]);
-        return WKV_EXIT_INTERRUPT;
-    }
-    if (status != WKV_OK)
-        return wkv_term_error("quantize", "%s", err.text);
+    if (wkv_quantize(args->operand[0], args->operand[1], &o->q, &result, &err) != WKV_OK)
+        return wkv_progress_failed("quantize", args->operand[1], &err);
+    wkv_term_progress_end();
     report(args->operand[1], o, &result);
     return WKV_EXIT_OK;
 }

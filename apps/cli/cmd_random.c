@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "common/term.h"
 
 typedef wkv_random_opts options;
@@ -46,12 +47,23 @@ static void init(void *opts)
     o->dtype = "f32";
 }
 
+static bool show_progress(void *user, bool making, uint64_t done, uint64_t total)
+{
+    return wkv_progress_show(user, making ? "made" : "written", "B", done, total);
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const char *out = args->operand[0];
+    options *o = opts;
+    wkv_progress progress = {0};
     wkv_error err;
-    if (wkv_random_model(out, opts, &err) != WKV_OK)
-        return wkv_term_error("random-model", "%s", err.text);
+    o->user = &progress;
+    o->on_progress = show_progress;
+    wkv_term_catch_stop();
+    if (wkv_random_model(out, o, &err) != WKV_OK)
+        return wkv_progress_failed("random-model", out, &err);
+    wkv_term_progress_end();
     struct stat st;
     fprintf(stderr, "%s: %lld bytes\n", out, stat(out, &st) == 0 ? (long long)st.st_size : 0);
     return WKV_EXIT_OK;

@@ -3,6 +3,7 @@
 #ifndef WKV_ADAPTER_H
 #define WKV_ADAPTER_H
 
+#include <stdbool.h>
 #include <wkv/status.h>
 
 WKV_BEGIN
@@ -14,7 +15,12 @@ typedef struct wkv_merge_opts {
     const char *dtype;  /* of the matrices of out: "f32", "f16", "bf16"; NULL: as in base */
     int32_t threads;    /* 0: one for each core the process may use */
     int32_t reserved32;
-    uint64_t reserved[4];
+    /* Told how far it is, unless it is NULL, in bytes of the matrices that the adapter changes, and
+     * then of all tensors that are written; when it returns false, the call ends with E_STATE and
+     * leaves nothing. */
+    void *user;
+    bool (*on_progress)(void *user, bool merging, uint64_t done, uint64_t total);
+    uint64_t reserved[2];
 } wkv_merge_opts;
 
 WKV_API void wkv_merge_opts_init(wkv_merge_opts *o);

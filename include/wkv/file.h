@@ -94,7 +94,11 @@ typedef struct wkv_convert_opts {
     const char *format; /* NULL: by the suffix of the output, "hf" when that is a folder */
     const char *dtype;  /* type of the matrices: "f32", "f16", "bf16"; NULL keeps them */
     const char *vocab;  /* a vocabulary to put inside, as in wkv_model_opts */
-    uint64_t reserved[5];
+    /* Told how far it is, unless it is NULL, in bytes of the input's tensors; when it returns
+     * false, the call ends with E_STATE and leaves nothing. */
+    void *user;
+    bool (*on_progress)(void *user, uint64_t done, uint64_t total);
+    uint64_t reserved[3];
 } wkv_convert_opts;
 
 WKV_API void wkv_convert_opts_init(wkv_convert_opts *o);

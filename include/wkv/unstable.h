@@ -46,7 +46,10 @@ typedef struct wkv_random_opts {
     int32_t window;      /* where there is one: tokens that each looks back to; 0: 32 */
     int32_t length;      /* where positions have parameters: how many; 0: 1024 */
     bool token_shift;    /* in time mixing, where that is open (AFT) */
-    uint64_t reserved[2];
+    /* Told how far it is, unless it is NULL, in bytes that have their values, and then in bytes
+     * written; when it returns false, the call ends with E_STATE and leaves nothing. */
+    void *user;
+    bool (*on_progress)(void *user, bool making, uint64_t done, uint64_t total);
 } wkv_random_opts;
 
 WKV_API void wkv_random_opts_init(wkv_random_opts *o);

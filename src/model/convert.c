@@ -23,6 +23,7 @@ typedef struct conversion {
     size_t n_meta;
     wkv_tensor *tensors;
     wkv_store_out out;
+    wkv_store_progress progress;
 } conversion;
 
 void wkv_convert_opts_init(wkv_convert_opts *o)
@@ -171,6 +172,8 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
     c->out.n_tensors = wkv_store_count(c->in);
     c->out.meta = c->meta;
     c->out.n_meta = c->n_meta;
+    c->progress = (wkv_store_progress){.user = o->user, .tell = o->on_progress};
+    c->out.progress = o->on_progress != NULL ? &c->progress : NULL;
     if (hook != NULL) {
         WKV_TRY(hook->prepare(hook->user, c->in, c->is_model ? &c->cfg : NULL, format, err));
         c->out.quantiser = hook->quantiser;

@@ -93,20 +93,40 @@ static wkv_status merged(merge *m, const wkv_lora *l, const wkv_tensor *t, real 
     return WKV_OK;
 }
 
+/* The tensor of base that the adapter's i-th pair of factors changes. */
+static const wkv_tensor *target(const merge *m, size_t i, const wkv_config *cfg,
+                                const wkv_store *base)
+{
+    int layer;
+    char name[WKV_NAME_MAX];
+    const wkv_param *p = wkv_params_at(cfg, m->adapter.param[i], &layer);
+    wkv_param_name(name, p, layer);
+    return wkv_store_find(base, name);
+}
+
+static uint64_t bytes_of(const wkv_tensor *t)
+{
+    uint64_t bytes = 0;
+    wkv_dtype_bytes(t->dtype, (uint64_t)wkv_tensor_count(t), &bytes);
+    return bytes;
+}
+
 static wkv_status merge_all(merge *m, const wkv_config *cfg, const wkv_store *base, wkv_error *err)
 {
+    uint64_t done = 0, total = 0;
+    for (size_t i = 0; i < m->adapter.n; i++)
+        total += bytes_of(target(m, i, cfg, base));
     for (size_t i = 0; i < m->adapter.n; i++) {
-        int layer;
-        char name[WKV_NAME_MAX];
-        const wkv_param *p = wkv_params_at(cfg, m->adapter.param[i], &layer);
-        wkv_param_name(name, p, layer);
-        const wkv_tensor *t = wkv_store_find(base, name);
+        const wkv_tensor *t = target(m, i, cfg, base);
         real *values = wkv_malloc((size_t)wkv_tensor_count(t) * sizeof *values);
         if (values == NULL)
-            WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", name);
+            WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
         wkv_status s = merged(m, &m->adapter.lora[i], t, values, err);
         wkv_free(values);
         WKV_TRY(s);
+        done += bytes_of(t);
+        if (m->o->on_progress != NULL && !m->o->on_progress(m->o->user, true, done, total))
+            WKV_FAIL(err, WKV_E_STATE, "stopped");
     }
     return WKV_OK;
 }
@@ -186,6 +206,12 @@ static size_t changed(void *user, const wkv_tensor **list)
     return m->n_changed;
 }
 
+static bool on_write(void *user, uint64_t done, uint64_t total)
+{
+    const merge *m = user;
+    return m->o->on_progress(m->o->user, false, done, total);
+}
+
 wkv_status wkv_merge(const char *base, const char *piece, const char *out,
                      const wkv_merge_opts *opts, wkv_error *err)
 {
@@ -196,6 +222,8 @@ wkv_status wkv_merge(const char *base, const char *piece, const char *out,
     merge m = {.path = piece, .o = opts != NULL ? opts : &defaults};
     c.format = m.o->format;
     c.dtype = m.o->dtype;
+    c.user = &m;
+    c.on_progress = m.o->on_progress != NULL ? on_write : NULL;
     const wkv_convert_hook hook = {.user = &m, .prepare = prepare, .changed = changed};
     wkv_status s = wkv_convert_through(base, out, &c, &hook, err);
     merge_deinit(&m);

@@ -45,6 +45,8 @@ typedef struct making {
     wkv_config_meta config;
     wkv_meta meta[META_MAX];
     wkv_store_out out;
+    wkv_store_progress progress;
+    uint64_t done, total; /* bytes that have values, of all */
 } making;
 
 void wkv_random_opts_init(wkv_random_opts *o)
@@ -157,26 +159,46 @@ static bool fill_vector(const making *k, float *data, const wkv_tensor *t, const
     return ok;
 }
 
+/* The tensor of a parameter without name and values; its bytes, 0 when they cannot be counted. */
+static uint64_t describe(const making *k, wkv_tensor *t, const wkv_param *p)
+{
+    uint64_t bytes = 0;
+    *t = (wkv_tensor){.dtype = p->kind == WKV_VEC ? WKV_DTYPE_F32 : k->dtype};
+    t->ndim = wkv_param_shape(&k->cfg, p, t->dim);
+    wkv_tensor_set_strides(t);
+    return wkv_dtype_bytes(t->dtype, (uint64_t)wkv_tensor_count(t), &bytes) ? bytes : 0;
+}
+
 static wkv_status make_parameter(making *k, int i, wkv_error *err)
 {
     int layer;
     const wkv_param *p = wkv_params_at(&k->cfg, i, &layer);
     wkv_tensor *t = &k->tensors[k->n];
-    *t = (wkv_tensor){.name = k->names[k->n]};
+    const uint64_t bytes = describe(k, t, p);
+    void *data = bytes > 0 ? wkv_malloc((size_t)bytes) : NULL;
+    t->name = k->names[k->n];
     wkv_param_name(k->names[k->n], p, layer);
-    t->ndim = wkv_param_shape(&k->cfg, p, t->dim);
-    wkv_tensor_set_strides(t);
-    t->dtype = p->kind == WKV_VEC ? WKV_DTYPE_F32 : k->dtype;
-    uint64_t bytes;
-    void *data = NULL;
-    if (wkv_dtype_bytes(t->dtype, (uint64_t)wkv_tensor_count(t), &bytes))
-        data = wkv_malloc((size_t)bytes);
     k->blocks[k->n++] = data;
     t->data = data;
     if (data == NULL || !(p->kind == WKV_VEC ? fill_vector(k, data, t, p, i, layer)
                                              : fill_matrix(k, data, t, p, i, layer)))
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
+    k->done += bytes;
+    if (k->o->on_progress != NULL && !k->o->on_progress(k->o->user, true, k->done, k->total))
+        WKV_FAIL(err, WKV_E_STATE, "stopped");
     return WKV_OK;
+}
+
+/* Bytes of the parameters that the model has. */
+static uint64_t total_bytes(const making *k, const bool *present)
+{
+    uint64_t total = 0;
+    for (int i = 0; i < wkv_params_count(&k->cfg); i++) {
+        int layer;
+        wkv_tensor t;
+        total += present[i] ? describe(k, &t, wkv_params_at(&k->cfg, i, &layer)) : 0;
+    }
+    return total;
 }
 
 static wkv_status make_parameters(making *k, wkv_error *err)
@@ -191,6 +213,8 @@ static wkv_status make_parameters(making *k, wkv_error *err)
         status = WKV_SET(err, WKV_E_MEMORY, "out of memory for a list of %zu tensors", count);
     else
         wkv_params_present(present, &k->cfg, NULL);
+    if (status == WKV_OK)
+        k->total = total_bytes(k, present);
     for (size_t i = 0; i < count && status == WKV_OK; i++)
         status = present[i] ? make_parameter(k, (int)i, err) : WKV_OK;
     wkv_free(present);
@@ -250,6 +274,12 @@ static void gather_meta(making *k)
         k->out.n_meta += wkv_vocab_to_meta(&k->meta[k->out.n_meta], k->tok);
 }
 
+static bool on_write(void *user, uint64_t done, uint64_t total)
+{
+    const making *k = user;
+    return k->o->on_progress(k->o->user, false, done, total);
+}
+
 static wkv_status make(making *k, const char *path, wkv_error *err)
 {
     const char *format = k->o->format != NULL ? k->o->format : wkv_store_format_of_path(path);
@@ -265,6 +295,8 @@ static wkv_status make(making *k, const char *path, wkv_error *err)
     k->out.n_tensors = k->n;
     k->out.meta = k->meta;
     k->out.dtype = WKV_DTYPE_COUNT;
+    k->progress = (wkv_store_progress){.user = k, .tell = on_write};
+    k->out.progress = k->o->on_progress != NULL ? &k->progress : NULL;
     return wkv_store_write(path, format, &k->out, err);
 }
 

@@ -96,8 +96,8 @@ wkv_dtype wkv_store_out_dtype_of_blocks(const wkv_store_out *what, const wkv_ten
 
 /* Gives the elements of t, as dtype, in order and piece by piece to `sink`. */
 typedef wkv_status (*wkv_store_sink)(void *user, const void *data, size_t n, wkv_error *err);
-wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink sink, void *user,
-                            wkv_error *err);
+wkv_status wkv_store_stream(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
+                            wkv_store_sink sink, void *user, wkv_error *err);
 /* The same, when dtype may be one that the quantiser of `what` has to make. */
 wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
                                    wkv_store_sink sink, void *user, wkv_error *err);

@@ -277,7 +277,8 @@ static wkv_status write_weights(writing *w, bool vocab_written, wkv_error *err)
                                  .n_tensors = w->names.n_tensors,
                                  .meta = meta,
                                  .n_meta = choose_meta(meta, w, vocab_written),
-                                 .dtype = w->what->dtype};
+                                 .dtype = w->what->dtype,
+                                 .progress = w->what->progress};
         status = wkv_store_write(path, "safetensors", &w->out, err);
     }
     wkv_free(path);

@@ -172,9 +172,10 @@ static wkv_status write_storage(wkv_zip_out *z, wkv_writer *w, const wkv_store_o
     snprintf(name, sizeof name, FOLDER "data/%zu", i);
     if (!wkv_dtype_bytes(dtype, (uint64_t)wkv_tensor_count(t), &bytes))
         WKV_FAIL(err, WKV_E_LIMIT, "tensor '%s' makes the file too large", t->name);
-    WKV_TRY(wkv_store_stream(t, dtype, to_crc, &crc, err));
+    const wkv_store_out unseen = {.dtype = what->dtype}; /* counted once, when it is written */
+    WKV_TRY(wkv_store_stream(&unseen, t, dtype, to_crc, &crc, err));
     WKV_TRY(wkv_zip_begin(z, name, bytes, crc, err));
-    return wkv_store_stream(t, dtype, to_writer, w, err);
+    return wkv_store_stream(what, t, dtype, to_writer, w, err);
 }
 
 static wkv_status write_all(wkv_zip_out *z, wkv_writer *w, const wkv_store_out *what,

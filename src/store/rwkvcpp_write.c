@@ -327,7 +327,7 @@ static wkv_status put_joined(const writing *k, const wkv_tensor *first, wkv_erro
     snprintf(name, sizeof name, "%.*srwkvag", stem, first->name);
     WKV_TRY(put_header(k, name, &shape, WKV_DTYPE_F32, err));
     for (int i = 0; i < MAX_PARTS; i++)
-        WKV_TRY(wkv_store_stream(&part[i], WKV_DTYPE_F32, to_writer, k->w, err));
+        WKV_TRY(wkv_store_stream(k->what, &part[i], WKV_DTYPE_F32, to_writer, k->w, err));
     return WKV_OK;
 }
 

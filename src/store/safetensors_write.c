@@ -85,7 +85,7 @@ wkv_status wkv_safetensors_write(wkv_writer *w, const wkv_store_out *what, wkv_e
     WKV_TRY(write_header(w, what, err));
     for (size_t i = 0; i < what->n_tensors; i++) {
         const wkv_tensor *t = &what->tensors[i];
-        WKV_TRY(wkv_store_stream(t, wkv_store_out_dtype(what, t), to_writer, w, err));
+        WKV_TRY(wkv_store_stream(what, t, wkv_store_out_dtype(what, t), to_writer, w, err));
     }
     return WKV_OK;
 }

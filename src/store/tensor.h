@@ -83,6 +83,13 @@ typedef struct wkv_store_quantiser {
                          int64_t n, wkv_error *err);
 } wkv_store_quantiser;
 
+/* Told how far the writing of one file is, in bytes of the tensors as they are given. */
+typedef struct wkv_store_progress {
+    void *user;
+    bool (*tell)(void *user, uint64_t done, uint64_t total); /* false: the writing is to end */
+    uint64_t done, total;
+} wkv_store_progress;
+
 /* What is to be written: tensors in this order, then metadata. */
 typedef struct wkv_store_out {
     const wkv_tensor *tensors;
@@ -91,10 +98,12 @@ typedef struct wkv_store_out {
     size_t n_meta;
     wkv_dtype dtype; /* matrices become this type; WKV_DTYPE_COUNT keeps each as it is */
     const wkv_store_quantiser *quantiser; /* decides instead of dtype, when not NULL */
+    wkv_store_progress *progress;         /* or NULL */
 } wkv_store_out;
 
 /* Writes path in the named format, atomically (os.h).  E_UNSUPPORTED when the format
- * is unknown or only read, or lacks a tensor's type.  Everything but matrices keeps
+ * is unknown or only read, or lacks a tensor's type; E_STATE when progress ended it.  Everything
+ * but matrices keeps
  * its type; block types become f32 where the format has none: docs/file-format.md. */
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
                            wkv_error *err);

@@ -5,8 +5,9 @@
 #include "base/mem.h"
 #include "store/format.h"
 
-/* Multiples of every block size; what a quantiser gets should keep several threads busy. */
-enum { STREAM_ELEMENTS = 1 << 14, QUANTISE_ELEMENTS = 1 << 20 };
+/* Multiples of every block size; what a quantiser gets should keep several threads busy.  Bytes
+ * that go through as they are do so in pieces too, so that writing can be stopped between them. */
+enum { STREAM_ELEMENTS = 1 << 14, QUANTISE_ELEMENTS = 1 << 20, PIECE_BYTES = 1 << 22 };
 
 wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t)
 {
@@ -17,13 +18,57 @@ wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t)
     return wkv_dtype_of(t->dtype)->block > 1 ? WKV_DTYPE_F32 : t->dtype;
 }
 
-wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink sink, void *user,
-                            wkv_error *err)
+/* ---- progress ---------------------------------------------------------------------------- */
+
+static uint64_t bytes_of(const wkv_tensor *t, int64_t elements)
+{
+    const wkv_dtype_info *info = wkv_dtype_of(t->dtype);
+    return (uint64_t)(elements / info->block * info->bytes);
+}
+
+static void begin_progress(const wkv_store_out *what)
+{
+    wkv_store_progress *p = what->progress;
+    if (p == NULL)
+        return;
+    p->done = p->total = 0;
+    for (size_t i = 0; i < what->n_tensors; i++)
+        p->total += bytes_of(&what->tensors[i], wkv_tensor_count(&what->tensors[i]));
+}
+
+static wkv_status advance(const wkv_store_out *what, uint64_t bytes, wkv_error *err)
+{
+    wkv_store_progress *p = what->progress;
+    if (p == NULL)
+        return WKV_OK;
+    /* What a format computes can be larger than what it was given. */
+    p->done = bytes < p->total - p->done ? p->done + bytes : p->total;
+    if (!p->tell(p->user, p->done, p->total))
+        WKV_FAIL(err, WKV_E_STATE, "stopped");
+    return WKV_OK;
+}
+
+/* ---- tensors ----------------------------------------------------------------------------- */
+
+static wkv_status stream_as_it_is(const wkv_store_out *what, const wkv_tensor *t,
+                                  wkv_store_sink sink, void *user, wkv_error *err)
+{
+    const uint64_t bytes = bytes_of(t, wkv_tensor_count(t));
+    for (uint64_t at = 0; at < bytes; at += PIECE_BYTES) {
+        const uint64_t n = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
+        WKV_TRY(sink(user, t->data + at, (size_t)n, err));
+        WKV_TRY(advance(what, n, err));
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_store_stream(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
+                            wkv_store_sink sink, void *user, wkv_error *err)
 {
     const wkv_dtype_info *info = wkv_dtype_of(dtype);
     const int64_t count = wkv_tensor_count(t);
     if (dtype == t->dtype && wkv_tensor_contiguous(t))
-        return sink(user, t->data, (size_t)(count / info->block * info->bytes), err);
+        return stream_as_it_is(what, t, sink, user, err);
     uint8_t *piece = wkv_malloc((size_t)STREAM_ELEMENTS * (size_t)info->bytes);
     if (piece == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory while writing tensor '%s'", t->name);
@@ -32,6 +77,8 @@ wkv_status wkv_store_stream(const wkv_tensor *t, wkv_dtype dtype, wkv_store_sink
         int64_t n = count - i < STREAM_ELEMENTS ? count - i : STREAM_ELEMENTS;
         wkv_tensor_read(piece, t, dtype, i, n);
         status = sink(user, piece, (size_t)(n / info->block * info->bytes), err);
+        if (status == WKV_OK)
+            status = advance(what, bytes_of(t, n), err);
     }
     wkv_free(piece);
     return status;
@@ -52,7 +99,7 @@ wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *
     const wkv_store_quantiser *q = what->quantiser;
     const wkv_dtype_info *info = wkv_dtype_of(dtype);
     if (q == NULL || dtype == t->dtype || info->block == 1)
-        return wkv_store_stream(t, dtype, sink, user, err);
+        return wkv_store_stream(what, t, dtype, sink, user, err);
     const int64_t count = wkv_tensor_count(t);
     const int64_t step = count < QUANTISE_ELEMENTS ? count : QUANTISE_ELEMENTS;
     uint8_t *piece = wkv_malloc((size_t)(step / info->block * info->bytes));
@@ -64,10 +111,14 @@ wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *
         status = q->encode(q->user, piece, t, dtype, i, n, err);
         if (status == WKV_OK)
             status = sink(user, piece, (size_t)(n / info->block * info->bytes), err);
+        if (status == WKV_OK)
+            status = advance(what, bytes_of(t, n), err);
     }
     wkv_free(piece);
     return status;
 }
+
+/* ---- files ------------------------------------------------------------------------------- */
 
 static const wkv_format *format_by_name(const char *name)
 {
@@ -104,6 +155,7 @@ wkv_status wkv_store_write(const char *path, const char *format, const wkv_store
     if (what->quantiser != NULL && f->dtype_number == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s has no quantised types; gguf has them",
                  path, format);
+    begin_progress(what);
     if (f->folder)
         return write_folder(f, path, what, err);
     if (f->write == NULL)

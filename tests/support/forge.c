@@ -93,7 +93,11 @@ void forge_plain(const char *out, bool with_meta)
     for (int i = 0; i < 3; i++)
         wkv_tensor_set_strides(&tensors[i]);
     const wkv_meta meta = {"author", "nobody", 6};
-    const wkv_store_out file = {tensors, 3, &meta, with_meta ? 1 : 0, WKV_DTYPE_COUNT, NULL};
+    const wkv_store_out file = {.tensors = tensors,
+                                .n_tensors = 3,
+                                .meta = &meta,
+                                .n_meta = with_meta ? 1 : 0,
+                                .dtype = WKV_DTYPE_COUNT};
     wkv_error err;
     check(wkv_store_write(out, "safetensors", &file, &err), &err);
 }
