@@ -50,8 +50,11 @@ static bool read_run(wkv_curve_run *r, const char *path, char why[WKV_WHY_MAX])
     struct stat st;
     char file[WKV_PATH_MAX];
     bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    return wkv_metrics_read(&r->metrics,
-                            folder ? wkv_files_join(file, path, "metrics.jsonl") : path, why);
+    const char *name = folder ? wkv_files_join(file, path, "metrics.jsonl") : path;
+    if (!wkv_metrics_read(&r->metrics, name, why))
+        return false;
+    wkv_metrics_warn(&r->metrics, "plot", name);
+    return true;
 }
 
 static bool smooth_run(wkv_curve_run *r, const char *path, const wkv_curves_opts *o,

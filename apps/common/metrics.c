@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/term.h"
+
 static const char *const names[WKV_METRIC_COUNT] = {
 #define X(id, name) name,
     WKV_METRICS(X)
@@ -32,27 +34,51 @@ static void add_line(wkv_metrics *m, const json_t *line)
     m->n++;
 }
 
-/* Adds every whole line that holds an object with a step, up to the steps after `until`.  Returns
- * the length of those lines. */
+typedef enum line_kind { OURS, LATER, BAD } line_kind;
+
+/* Adds a line of a step up to `until`. */
+static line_kind take_line(wkv_metrics *m, const char *text, size_t n, int64_t until)
+{
+    json_error_t err;
+    json_t *line = json_loadb(text, n, 0, &err);
+    const json_t *step = json_object_get(line, names[WKV_METRIC_STEP]);
+    line_kind kind = !json_is_integer(step)              ? BAD
+                     : json_integer_value(step) <= until ? OURS
+                                                         : LATER;
+    if (kind == OURS)
+        add_line(m, line);
+    json_decref(line);
+    return kind;
+}
+
+static void note_bad(wkv_metrics *m, size_t number)
+{
+    if (m->bad++ == 0)
+        m->first_bad = number;
+}
+
+/* The whole lines up to the first of a step after `until`.  Returns how much of the file is not
+ * after that step: a bad line is, when the step itself stands before it. */
 static size_t add_lines(wkv_metrics *m, const char *data, size_t size, int64_t until)
 {
-    size_t at = 0;
-    while (at < size) {
-        const char *end = memchr(data + at, '\n', size - at);
-        if (end == NULL)
-            break;
-        json_error_t err;
-        json_t *line = json_loadb(data + at, (size_t)(end - data) - at, 0, &err);
-        const json_t *step = json_object_get(line, names[WKV_METRIC_STEP]);
-        bool ours = json_is_integer(step) && json_integer_value(step) <= until;
-        if (ours)
-            add_line(m, line);
-        json_decref(line);
-        if (!ours)
-            break;
+    size_t at = 0, keep = 0, number = 1;
+    const char *end;
+    for (; (end = memchr(data + at, '\n', size - at)) != NULL; number++) {
+        line_kind kind = take_line(m, data + at, (size_t)(end - data) - at, until);
+        if (kind == LATER)
+            return keep;
         at = (size_t)(end - data) + 1;
+        const double *steps = m->column[WKV_METRIC_STEP];
+        if (kind == BAD && (m->n > 0 ? steps[m->n - 1] : 0) >= (double)until)
+            continue;
+        if (kind == BAD)
+            note_bad(m, number);
+        keep = at;
     }
-    return at;
+    /* A line that a crash cut short is nothing to speak of, but it begins as a line does. */
+    if (at < size && m->n == 0 && data[at] != '{')
+        note_bad(m, number);
+    return keep;
 }
 
 bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t until, size_t *length)
@@ -70,6 +96,12 @@ bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t un
     return true;
 }
 
+static bool fail(char why[WKV_WHY_MAX], const char *path, const char *what)
+{
+    snprintf(why, WKV_WHY_MAX, "%s: %s", path, what);
+    return false;
+}
+
 bool wkv_metrics_read(wkv_metrics *m, const char *path, char why[WKV_WHY_MAX])
 {
     char *data;
@@ -77,11 +109,24 @@ bool wkv_metrics_read(wkv_metrics *m, const char *path, char why[WKV_WHY_MAX])
     *m = (wkv_metrics){.n = 0};
     if (!wkv_files_read(path, &data, &n, why))
         return false;
-    bool ok = wkv_metrics_parse(m, data, n, INT64_MAX, &length);
-    if (!ok)
-        snprintf(why, WKV_WHY_MAX, "%s: out of memory", path);
+    bool ok = wkv_metrics_parse(m, data, n, INT64_MAX, &length) || fail(why, path, "out of memory");
     free(data);
+    if (ok && m->n == 0 && m->bad > 0) {
+        wkv_metrics_free(m);
+        return fail(why, path, "line 1: expected a JSON object with a step");
+    }
     return ok;
+}
+
+void wkv_metrics_warn(const wkv_metrics *m, const char *command, const char *path)
+{
+    char more[48] = "";
+    if (m->bad == 0)
+        return;
+    if (m->bad > 1)
+        snprintf(more, sizeof more, ", and %zu more like it", m->bad - 1);
+    wkv_term_error(command, "%s: line %zu skipped%s: expected a JSON object with a step", path,
+                   m->first_bad, more);
 }
 
 void wkv_metrics_free(wkv_metrics *m)
@@ -100,10 +145,9 @@ static bool cut_back(const char *path, int64_t step, double *seconds, char why[W
     wkv_metrics m;
     if (!wkv_files_read(path, &data, &n, why))
         return false;
-    bool ok = wkv_metrics_parse(&m, data, n, step, &keep);
-    if (!ok)
-        snprintf(why, WKV_WHY_MAX, "%s: out of memory", path);
-    else if (keep < n)
+    bool ok = wkv_metrics_parse(&m, data, n, step, &keep) || fail(why, path, "out of memory");
+    wkv_metrics_warn(&m, "train", path);
+    if (ok && keep < n)
         ok = wkv_files_replace(path, data, keep, why);
     if (m.n > 0 && isfinite(m.column[WKV_METRIC_SECONDS][m.n - 1]))
         *seconds = m.column[WKV_METRIC_SECONDS][m.n - 1];

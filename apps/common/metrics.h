@@ -37,20 +37,24 @@ const char *wkv_metric_name(wkv_metric m);
 typedef struct wkv_metrics {
     double *column[WKV_METRIC_COUNT];
     size_t n;
+    size_t bad,
+        first_bad; /* lines skipped, which are no objects with a step; number of the first */
 } wkv_metrics;
 
-/* Reads the whole lines at the beginning of the file, up to one that is no object with a
- * step: a run that was killed may have left half of one.  False after putting the reason
- * into why; m is then empty. */
+/* Reads the whole lines: a run that was killed may have left half of one at the end.  False after
+ * putting the reason into why, also when there are lines but no good one; m is then empty. */
 bool wkv_metrics_read(wkv_metrics *m, const char *path, char why[WKV_WHY_MAX]);
-/* The same of `size` bytes of such a file, up to the lines of steps after `until`; *length: of the
- * lines that were read.  False when out of memory. */
+/* The same of `size` bytes of such a file, up to the lines of steps after `until`; *length: of what
+ * is not after that step.  False when out of memory. */
 bool wkv_metrics_parse(wkv_metrics *m, const char *data, size_t size, int64_t until,
                        size_t *length);
+/* Says on stderr which lines of the file were skipped, if any were. */
+void wkv_metrics_warn(const wkv_metrics *m, const char *command, const char *path);
 void wkv_metrics_free(wkv_metrics *m);
 
 /* Opens any file of lines with steps for appending, after cutting off, in one move, whatever comes
- * after `step`: lines of steps that will be done again, and a line that was cut short.  *seconds:
+ * after `step`: lines of steps that will be done again, and a line that was cut short.  Bad lines
+ * before that stay, with a warning of `wkv train`, whose file it is.  *seconds:
  * what the last line that stays says of them, or 0.  NULL after putting the reason into why. */
 FILE *wkv_metrics_append(const char *path, int64_t step, double *seconds, char why[WKV_WHY_MAX]);
 
