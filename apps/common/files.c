@@ -107,25 +107,47 @@ bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WK
     return ok;
 }
 
+/* Reads up to the end, which the size of a pipe does not say, nor that of a file which grows; false
+ * with errno when it cannot. */
+static bool read_all(FILE *f, char **data, size_t *n)
+{
+    struct stat st = {.st_size = 0};
+    fstat(fileno(f), &st);
+    size_t room = (size_t)st.st_size + (1 << 16);
+    for (*n = 0; *n < WKV_FILES_READ_MAX && st.st_size <= WKV_FILES_READ_MAX; room *= 2) {
+        char *larger = realloc(*data, room + 1);
+        errno = ENOMEM;
+        if (larger == NULL)
+            return false;
+        *data = larger;
+        *n += fread(*data + *n, 1, room - *n, f);
+        (*data)[*n] = '\0';
+        if (*n < room)
+            return !ferror(f);
+    }
+    errno = EFBIG;
+    return false;
+}
+
 bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX])
 {
-    struct stat st;
     *data = NULL;
     FILE *f = fopen(path, "rb");
     if (f == NULL)
         return fail(why, path, "cannot open");
-    size_t size = fstat(fileno(f), &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
-    *data = malloc(size + 1);
-    *n = *data != NULL ? fread(*data, 1, size, f) : 0;
-    bool ok = *data != NULL && *n == size && !ferror(f);
+    bool ok = read_all(f, data, n);
+    int reason = errno;
     fclose(f);
-    if (!ok) {
-        free(*data);
-        *data = NULL;
+    if (ok)
+        return true;
+    free(*data);
+    *data = NULL;
+    errno = reason;
+    if (reason != EFBIG)
         return fail(why, path, "cannot read");
-    }
-    (*data)[*n] = '\0';
-    return true;
+    snprintf(why, WKV_WHY_MAX, "%s: expected at most %d MiB, found more", path,
+             WKV_FILES_READ_MAX >> 20);
+    return false;
 }
 
 bool wkv_files_same(const char *a, const char *b)

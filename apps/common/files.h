@@ -19,7 +19,9 @@ bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WK
 /* Removes a file of the folder; that there is none is as good. */
 bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX]);
 
-/* Reads a whole file; the caller frees *data, which ends with a NUL of its own. */
+/* Reads a whole file or pipe of at most WKV_FILES_READ_MAX bytes; the caller frees *data, which
+ * ends with a NUL of its own. */
+enum { WKV_FILES_READ_MAX = 1 << 30 };
 bool wkv_files_read(const char *path, char **data, size_t *n, char why[WKV_WHY_MAX]);
 
 /* Are both names those of one file, which exists? */
