@@ -100,12 +100,25 @@ static bool open_reader(reader *r, const char *path, const options *o)
 
 /* ---- reading -------------------------------------------------------------------------- */
 
-static wkv_status step(reader *r, const int32_t *ids, size_t ctx, size_t t, int live)
+/* The last token of a window is predicted but not read. */
+static bool fail_to_feed(const reader *r, int32_t ctx, wkv_status status)
+{
+    wkv_model_info info;
+    if (status != WKV_E_LIMIT)
+        return fail(wkv_status_text(status));
+    wkv_model_describe(r->model, &info);
+    wkv_term_error("eval", "--ctx: expected at most %d, since %s was made for %d tokens, found %d",
+                   (int)info.max_length + 1, info.arch, (int)info.max_length, (int)ctx);
+    return false;
+}
+
+static bool step(const job *j, const reader *r, size_t t, int live)
 {
     wkv_batch_item items[WINDOWS];
     for (int i = 0; i < live; i++)
-        items[i] = (wkv_batch_item){r->window[i], &ids[(size_t)i * ctx + t], 1};
-    return wkv_batch_feed(r->batch, items, (size_t)live, NULL);
+        items[i] = (wkv_batch_item){r->window[i], &j->ids[(size_t)i * (size_t)j->o->ctx + t], 1};
+    const wkv_status s = wkv_batch_feed(r->batch, items, (size_t)live, NULL);
+    return s == WKV_OK || fail_to_feed(r, j->o->ctx, s);
 }
 
 /* Every live window has had token t and has a token after it. */
@@ -149,11 +162,9 @@ static bool run_windows(job *j)
         int live = 0;
         while (live < WINDOWS && (size_t)live * ctx + t + 1 < j->n)
             live++;
-        wkv_status s = step(&j->first, j->ids, ctx, t, live);
-        if (s == WKV_OK && j->second.model != NULL)
-            s = step(&j->second, j->ids, ctx, t, live);
-        if (s != WKV_OK)
-            return fail(wkv_status_text(s));
+        if (!step(j, &j->first, t, live) ||
+            (j->second.model != NULL && !step(j, &j->second, t, live)))
+            return false;
         weigh(j, t, live);
         show_progress(j);
         if (wkv_term_stopped())

@@ -22,6 +22,14 @@ awk -v k="$(value kl_mean half)" -v q="$(value kl_99 half)" \
 [ "$(wc -l <err)" -lt 100 ]
 expect 1 "$WKV" eval perplexity model.safetensors no/such/text
 says 'no/such/text'
+# A window can be no longer than what the model was made for; a text shorter than the window can.
+"$WKV" random-model full.gguf --arch aft-full --layers 1 --width 32 --head-size 32 --vocab 256 \
+    --length 9 --tokenizer bytes 2>/dev/null
+"$WKV" eval perplexity full.gguf text --ctx 10 2>/dev/null | grep -q 'in windows of 10$'
+expect 1 "$WKV" eval perplexity full.gguf text --ctx 11
+says '--ctx: expected at most 10, since aft-full was made for 9 tokens, found 11'
+printf 'ten bytes.' >ten
+"$WKV" eval perplexity full.gguf ten 2>/dev/null | grep -q '^tokens  *9 predicted'
 printf a >short
 expect 1 "$WKV" eval perplexity model.safetensors short
 says 'fewer than two tokens'
