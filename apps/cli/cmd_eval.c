@@ -231,13 +231,15 @@ static void print_result(const job *j, bool json)
 
 /* ---- the command ----------------------------------------------------------------------- */
 
-static bool check(job *j)
+static bool check(job *j, const char *model)
 {
     wkv_model_info a, b;
     wkv_model_describe(j->first.model, &a);
     j->vocab = a.vocab;
-    if (wkv_model_tokenizer(j->first.model) == NULL)
-        return fail("the model carries no tokenizer; say --vocab FILE");
+    if (wkv_model_tokenizer(j->first.model) == NULL) {
+        wkv_term_error("eval", "%s: the model carries no tokenizer; say --vocab FILE", model);
+        return false;
+    }
     if (j->second.model == NULL)
         return true;
     wkv_model_describe(j->second.model, &b);
@@ -255,17 +257,19 @@ static bool read_text(job *j, const char *path)
         return false;
     if (in == stdin)
         wkv_relay_standard_input();
+    const char *name = in == stdin ? "standard input" : path;
     struct stat st;
     j->total_bytes = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (double)st.st_size : 0;
     j->start = wkv_term_clock();
     bool ok =
-        wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), 1, in, path, NULL, gather, j);
+        wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), 1, in, name, NULL, gather, j);
     wkv_cli_close_input(in);
     ok = ok && run_windows(j);
     wkv_term_progress_end();
-    if (ok && j->sums.tokens == 0)
-        return fail("the text has fewer than two tokens");
-    return ok;
+    if (!ok || j->sums.tokens > 0)
+        return ok;
+    wkv_term_error("eval", "%s: the text has fewer than two tokens", name);
+    return false;
 }
 
 static int perplexity(const wkv_args *args, const options *o)
@@ -280,8 +284,8 @@ static int perplexity(const wkv_args *args, const options *o)
     j->o = o;
     wkv_term_catch_stop();
     bool ok = open_reader(&j->first, args->operand[1], o) &&
-              (o->against == NULL || open_reader(&j->second, o->against, o)) && check(j) &&
-              read_text(j, args->operand[2]);
+              (o->against == NULL || open_reader(&j->second, o->against, o)) &&
+              check(j, args->operand[1]) && read_text(j, args->operand[2]);
     if (ok)
         print_result(j, o->json);
     close_reader(&j->first);

@@ -43,6 +43,7 @@ static const char *const examples[] = {
 typedef struct job {
     const options *o;
     const wkv_tokenizer *tokenizer;
+    const char *name;    /* of the file in hand */
     int files;           /* how many there are to encode */
     uint64_t count;      /* ids of this file */
     uint64_t ids, bytes; /* of all so far */
@@ -107,7 +108,7 @@ static bool print_bytes(void *user, const int32_t *ids, size_t n)
         size_t len;
         const char *bytes = wkv_tokenizer_token(j->tokenizer, ids[i], &len);
         if (bytes == NULL) {
-            wkv_term_error("tokenize", "item %llu: id %d is not in the vocabulary",
+            wkv_term_error("tokenize", "%s: item %llu: id %d is not in the vocabulary", j->name,
                            (unsigned long long)(j->count + i + 1), (int)ids[i]);
             return false;
         }
@@ -118,26 +119,25 @@ static bool print_bytes(void *user, const int32_t *ids, size_t n)
 }
 
 /* Where there are several files, the name of each stands beside what was found in it. */
-static bool encode_stream(job *j, FILE *in, const char *name)
+static bool encode_stream(job *j, FILE *in)
 {
     const options *o = j->o;
-    j->count = 0;
     if (o->json) {
         wkv_json out;
         wkv_json_init(&out, stdout);
         putchar('{');
         if (j->files > 1) {
-            wkv_json_string(&out, "file", name);
+            wkv_json_string(&out, "file", j->name);
             fputs(", ", stdout);
         }
         fputs(o->count ? "" : "\"ids\": [", stdout);
     }
-    if (!wkv_cli_encode("tokenize", j->tokenizer, o->threads, in, name, &j->bytes, print_ids, j))
+    if (!wkv_cli_encode("tokenize", j->tokenizer, o->threads, in, j->name, &j->bytes, print_ids, j))
         return false;
     if (o->json)
         printf("%s\"count\": %llu}\n", o->count ? "" : "], ", (unsigned long long)j->count);
     else if (o->count && j->files > 1)
-        printf("%llu %s\n", (unsigned long long)j->count, name);
+        printf("%llu %s\n", (unsigned long long)j->count, j->name);
     else if (o->count)
         printf("%llu\n", (unsigned long long)j->count);
     else
@@ -150,9 +150,10 @@ static bool do_file(job *j, const char *path)
     FILE *in = wkv_cli_open_input("tokenize", path);
     if (in == NULL)
         return false;
-    const char *name = in == stdin ? "standard input" : path;
-    bool ok = j->o->decode ? wkv_cli_read_ids("tokenize", in, name, print_bytes, j)
-                           : encode_stream(j, in, name);
+    j->name = in == stdin ? "standard input" : path;
+    j->count = 0;
+    bool ok = j->o->decode ? wkv_cli_read_ids("tokenize", in, j->name, print_bytes, j)
+                           : encode_stream(j, in);
     wkv_cli_close_input(in);
     return ok;
 }

@@ -32,6 +32,11 @@ printf 'ten bytes.' >ten
 "$WKV" eval perplexity full.gguf ten 2>/dev/null | grep -q '^tokens  *9 predicted'
 printf a >short
 expect 1 "$WKV" eval perplexity model.safetensors short
-says 'fewer than two tokens'
+says 'wkv eval: short: the text has fewer than two tokens'
+expect 1 "$WKV" eval perplexity model.safetensors - <short
+says 'wkv eval: standard input: the text has fewer than two tokens'
+"$WKV" random-model mute.gguf --layers 1 --width 64 --vocab 300 2>/dev/null
+expect 1 "$WKV" eval perplexity mute.gguf text
+says 'wkv eval: mute.gguf: the model carries no tokenizer; say --vocab FILE'
 expect 2 "$WKV" eval nothing model.safetensors text
 says "expected perplexity, found 'nothing'"

@@ -9,7 +9,11 @@ expect 1 sh -c 'printf aabx | "$0" tokenize v >out' "$WKV"
 says 'byte 0x78 at offset 3 is not in the vocabulary'
 printf aabab | "$WKV" tokenize v
 expect 1 sh -c 'echo 1 7 | "$0" tokenize v -d >out' "$WKV"
-says 'item 2: id 7 is not in the vocabulary'
+says 'standard input: item 2: id 7 is not in the vocabulary'
+echo 1 2 >good
+echo 1 7 >bad
+expect 1 "$WKV" tokenize v -d good bad >out
+says 'wkv tokenize: bad: item 2: id 7 is not in the vocabulary'
 for bad in 1x -3 99999999999 0x3; do
     expect 1 sh -c 'echo 1 "$1" | "$0" tokenize v -d >out' "$WKV" "$bad"
     says 'item 2: expected a token id'
