@@ -62,6 +62,9 @@ bool wkv_cli_spares(const char *command, const char *out, const char *in);
 bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opts *o,
                   wkv_model **model, wkv_session **session);
 
+/* Bytes of a model's file; of a folder, of its weights; 0 where there is none. */
+long long wkv_cli_model_bytes(const char *path);
+
 /* What is to be said when n tokens could not be fed; in text where it is not a constant. */
 enum { WKV_CLI_FEED_ERROR = 256 };
 const char *wkv_cli_feed_error(const wkv_model *model, const wkv_session *session, size_t n,

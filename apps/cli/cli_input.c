@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "common/files.h"
@@ -66,6 +67,17 @@ bool wkv_cli_open(const char *command, const char *path, const wkv_cli_model_opt
     }
     wkv_term_error(command, "%s", err.text);
     return false;
+}
+
+long long wkv_cli_model_bytes(const char *path)
+{
+    char weights[WKV_PATH_MAX];
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return 0;
+    if (S_ISDIR(st.st_mode) && stat(wkv_files_join(weights, path, "model.safetensors"), &st) != 0)
+        return 0;
+    return (long long)st.st_size;
 }
 
 FILE *wkv_cli_open_input(const char *command, const char *path)

@@ -1,10 +1,7 @@
 /* apps/cli/cmd_convert.c - `wkv convert`: one model file from another. */
-#include <sys/stat.h>
-
 #include "cli/cli.h"
 #include "cli/convert_check.h"
 #include "cli/progress.h"
-#include "common/files.h"
 #include "common/json_out.h"
 #include "common/term.h"
 
@@ -46,25 +43,13 @@ static const char *const examples[] = {
     "a folder that Hugging Face's libraries open",
     NULL};
 
-/* Bytes of what was written; of a folder, of its weights. */
-static long long size_of(const char *out)
-{
-    char weights[WKV_PATH_MAX];
-    struct stat st;
-    if (stat(out, &st) != 0)
-        return 0;
-    if (S_ISDIR(st.st_mode) && stat(wkv_files_join(weights, out, "model.safetensors"), &st) != 0)
-        return 0;
-    return (long long)st.st_size;
-}
-
 static int report(const char *out, bool json)
 {
     wkv_file *f;
     wkv_error err;
     if (wkv_file_open(&f, out, &err) != WKV_OK)
         return wkv_term_error("convert", "%s", err.text);
-    long long bytes = size_of(out);
+    const long long bytes = wkv_cli_model_bytes(out);
     if (json) {
         wkv_json j;
         wkv_json_init(&j, stdout);

@@ -1,6 +1,4 @@
 /* apps/cli/cmd_random.c - `wkv random-model`: a model of any shape to measure with. */
-#include <sys/stat.h>
-
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "common/term.h"
@@ -64,8 +62,7 @@ static int run(const wkv_args *args, void *opts)
     if (wkv_random_model(out, o, &err) != WKV_OK)
         return wkv_progress_failed("random-model", out, &err);
     wkv_term_progress_end();
-    struct stat st;
-    fprintf(stderr, "%s: %lld bytes\n", out, stat(out, &st) == 0 ? (long long)st.st_size : 0);
+    fprintf(stderr, "%s: %lld bytes\n", out, wkv_cli_model_bytes(out));
     return WKV_EXIT_OK;
 }
 

@@ -140,20 +140,6 @@ static wkv_status choose_dtype(wkv_dtype *dtype, const char *name, wkv_error *er
     return WKV_OK;
 }
 
-/* A folder may be written with slashes behind its name; nothing is called so. */
-static wkv_status write(const conversion *c, const char *path, const char *format, wkv_error *err)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    char *name = wkv_strndup(path, n);
-    if (name == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    wkv_status status = wkv_store_write(name, format, &c->out, err);
-    wkv_free(name);
-    return status;
-}
-
 static wkv_status convert(conversion *c, const char *in, const char *out, const wkv_convert_opts *o,
                           const wkv_convert_hook *hook, wkv_error *err)
 {
@@ -180,7 +166,7 @@ static wkv_status convert(conversion *c, const char *in, const char *out, const 
         if (hook->changed != NULL)
             WKV_TRY(take_changed(c, hook, err));
     }
-    return write(c, out, format, err);
+    return wkv_store_write(out, format, &c->out, err);
 }
 
 wkv_status wkv_convert_through(const char *in, const char *out, const wkv_convert_opts *opts,

@@ -140,6 +140,21 @@ static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_
     return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
 }
 
+/* It may be written with slashes behind its name; nothing is called so. */
+static wkv_status write_named_folder(const wkv_format *f, const char *path,
+                                     const wkv_store_out *what, wkv_error *err)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *name = wkv_strndup(path, n);
+    if (name == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+    wkv_status status = write_folder(f, name, what, err);
+    wkv_free(name);
+    return status;
+}
+
 bool wkv_store_format_has(const char *format, wkv_dtype t)
 {
     const wkv_format *f = format_by_name(format);
@@ -157,7 +172,7 @@ wkv_status wkv_store_write(const char *path, const char *format, const wkv_store
                  path, format);
     begin_progress(what);
     if (f->folder)
-        return write_folder(f, path, what, err);
+        return write_named_folder(f, path, what, err);
     if (f->write == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: the format %s is only read", path, format);
     wkv_writer *w;

@@ -32,6 +32,9 @@ cmp m.gguf again.gguf
 ! cmp -s m.gguf other.gguf
 "$WKV" random-model m.gguf --layers 2 --width 64 --vocab 256 --tokenizer bytes 2>/dev/null
 "$WKV" info m.gguf | grep -q bytes
+# A folder is as large as its weights, and may have a slash behind its name.
+expect 0 "$WKV" random-model hf/ --layers 1 --width 64 --vocab 256
+says "hf/: $(wc -c <hf/model.safetensors) bytes"
 expect 1 "$WKV" random-model m.unknown --layers 2 --width 64
 says 'm.unknown'
 expect 1 "$WKV" random-model m.gguf --layers 2 --width 65
