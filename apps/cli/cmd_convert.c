@@ -72,12 +72,26 @@ static bool show_progress(void *user, uint64_t done, uint64_t total)
     return wkv_progress_show(user, "written", "B", done, total);
 }
 
+/* Options that would do nothing are mistakes; false after a message. */
+static bool options_fit(const wkv_args *args, const options *o)
+{
+    if (!o->check && wkv_args_given(&wkv_cmd_convert, args, "tolerance"))
+        return wkv_args_wrong(&wkv_cmd_convert, "--tolerance goes with --check only");
+    if (o->check && (o->format != NULL || o->dtype != NULL || o->vocab != NULL))
+        return wkv_args_wrong(
+            &wkv_cmd_convert,
+            "--check writes nothing; it goes with none of --format, --dtype and --vocab");
+    return true;
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
     wkv_convert_opts c;
     wkv_progress progress = {0};
     wkv_error err;
+    if (!options_fit(args, o))
+        return WKV_EXIT_USAGE;
     if (o->check)
         return wkv_convert_check(args->operand[0], args->operand[1], o->tolerance, o->json);
     wkv_convert_opts_init(&c);

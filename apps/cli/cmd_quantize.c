@@ -104,6 +104,10 @@ static int run(const wkv_args *args, void *opts)
     wkv_error err;
     wkv_quantize_result result;
     view v = {.o = o};
+    if (o->calibrate == NULL && wkv_args_given(&wkv_cmd_quantize, args, "calibrate-tokens")) {
+        wkv_args_wrong(&wkv_cmd_quantize, "--calibrate-tokens goes with --calibrate only");
+        return WKV_EXIT_USAGE;
+    }
     o->q.pure = o->pure;
     o->q.calibrate = o->calibrate;
     o->q.user = &v;

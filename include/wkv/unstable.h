@@ -55,7 +55,8 @@ typedef struct wkv_random_opts {
 WKV_API void wkv_random_opts_init(wkv_random_opts *o);
 
 /* Writes such a model, atomically; the same options give the same bytes.  Activations stay
- * near one however many tokens are fed.  opts may be NULL. */
+ * near one however many tokens are fed.  opts may be NULL.  E_ARGUMENT also for a window, a length
+ * or a token shift that the architecture has not. */
 WKV_API wkv_status wkv_random_model(const char *path, const wkv_random_opts *opts, wkv_error *err);
 
 /* Name of the instruction set in use: "ref", "avx2", "avxvnni", "avx512", "vnni", "amx"; on ARM

@@ -231,6 +231,23 @@ static bool has_layer_parameter(const wkv_arch *arch, const char *name)
     return false;
 }
 
+/* What the version has no use for is not taken and forgotten. */
+static wkv_status check_used(const making *k, wkv_error *err)
+{
+    const wkv_random_opts *o = k->o;
+    const struct {
+        const char *option;
+        bool given, used;
+    } list[] = {{"window", o->window > 0, k->cfg.dim[WKV_DIM_S] > 0},
+                {"length", o->length > 0, k->cfg.dim[WKV_DIM_POS] > 0},
+                {"token-shift", o->token_shift, k->cfg.token_shift}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (list[i].given && !list[i].used)
+            WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %s has no use for it", list[i].option,
+                     k->cfg.arch->name);
+    return WKV_OK;
+}
+
 static wkv_status plan(making *k, wkv_error *err)
 {
     const wkv_random_opts *o = k->o;
@@ -246,6 +263,7 @@ static wkv_status plan(making *k, wkv_error *err)
                              .length = o->length,
                              .token_shift = o->token_shift};
     WKV_TRY(wkv_config_new(&k->cfg, arch, &sizes, err));
+    WKV_TRY(check_used(k, err));
     k->dtype = o->dtype != NULL ? wkv_dtype_by_name(o->dtype) : WKV_DTYPE_F32;
     if (k->dtype != WKV_DTYPE_F32 && k->dtype != WKV_DTYPE_F16 && k->dtype != WKV_DTYPE_BF16)
         WKV_FAIL(err, WKV_E_ARGUMENT,

@@ -7,8 +7,15 @@ for arch in rwkv4 rwkv5 rwkv6 rwkv7; do
     "$WKV" logits "$arch.safetensors" --ids 1,2,3 | awk '$1 > 100 || $1 < -100 { exit 1 }'
 done
 for arch in aft-simple aft-local aft-conv aft-full; do
+    case $arch in
+    aft-simple) reach= ;;
+    aft-local) reach='--window 5 --length 9' ;;
+    aft-conv) reach='--window 5' ;;
+    aft-full) reach='--length 9' ;;
+    esac
+    # shellcheck disable=SC2086
     "$WKV" random-model "$arch.gguf" --arch "$arch" --layers 2 --width 64 --head-size 32 \
-        --vocab 256 --window 5 --length 9 --token-shift 2>/dev/null
+        --vocab 256 $reach --token-shift 2>/dev/null
     "$WKV" info "$arch.gguf" >info
     grep -q '^token shift' info
     "$WKV" logits "$arch.gguf" --ids 1,2,3 2>/dev/null |
@@ -40,3 +47,12 @@ says 'm.unknown'
 expect 1 "$WKV" random-model m.gguf --layers 2 --width 65
 says 'expected a divisor of the width 65'
 expect 2 "$WKV" random-model m.gguf --ffn-sparsity 1
+# What an architecture has not is not taken and forgotten.
+for option in '--window 5' '--length 9' --token-shift; do
+    # shellcheck disable=SC2086
+    expect 1 "$WKV" random-model m.gguf --layers 2 --width 64 $option
+    name=${option%% *}
+    says "${name#--}: rwkv7 has no use for it"
+done
+expect 1 "$WKV" random-model m.gguf --arch aft-conv --layers 2 --width 64 --length 9
+says 'length: aft-conv has no use for it'

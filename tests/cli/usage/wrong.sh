@@ -25,3 +25,10 @@ expect 2 "$WKV" train --steps 10
 says '--data is missing'
 expect 2 "$WKV" tokenize bytes --decode --count
 says 'it goes with none of --count, --json and --stats'
+# Options that would do nothing.
+expect 2 "$WKV" convert a b --tolerance 0.1
+says '--tolerance goes with --check only'
+expect 2 "$WKV" convert --check a b --dtype f16
+says '--check writes nothing; it goes with none of --format, --dtype and --vocab'
+expect 2 "$WKV" quantize a b --calibrate-tokens 100
+says '--calibrate-tokens goes with --calibrate only'
