@@ -81,6 +81,10 @@ static int help(int argc, char **argv)
         print_overview(stdout);
         return WKV_EXIT_OK;
     }
+    if (argc > 1) {
+        fprintf(stderr, "wkv help: unexpected argument '%s'\nSee 'wkv help'.\n", argv[1]);
+        return WKV_EXIT_USAGE;
+    }
     if (strcmp(argv[0], "--man") == 0) { /* for the build: the source of the manual page */
         print_manual();
         return WKV_EXIT_OK;

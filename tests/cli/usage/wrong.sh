@@ -1,6 +1,8 @@
 # What is wrong with a command line is said on stderr, by name, and the exit code is 2.
 expect 2 "$WKV"
 says 'Usage: wkv COMMAND'
+expect 2 "$WKV" help generate extra
+says "wkv help: unexpected argument 'extra'"
 expect 2 "$WKV" genrate
 says "unknown command 'genrate'; did you mean 'generate'?"
 expect 2 "$WKV" xyzzy
