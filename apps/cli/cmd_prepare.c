@@ -215,14 +215,25 @@ static int prepare(options *o, const glob_t *files)
                : WKV_EXIT_FAILURE;
 }
 
+/* False after a message.  Without a name the files would be hidden ones: ".bin", ".idx". */
+static bool has_name(const char *prefix)
+{
+    char text[WKV_WHY_MAX];
+    if (prefix == NULL)
+        return wkv_args_wrong(&wkv_cmd_prepare, "--out is missing");
+    const size_t n = strlen(prefix);
+    if (n > 0 && prefix[n - 1] != '/')
+        return true;
+    snprintf(text, sizeof text, "--out: expected how the files' names begin, found '%s'", prefix);
+    return wkv_args_wrong(&wkv_cmd_prepare, text);
+}
+
 static int run(const wkv_args *args, void *opts)
 {
     options *o = opts;
     glob_t files;
-    if (o->out == NULL) {
-        wkv_args_wrong(&wkv_cmd_prepare, "--out is missing");
+    if (!has_name(o->out))
         return WKV_EXIT_USAGE;
-    }
     wkv_term_catch_stop();
     sweep(o->out);
     int code =

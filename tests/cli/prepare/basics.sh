@@ -21,6 +21,12 @@ train --data one --vocab bytes --pack --ctx 32 --out run >/dev/null 2>&1
 
 expect 2 "$WKV" prepare c.jsonl
 says '--out is missing'
+mkdir folder
+for out in '' folder/; do
+    expect 2 "$WKV" prepare -o "$out" c.jsonl
+    says "--out: expected how the files' names begin, found '$out'"
+    [ ! -e .bin ] && [ -z "$(ls -A folder)" ]
+done
 expect 1 "$WKV" prepare --out no --strict c.jsonl
 says 'c.jsonl: line 2: the line is not valid JSON'
 expect 1 "$WKV" prepare --out no nothing.txt
