@@ -123,8 +123,8 @@ static inline wkv_role wkv_param_role(const wkv_param *p)
 typedef struct wkv_weights {
     wkv_weight *once;
     wkv_weight *layer;
-    void **blocks; /* heap copies of what could not stay mapped */
-    size_t n_blocks;
+    void **blocks; /* heap copies of what could not stay mapped: wkv_weights_room */
+    size_t n_blocks, blocks_room;
 } wkv_weights;
 
 /* ---- a pass ------------------------------------------------------------------------------------
@@ -383,6 +383,8 @@ wkv_status wkv_weights_create(wkv_weights *w, const wkv_config *cfg, const wkv_d
 wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_store *file,
                             wkv_error *err);
 void wkv_weights_deinit(wkv_weights *w);
+/* A block of memory, aligned to 64 bytes, that lives as long as w; NULL when there is none. */
+void *wkv_weights_room(wkv_weights *w, size_t bytes);
 
 /* The weight of parameter i; its data is NULL when it is absent. */
 wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i);

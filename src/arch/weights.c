@@ -13,9 +13,7 @@ static wkv_status allocate(wkv_weights *w, const wkv_config *cfg, wkv_error *err
     *w = (wkv_weights){0};
     w->once = wkv_calloc((size_t)a->n_once, sizeof *w->once);
     w->layer = wkv_calloc((size_t)a->n_layer * (size_t)cfg->layers, sizeof *w->layer);
-    /* A copy of each parameter and of what replaces it, and two of what is packed. */
-    w->blocks = wkv_calloc(2 * (size_t)wkv_params_count(cfg) + 2, sizeof *w->blocks);
-    if (w->once == NULL || w->layer == NULL || w->blocks == NULL) {
+    if (w->once == NULL || w->layer == NULL) {
         wkv_weights_deinit(w);
         WKV_FAIL(err, WKV_E_MEMORY, "weights: out of memory");
     }
@@ -30,6 +28,24 @@ void wkv_weights_deinit(wkv_weights *w)
     wkv_free(w->once);
     wkv_free(w->layer);
     *w = (wkv_weights){0};
+}
+
+/* How often parameters are replaced is the callers' business, so the list has no length that would
+ * have to be right. */
+void *wkv_weights_room(wkv_weights *w, size_t bytes)
+{
+    if (w->n_blocks == w->blocks_room) {
+        const size_t room = 2 * w->blocks_room + 16;
+        void **longer = wkv_realloc(w->blocks, room * sizeof *longer);
+        if (longer == NULL)
+            return NULL;
+        w->blocks = longer;
+        w->blocks_room = room;
+    }
+    void *block = wkv_malloc_aligned(bytes);
+    if (block != NULL)
+        w->blocks[w->n_blocks++] = block;
+    return block;
 }
 
 wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i)
@@ -200,10 +216,9 @@ static wkv_status bind_data(wkv_weights *w, wkv_weight *one, const wkv_param *p,
     uint64_t bytes;
     void *copy = NULL;
     if (wkv_dtype_bytes(one->dtype, (uint64_t)wkv_tensor_count(t), &bytes))
-        copy = wkv_malloc_aligned((size_t)bytes);
+        copy = wkv_weights_room(w, (size_t)bytes);
     if (copy == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
-    w->blocks[w->n_blocks++] = copy;
     wkv_tensor_copy(copy, t, one->dtype);
     one->data = copy;
     return WKV_OK;
@@ -300,10 +315,8 @@ wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev
     }
     if (total == 0)
         return WKV_OK;
-    unsigned char *at = wkv_malloc_aligned(total);
-    atomic_uchar *marks = wkv_malloc_aligned(units * sizeof *marks);
-    w->blocks[w->n_blocks++] = at;
-    w->blocks[w->n_blocks++] = marks;
+    unsigned char *at = wkv_weights_room(w, total);
+    atomic_uchar *marks = wkv_weights_room(w, units * sizeof *marks);
     if (at == NULL || marks == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "packing weights: out of memory (%zu bytes)", total);
     dev->ready(at, total);

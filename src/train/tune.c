@@ -207,11 +207,10 @@ static wkv_status split(wkv_trainer *t, wkv_error *err)
     bool ok = u->whole != NULL && u->first != NULL;
     for (size_t i = 0; i < u->adapter.n && ok; i++) {
         wkv_weight *W = wkv_weights_at(&t->weights, &t->cfg, u->adapter.param[i]);
-        real *rest = wkv_malloc_aligned((size_t)W->rows * (size_t)W->cols * sizeof *rest);
+        real *rest =
+            wkv_weights_room(&t->weights, (size_t)W->rows * (size_t)W->cols * sizeof *rest);
         u->whole[i] = W->data;
         ok = rest != NULL;
-        if (ok)
-            t->weights.blocks[t->weights.n_blocks++] = rest;
         W->data = rest;
     }
     if (ok) {

@@ -327,6 +327,34 @@ static void states_of_other_models(void **state)
     refuse(&itself, WKV_E_UNSUPPORTED, "no initial state but: model");
 }
 
+/* Every parameter is copied, replaced from the adapter's file and, where it is a state, once more
+ * from the state's: what all that takes has no bound that a model's size would give. */
+static void parameters_are_replaced_twice(void **state)
+{
+    float want[V], got[V];
+    wkv_error err;
+    const tiny_model deep = {"rwkv6", 6, 16, 8, V, 6, NULL};
+    tiny_model_write(BASE, &deep);
+    write_states(6, 2, 8);
+    must(wkv_merge(BASE, STATE, MERGED, NULL, &err), &err);
+    pieces *p = pieces_begin(1), *base = pieces_begin(1), *q = pieces_begin(1);
+    put_factors(p, "lora_A", "lora_B", 4, 0.2);
+    pieces_finish(p, ADAPTER, NULL, "4");
+    const wkv_model_opts plain = opts(ADAPTER, STATE);
+    logits_of(want, BASE, &plain);
+    pieces_put_model(base, MERGED);
+    pieces_finish(base, "p_wide.safetensors", NULL, NULL);
+    pieces_put_model(q, MERGED);
+    pieces_put_model(q, ADAPTER);
+    pieces_finish(q, "p_whole.safetensors", NULL, "4");
+    p = pieces_begin(1);
+    pieces_put_model(p, STATE);
+    pieces_finish(p, "p_states.safetensors", NULL, NULL);
+    const wkv_model_opts twice = opts("p_whole.safetensors", "p_states.safetensors");
+    logits_of(got, "p_wide.safetensors", &twice);
+    must_be_same_bits(got, want, V);
+}
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static wkv_status open_all(wkv_error *err)
@@ -391,6 +419,7 @@ int main(void)
         cmocka_unit_test(sessions_know_their_adapter),
         cmocka_unit_test(states_are_where_sessions_begin),
         cmocka_unit_test(states_of_other_models),
+        cmocka_unit_test(parameters_are_replaced_twice),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("pieces", tests, NULL, NULL);

@@ -33,6 +33,26 @@ void pieces_put(pieces *p, const char *name, int64_t d0, int64_t d1, int64_t d2,
     t->data = (const uint8_t *)values;
 }
 
+void pieces_put_model(pieces *p, const char *model)
+{
+    wkv_store *s;
+    assert_int_equal(wkv_store_open(&s, model, NULL), WKV_OK);
+    for (size_t i = 0; i < wkv_store_count(s); i++) {
+        const wkv_tensor *from = wkv_store_at(s, i);
+        assert_true(p->n < MOST);
+        wkv_tensor *t = &p->tensor[p->n];
+        snprintf(p->name[p->n], sizeof p->name[0], "%s", from->name);
+        *t = *from;
+        t->name = p->name[p->n++];
+        t->dtype = WKV_DTYPE_F64;
+        wkv_tensor_set_strides(t);
+        double *values = malloc((size_t)wkv_tensor_count(t) * sizeof *values);
+        wkv_tensor_copy(values, from, WKV_DTYPE_F64);
+        t->data = (const uint8_t *)values;
+    }
+    wkv_store_close(&s);
+}
+
 pieces *pieces_begin(uint64_t seed)
 {
     pieces *p = calloc(1, sizeof *p);

@@ -18,6 +18,9 @@ void pieces_put(pieces *p, const char *name, int64_t d0, int64_t d1, int64_t d2,
 void pieces_put_factors(pieces *p, const char *model, const char *A, const char *B, int rank,
                         double scale);
 
+/* All tensors of a model's file, as f64, which nothing reads in place. */
+void pieces_put_model(pieces *p, const char *model);
+
 /* Writes and frees them; the format by the suffix.  dtype of the matrices: NULL is f32; alpha:
  * NULL, or what the metadata say of it. */
 void pieces_finish(pieces *p, const char *path, const char *dtype, const char *alpha);
