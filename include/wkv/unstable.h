@@ -60,7 +60,7 @@ WKV_API void wkv_random_opts_init(wkv_random_opts *o);
 WKV_API wkv_status wkv_random_model(const char *path, const wkv_random_opts *opts, wkv_error *err);
 
 /* Name of the instruction set in use: "ref", "avx2", "avxvnni", "avx512", "vnni", "amx"; on ARM
- * "neon", "dotprod", "i8mm". */
+ * "neon", "dotprod", "i8mm".  A process has one: that of the first time it needs to know. */
 WKV_API const char *wkv_cpu_name(void);
 
 WKV_END

@@ -119,7 +119,8 @@ typedef enum wkv_cpu_level {
 } wkv_cpu_level;
 
 /* The highest level that processor and operating system both support, lowered by the
- * environment variable WKV_CPU when that names one below it. */
+ * environment variable WKV_CPU when that names one below it.  The first call decides, for the life
+ * of the process; any thread may make it. */
 wkv_cpu_level wkv_cpu_detect(void);
 /* Whether what this level, up to the highest, adds is there.  Only AVX-VNNI may be missing: there are
  * processors with AVX-512 that do not have it. */
