@@ -93,15 +93,42 @@ static wkv_status merged(merge *m, const wkv_lora *l, const wkv_tensor *t, real 
     return WKV_OK;
 }
 
-/* The tensor of base that the adapter's i-th pair of factors changes. */
-static const wkv_tensor *target(const merge *m, size_t i, const wkv_config *cfg,
-                                const wkv_store *base)
+static wkv_status add_change(merge *m, const wkv_lora *l, const wkv_tensor *t, wkv_error *err)
+{
+    real *values = wkv_malloc((size_t)wkv_tensor_count(t) * sizeof *values);
+    if (values == NULL)
+        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
+    wkv_status s = merged(m, l, t, values, err);
+    wkv_free(values);
+    return s;
+}
+
+/* Parameter i as the file has it, or NULL. */
+static const wkv_tensor *find_in(const wkv_store *file, const wkv_config *cfg, int i)
 {
     int layer;
     char name[WKV_NAME_MAX];
-    const wkv_param *p = wkv_params_at(cfg, m->adapter.param[i], &layer);
+    const wkv_param *p = wkv_params_at(cfg, i, &layer);
     wkv_param_name(name, p, layer);
-    return wkv_store_find(base, name);
+    return wkv_param_exists(p, layer) ? wkv_store_find(file, name) : NULL;
+}
+
+/* As a model opened with the piece has it: a whole tensor of the piece's file replaces the base's,
+ * and a change (or NULL) is added to whichever it is. */
+static wkv_status change_one(merge *m, const wkv_config *cfg, const wkv_store *base, int i,
+                             const wkv_lora *l, wkv_error *err)
+{
+    int layer;
+    const wkv_tensor *whole = find_in(m->file, cfg, i);
+    wkv_status s = WKV_OK;
+    if (whole != NULL)
+        s = wkv_config_check(cfg, wkv_params_at(cfg, i, &layer), whole, err);
+    if (s == WKV_OK && l != NULL)
+        s = add_change(m, l, whole != NULL ? whole : find_in(base, cfg, i), err);
+    else if (s == WKV_OK && whole != NULL)
+        m->changed[m->n_changed++] = *whole;
+    return s == WKV_OK ? s
+                       : wkv_error_prefix(err, s, whole != NULL ? m->path : wkv_store_path(base));
 }
 
 static uint64_t bytes_of(const wkv_tensor *t)
@@ -111,39 +138,23 @@ static uint64_t bytes_of(const wkv_tensor *t)
     return bytes;
 }
 
-static wkv_status merge_all(merge *m, const wkv_config *cfg, const wkv_store *base, wkv_error *err)
+static wkv_status change_all(merge *m, const wkv_config *cfg, const wkv_store *base, wkv_error *err)
 {
+    const int count = wkv_params_count(cfg);
+    size_t next = 0; /* of the adapter's changes, which are in the order of the parameters */
     uint64_t done = 0, total = 0;
+    WKV_TRY(reserve(m, (size_t)count, err));
     for (size_t i = 0; i < m->adapter.n; i++)
-        total += bytes_of(target(m, i, cfg, base));
-    for (size_t i = 0; i < m->adapter.n; i++) {
-        const wkv_tensor *t = target(m, i, cfg, base);
-        real *values = wkv_malloc((size_t)wkv_tensor_count(t) * sizeof *values);
-        if (values == NULL)
-            WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", t->name);
-        wkv_status s = merged(m, &m->adapter.lora[i], t, values, err);
-        wkv_free(values);
-        WKV_TRY(s);
-        done += bytes_of(t);
+        total += bytes_of(find_in(base, cfg, m->adapter.param[i]));
+    for (int i = 0; i < count; i++) {
+        const bool changed = next < m->adapter.n && m->adapter.param[next] == i;
+        const wkv_lora *l = changed ? &m->adapter.lora[next++] : NULL;
+        WKV_TRY(change_one(m, cfg, base, i, l, err));
+        if (l == NULL)
+            continue;
+        done += bytes_of(find_in(base, cfg, i));
         if (m->o->on_progress != NULL && !m->o->on_progress(m->o->user, true, done, total))
             WKV_FAIL(err, WKV_E_STATE, "stopped");
-    }
-    return WKV_OK;
-}
-
-/* Tensors that the adapter's file has whole replace the model's. */
-static wkv_status replace_whole(merge *m, const wkv_config *cfg, wkv_error *err)
-{
-    for (int i = 0; i < wkv_params_count(cfg); i++) {
-        int layer;
-        char name[WKV_NAME_MAX];
-        const wkv_param *p = wkv_params_at(cfg, i, &layer);
-        wkv_param_name(name, p, layer);
-        const wkv_tensor *t = wkv_store_find(m->file, name);
-        if (t == NULL || !wkv_param_exists(p, layer))
-            continue;
-        WKV_TRY(wkv_config_check(cfg, p, t, err));
-        m->changed[m->n_changed++] = *t;
     }
     return WKV_OK;
 }
@@ -158,29 +169,19 @@ static wkv_status merge_adapter(merge *m, const wkv_config *cfg, const wkv_store
     WKV_TRY(wkv_weights_bind(&m->weights, cfg, base, err));
     wkv_status s = wkv_adapter_read(&m->adapter, cfg, &m->weights, m->file, m->init, m->o->alpha,
                                     err);
-    if (s == WKV_OK)
-        s = reserve(m, 2 * (size_t)wkv_params_count(cfg), err);
-    if (s == WKV_OK)
-        s = replace_whole(m, cfg, err);
-    if (s != WKV_OK)
-        return wkv_error_prefix(err, s, m->path);
-    s = merge_all(m, cfg, base, err);
-    return s == WKV_OK ? s : wkv_error_prefix(err, s, wkv_store_path(base));
+    return s == WKV_OK ? change_all(m, cfg, base, err) : wkv_error_prefix(err, s, m->path);
 }
 
 /* ---- initial states --------------------------------------------------------------------- */
 
-static wkv_status add_states(merge *m, const wkv_config *cfg, const char *format, wkv_error *err)
+static wkv_status add_states(merge *m, const wkv_config *cfg, const wkv_store *base,
+                             const char *format, wkv_error *err)
 {
     if (strcmp(format, "safetensors") != 0 && strcmp(format, "pth") != 0)
         WKV_FAIL(err, WKV_E_UNSUPPORTED,
                  "the format %s has no place for initial states; safetensors and pth do", format);
     wkv_status s = wkv_pieces_check_state(cfg, m->file, err);
-    if (s == WKV_OK)
-        s = reserve(m, (size_t)wkv_params_count(cfg), err);
-    if (s == WKV_OK)
-        s = replace_whole(m, cfg, err);
-    return s == WKV_OK ? s : wkv_error_prefix(err, s, m->path);
+    return s == WKV_OK ? change_all(m, cfg, base, err) : wkv_error_prefix(err, s, m->path);
 }
 
 /* ---- the conversion ----------------------------------------------------------------------- */
@@ -195,7 +196,7 @@ static wkv_status prepare(void *user, const wkv_store *base, const wkv_config *c
                  wkv_store_path(base));
     WKV_TRY(wkv_store_open(&m->file, m->path, err));
     wkv_store_content(&c, m->file);
-    return c.id == WKV_CONTENT_STATE ? add_states(m, cfg, format, err)
+    return c.id == WKV_CONTENT_STATE ? add_states(m, cfg, base, format, err)
                                      : merge_adapter(m, cfg, base, err);
 }
 

@@ -228,6 +228,27 @@ static void adapter_with(const char *A, int64_t a0, int64_t a1, const char *B, i
     pieces_finish(p, ADAPTER, NULL, "4");
 }
 
+/* A matrix that the file has whole and changes by factors too: the whole one with the change. */
+static void whole_matrices_are_changed(void **state)
+{
+    float factors[V], applied[V], merged[V];
+    wkv_error err;
+    tiny_model_write(BASE, &models[3]);
+    const wkv_model_opts o = opts(ADAPTER, NULL);
+    adapter_with("blocks.0.att.key.lora_A", 2, 32, "blocks.0.att.key.lora_B", 32, 2);
+    logits_of(factors, BASE, &o);
+    pieces *p = pieces_begin(1);
+    pieces_put(p, "blocks.0.att.key.lora_A", 2, 32, 0, 1);
+    pieces_put(p, "blocks.0.att.key.lora_B", 32, 2, 0, 1);
+    pieces_put(p, "blocks.0.att.key.weight", 32, 32, 0, 0.2);
+    pieces_finish(p, ADAPTER, NULL, "4");
+    logits_of(applied, BASE, &o);
+    assert_true(relative_difference(applied, factors, V) > 1e-3);
+    must(wkv_merge(BASE, ADAPTER, MERGED, NULL, &err), &err);
+    logits_of(merged, MERGED, NULL);
+    must_agree(applied, merged, "whole and changed");
+}
+
 static void adapters_of_other_models(void **state)
 {
     const wkv_model_opts o = opts(ADAPTER, NULL);
@@ -415,6 +436,7 @@ int main(void)
         cmocka_unit_test(pissa),
         cmocka_unit_test(quantised_bases),
         cmocka_unit_test(whole_tensors_replace),
+        cmocka_unit_test(whole_matrices_are_changed),
         cmocka_unit_test(adapters_of_other_models),
         cmocka_unit_test(sessions_know_their_adapter),
         cmocka_unit_test(states_are_where_sessions_begin),
