@@ -9,10 +9,10 @@
 #include <wkv/session.h>
 
 #include "base/mem.h"
-#include "model/model_impl.h"
+#include "model/session_impl.h"
 #include "os/os.h"
 
-enum { WINDOW = 512 }; /* tokens between two calls of progress */
+enum { WINDOW = 512 }; /* tokens between two calls of progress, at most */
 
 /* The device that the passes see, and what it watches. */
 typedef struct watch {
@@ -130,14 +130,33 @@ static wkv_status encode(int32_t **out, size_t *n, const wkv_model *m, const wkv
     return WKV_OK;
 }
 
+static wkv_status check_ids(const int32_t *ids, size_t n, const wkv_session *s, const char *text,
+                            wkv_error *err)
+{
+    const int32_t V = s->model->cfg.dim[WKV_DIM_V];
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= V)
+            WKV_FAIL(err, WKV_E_TOKEN,
+                     "%s: token %zu is %d, outside of the model's vocabulary of %d", text, i + 1,
+                     (int)ids[i], (int)V);
+    return WKV_OK;
+}
+
+/* Where a model's texts end, this one goes on as another. */
 static wkv_status read_text(wkv_session *s, const int32_t *ids, size_t n, const wkv_calibration *c,
                             wkv_error *err)
 {
     double logprob[WINDOW];
-    for (size_t i = 0; i < n; i += WINDOW) {
-        const size_t m = n - i < WINDOW ? n - i : WINDOW;
-        if (wkv_session_score(s, ids + i, m, logprob) != WKV_OK)
-            WKV_FAIL(err, WKV_E_TOKEN, "%s: a token is outside of the model's vocabulary", c->text);
+    const uint64_t longest = (uint64_t)wkv_config_max_length(&s->model->cfg);
+    const size_t window = longest > 0 && longest < WINDOW ? (size_t)longest : WINDOW;
+    WKV_TRY(check_ids(ids, n, s, c->text, err));
+    for (size_t i = 0; i < n; i += window) {
+        const size_t m = n - i < window ? n - i : window;
+        if (longest > 0 && wkv_session_position(s) + m > longest)
+            wkv_session_reset(s);
+        const wkv_status status = wkv_session_score(s, ids + i, m, logprob);
+        if (status != WKV_OK)
+            WKV_FAIL(err, status, "%s: %s", c->text, wkv_status_text(status));
         if (c->progress != NULL && !c->progress(c->user, i + m, n))
             WKV_FAIL(err, WKV_E_STATE, "stopped");
     }

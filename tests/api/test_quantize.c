@@ -209,6 +209,30 @@ static void test_calibration(void **state)
     }
 }
 
+/* A text that is longer than any the model can have is read as several. */
+static void test_calibration_with_a_longer_text(void **state)
+{
+    enum { LENGTH = 600 };
+    wkv_error err;
+    wkv_random_opts made;
+    wkv_quantize_opts o;
+    wkv_quantize_result r;
+    wkv_random_opts_init(&made);
+    made.arch = "aft-full";
+    made.layers = 1;
+    made.width = 64;
+    made.vocab_size = V;
+    made.vocab = "bytes";
+    made.length = LENGTH;
+    must(wkv_random_model(MODEL, &made, &err), &err);
+    write_text("quantize.txt", "what the columns of a matrix are used for\n", 40);
+    wkv_quantize_opts_init(&o);
+    o.type = "q4_0";
+    o.calibrate = "quantize.txt";
+    must(wkv_quantize(MODEL, OUT, &o, &r, &err), &err);
+    assert_true(r.calibrated > 2 * LENGTH);
+}
+
 static bool stop_at_once(void *user, bool calibrating, uint64_t done, uint64_t total)
 {
     ++*(int *)user;
@@ -273,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_who_gets_what),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_calibration_with_a_longer_text),
         cmocka_unit_test(test_stopping_leaves_what_was_there),
         cmocka_unit_test(test_what_cannot_be_done),
     };
