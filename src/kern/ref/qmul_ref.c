@@ -21,7 +21,7 @@ void wkv_quant_rows_ref(const wkv_qrows *to, const real *x, size_t n)
             most = a > most || a != a ? a : most;
         }
         float inverse = most < TINY ? 0 : 127 / most;
-        to->scale[b] = most < TINY ? 0 : most / 127;
+        to->scale[b] = most < TINY ? 0 : most < INFINITY ? most / 127 : NAN;
         for (int i = 0; i < WKV_QBLOCK; i++) {
             float v = (float)x[i] * inverse;
             v = v > -127 ? v : -127; /* NaN too */

@@ -1,5 +1,6 @@
 /* kern/simd/qmul_tmpl.h - products of packed weights (panel.h) with 8-bit activations: one row, to
  * which weights come as memory gives them, and several (qmul_many.h, qmul_groups.h). */
+#include <math.h>
 
 #include "kern/simd/qmul_sums.h"
 
@@ -127,7 +128,7 @@ static void quant_rows(const wkv_qrows *to, const real *x, size_t n)
             most = more > most || more != more ? more : most;
         }
         const bool tiny = most < 0x1p-100f;
-        to->scale[b] = tiny ? 0 : most / 127;
+        to->scale[b] = tiny ? 0 : most < INFINITY ? most / 127 : NAN;
         vf inverse = vf_set1(tiny ? 0 : 127 / most);
         int32_t sums[2] = {0, 0};
         for (int i = 0; i < PARTS; i++) {
