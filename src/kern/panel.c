@@ -403,7 +403,7 @@ void wkv_pack_panel(unsigned char *at, wkv_layout l, const void *rows, wkv_dtype
     four_packer *pack_four = four_packer_of(t);
     panel p = {at, at + wkv_panel_scales(l, n), OF_FOUR(q8_bias)};
     assert(n_rows <= WKV_PANEL);
-    if (n_rows < WKV_PANEL || wkv_panel_scales(l, n) % 64 != 0)
+    if (n_rows < WKV_PANEL)
         memset(at, 0, wkv_panel_bytes(l, n));
     for (int o = 0; o < n_rows; o += pack_four != NULL ? 4 : 1) {
         const unsigned char *first = row + (size_t)o * row_bytes;

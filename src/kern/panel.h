@@ -3,10 +3,11 @@
  * Files keep a row's blocks together, each block with its scale in front.  Products want
  * something else: the same four inputs of 16 outputs in one cache line, so that one
  * instruction multiplies them with four activations, and sums stay in their lanes.  So
- * weights are packed once, when a model is opened (panel.c):
+ * weights are packed (panel.c), panel by panel, when they are first used again
+ * (dev/cpu/pack.c):
  *
  *   a panel    16 outputs (the last one filled up with zeros), all inputs: first all
- *              scales, padded to a cache line, then all blocks
+ *              scales, padded to a cache line with what nobody reads, then all blocks
  *   a block    32 inputs: eight groups of 4, a line of 64 bytes each: byte 4 o + i is
  *              input i of output o
  *   a scale    16 numbers side by side, one an output
