@@ -1,11 +1,13 @@
 /* arch/config.c - from the tensors of a file, or from a few numbers, to a configuration.
  * The first tensor that mentions a dimension binds it; the one that disagrees is named.
  * This one mechanism infers, validates and guards against hostile shapes. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/arch.h"
+#include "base/checked.h"
 #include "base/strbuf.h"
 
 /* No model comes near these; they keep every product of dimensions inside 64 bits. */
@@ -116,6 +118,42 @@ wkv_status wkv_config_check(const wkv_config *cfg, const wkv_param *p, const wkv
     return unify(&bound, p, t, err);
 }
 
+/* Weights count rows and columns in ints (set_shape): a vector, or a matrix's rows, may not be
+ * more. */
+static wkv_status check_count(const wkv_config *cfg, const wkv_param *p, wkv_error *err)
+{
+    int64_t dim[WKV_MAX_DIMS];
+    uint64_t count = 1;
+    bool ok = true;
+    const int n = wkv_param_shape(cfg, p, dim);
+    for (int j = 0; j < (p->kind == WKV_VEC ? n : n - 1); j++)
+        ok = ok && wkv_mul_ok(count, (uint64_t)dim[j], &count);
+    if (ok && count <= INT_MAX)
+        return WKV_OK;
+    char name[WKV_NAME_MAX];
+    wkv_strbuf b;
+    wkv_strbuf_init(&b);
+    put_shape(&b, dim, n);
+    wkv_param_name(name, p, 0);
+    wkv_status s = WKV_SET(
+        err, WKV_E_LIMIT, "%s of a model of this shape is %s, expected at most %d %s", name,
+        wkv_strbuf_ok(&b) ? b.data : "larger", INT_MAX, p->kind == WKV_VEC ? "numbers" : "rows");
+    wkv_strbuf_deinit(&b);
+    return s;
+}
+
+/* What the version has to say of a configuration, and that all it may have can be counted. */
+static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
+{
+    const wkv_arch *a = cfg->arch;
+    WKV_TRY(a->finish(cfg, file, err));
+    for (int i = 0; i < a->n_once; i++)
+        WKV_TRY(check_count(cfg, &a->once[i], err));
+    for (int i = 0; i < a->n_layer; i++)
+        WKV_TRY(check_count(cfg, &a->layer[i], err));
+    return WKV_OK;
+}
+
 /* ---- recognising a file --------------------------------------------------------------------- */
 
 wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err)
@@ -206,7 +244,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
                      arch->name, cfg->layers, name);
         }
     }
-    return arch->finish(cfg, file, err);
+    return finish(cfg, file, err);
 }
 
 /* ---- a new model --------------------------------------------------------------------------------
@@ -275,7 +313,7 @@ wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes
         cfg->dim[WKV_DIM_POS] = n->length > 0 ? n->length : DEFAULT_LENGTH;
     cfg->token_shift = n->token_shift && shift_is_open(arch);
     arch->shape(cfg);
-    return arch->finish(cfg, NULL, err);
+    return finish(cfg, NULL, err);
 }
 
 int wkv_config_max_length(const wkv_config *cfg)

@@ -73,8 +73,26 @@ static void none(void **state)
     net_deinit(&n);
 }
 
+/* Of a wide model with large heads, a state would have more numbers than a weight can count. */
+static void too_large(void **state)
+{
+    static const wkv_arch *const archs[] = {&wkv_arch_rwkv5, &wkv_arch_rwkv6, &wkv_arch_rwkv7};
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
+        wkv_config cfg;
+        wkv_error err;
+        const wkv_sizes fits = {.layers = 1, .width = 1 << 18, .head_size = 4096, .vocab = 8};
+        wkv_sizes large = fits;
+        large.width *= 2;
+        assert_int_equal(wkv_config_new(&cfg, archs[i], &fits, &err), WKV_OK);
+        assert_int_equal(wkv_config_new(&cfg, archs[i], &large, &err), WKV_E_LIMIT);
+        assert_non_null(strstr(err.text, "blocks.0.att.time_state"));
+        assert_non_null(strstr(err.text, "is [128, 4096, 4096], expected at most 2147483647"));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(starts), cmocka_unit_test(none)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(starts), cmocka_unit_test(none),
+                                       cmocka_unit_test(too_large)};
     return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
