@@ -7,7 +7,7 @@
 
 #include "model/range.h"
 
-enum { PIECE = 1 << 12 }; /* a multiple of every block */
+enum { PIECE = 1 << 9 }; /* a multiple of every block; two fit into the stack of any thread */
 
 typedef struct comparing {
     wkv_store *a, *b;

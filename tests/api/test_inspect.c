@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include <math.h>
+#include <pthread.h>
 
 #include "support/forge.h"
 #include "support/tiny_model.h"
@@ -225,6 +226,33 @@ static void test_comparing(void **state)
     forge_plain(PLAIN, false);
 }
 
+static void *compare_in_a_thread(void *status)
+{
+    tally same = {0}, other = {0};
+    wkv_status s = wkv_compare(MODEL, MODEL, 0, count, &same, NULL);
+    *(wkv_status *)status = s == WKV_OK ? wkv_compare(MODEL, OTHER, 0, count, &other, NULL) : s;
+    return NULL;
+}
+
+static void test_a_small_stack_will_do(void **state)
+{
+    enum { STACK = 128 << 10 }; /* what musl gives a thread */
+    wkv_error err;
+    wkv_convert_opts o;
+    wkv_convert_opts_init(&o);
+    o.dtype = "bf16";
+    must(wkv_convert(MODEL, OTHER, &o, &err), &err);
+    pthread_t thread;
+    pthread_attr_t attr;
+    wkv_status status = WKV_E_STATE;
+    assert_int_equal(pthread_attr_init(&attr), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attr, STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attr, compare_in_a_thread, &status), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(status, WKV_OK);
+    assert_int_equal(pthread_attr_destroy(&attr), 0);
+}
+
 static void test_files_that_differ(void **state)
 {
     wkv_error err;
@@ -254,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_what_is_missing_or_unknown),
         cmocka_unit_test(test_comparing),
         cmocka_unit_test(test_files_that_differ),
+        cmocka_unit_test(test_a_small_stack_will_do),
     };
     return cmocka_run_group_tests_name("inspect", tests, set_up, remove_files);
 }
