@@ -13,7 +13,6 @@
 
 enum {
     BLOCK_BYTES = 1 << 16,
-    MAX_TENSORS = 1 << 20,
     MAX_NAME = 1 << 12,
     /* A stride of 0 lets a few stored bytes show as many elements.  More than this
      * is an attack: it would fill the memory of whoever copies the tensor. */
@@ -120,8 +119,8 @@ wkv_status wkv_store_add(wkv_store *s, const wkv_tensor *t, wkv_error *err)
 {
     WKV_TRY(check_name(t->name, err));
     WKV_TRY(check_tensor(s, t, err));
-    if (s->n_tensors >= MAX_TENSORS)
-        WKV_FAIL(err, WKV_E_LIMIT, "more than %d tensors", MAX_TENSORS);
+    if (s->n_tensors >= WKV_MAX_TENSORS)
+        WKV_FAIL(err, WKV_E_LIMIT, "more than %d tensors", WKV_MAX_TENSORS);
     void *list = s->tensors;
     if (!grow(&list, s->n_tensors, &s->cap_tensors, sizeof *t))
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the list of tensors");

@@ -39,6 +39,9 @@ enum {
 };
 extern const wkv_format *const wkv_formats[WKV_FORMATS];
 
+/* Tensors of a file.  Readers that list them before wkv_store_add check it themselves. */
+enum { WKV_MAX_TENSORS = 1 << 20 };
+
 /* A piece of heap that tensors, names and metadata point into. */
 typedef struct wkv_store_block wkv_store_block;
 

@@ -18,7 +18,6 @@
 enum {
     HEADER_SIZE = 24,
     MAX_VALUES = 1 << 16,
-    MAX_TENSORS = 1 << 20,
     MAX_KEY = (1 << 16) - 1,
     DEFAULT_ALIGNMENT = 32,
     /* The least that a pair and an entry of the directory take. */
@@ -316,10 +315,10 @@ static wkv_status read_entries(wkv_gguf *g, span *spans, uint64_t n, wkv_error *
 
 static wkv_status read_tensors(wkv_gguf *g, uint64_t n, wkv_error *err)
 {
-    if (n > MAX_TENSORS || n > (g->store->map.size - g->at) / MIN_TENSOR)
+    if (n > WKV_MAX_TENSORS || n > (g->store->map.size - g->at) / MIN_TENSOR)
         WKV_FAIL(err, WKV_E_FORMAT,
                  "the file claims %" PRIu64 " tensors, more than it can hold or than %d", n,
-                 MAX_TENSORS);
+                 WKV_MAX_TENSORS);
     span *spans = wkv_calloc((size_t)n + 1, sizeof *spans);
     g->raw = wkv_calloc((size_t)n + 1, sizeof *g->raw);
     wkv_status status = spans != NULL && g->raw != NULL

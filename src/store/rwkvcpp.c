@@ -32,6 +32,24 @@ static bool probe(const uint8_t *data, uint64_t total)
 
 /* ---- the file as it is ------------------------------------------------------------------ */
 
+/* Sizes are those of the tensors, whatever the header says; but one that no model can have is
+ * the sign of a damaged file. */
+static wkv_status check_sizes(const uint8_t *header, wkv_error *err)
+{
+    static const char *const name[] = {"vocabulary", "width", "number of layers"};
+    for (int i = 0; i < 3; i++) {
+        const int32_t v = (int32_t)wkv_get_u32(header + 8 + 4 * i);
+        if (v < 1)
+            WKV_FAIL(err, WKV_E_FORMAT, "the header's %s: expected 1 or more, found %" PRId32,
+                     name[i], v);
+    }
+    const uint32_t type = wkv_get_u32(header + 20);
+    if (wkv_rwkvcpp_dtype(type) == WKV_DTYPE_COUNT)
+        WKV_FAIL(err, WKV_E_UNSUPPORTED,
+                 "the header's type: expected 0, 1, 2, 3, 7, 8 or 9, found %" PRIu32, type);
+    return WKV_OK;
+}
+
 static wkv_status read_header(reading *r, wkv_error *err)
 {
     const wkv_map *map = &r->store->map;
@@ -41,7 +59,7 @@ static wkv_status read_header(reading *r, wkv_error *err)
     if (r->version != 100 && r->version != 101)
         WKV_FAIL(err, WKV_E_UNSUPPORTED,
                  "the file is of version %" PRIu32 "; 100 and 101 are supported", r->version);
-    return WKV_OK;
+    return check_sizes(map->data, err);
 }
 
 static const struct {
@@ -82,6 +100,8 @@ static wkv_status read_type(const reading *r, uint32_t number, const char *name,
 
 static wkv_status keep_raw(reading *r, const wkv_tensor *t, wkv_error *err)
 {
+    if (r->n_raw >= WKV_MAX_TENSORS)
+        WKV_FAIL(err, WKV_E_LIMIT, "more than %d tensors", WKV_MAX_TENSORS);
     if (r->n_raw == r->cap_raw) {
         size_t cap = r->cap_raw > 0 ? r->cap_raw * 2 : 256;
         wkv_tensor *list = wkv_realloc(r->raw, cap * sizeof *list);
@@ -116,11 +136,13 @@ static wkv_status read_tensor(reading *r, uint64_t *at, wkv_error *err)
     if (left < 12)
         WKV_FAIL(err, WKV_E_FORMAT, "the file ends inside a tensor's header at byte %" PRIu64, *at);
     const uint32_t ndim = wkv_get_u32(p), key_len = wkv_get_u32(p + 4);
-    if (ndim > WKV_MAX_DIMS || key_len > MAX_KEY)
+    /* No tensor is without name or dimension, which is also what zeros after the last would be. */
+    if (ndim < 1 || ndim > WKV_MAX_DIMS || key_len < 1 || key_len > MAX_KEY)
         WKV_FAIL(err, WKV_E_FORMAT,
-                 "the tensor at byte %" PRIu64 " claims %" PRIu32
-                 " dimensions and a name of %" PRIu32 " bytes",
-                 *at, ndim, key_len);
+                 "the tensor at byte %" PRIu64
+                 ": expected 1 to %d dimensions and a name of 1 to %d "
+                 "bytes, found %" PRIu32 " and %" PRIu32,
+                 *at, WKV_MAX_DIMS, MAX_KEY, ndim, key_len);
     const uint64_t head = 12 + 4 * (uint64_t)ndim + key_len;
     if (left < head)
         WKV_FAIL(err, WKV_E_FORMAT, "the file ends inside a tensor's header at byte %" PRIu64, *at);

@@ -422,7 +422,7 @@ static wkv_status put_all(const writing *k, wkv_error *err)
         const wkv_tensor *t = &what->tensors[i];
         const row *r = find_row(k, t->name);
         if (r == NULL || !wkv_dtype_is_weight(t->dtype) || wkv_tensor_count(t) == 0 ||
-            strlen(t->name) >= NAME - 8)
+            t->ndim == 0 || strlen(t->name) >= NAME - 8)
             WKV_FAIL(err, WKV_E_UNSUPPORTED,
                      "tensor '%s' has no place in rwkv.cpp's files for RWKV-%d", t->name,
                      k->version == V4   ? 4

@@ -227,12 +227,56 @@ static void impossible_headers_are_refused(void **state)
     put32(&b, 0xffffffff);
     put32(&b, 1);
     put32(&b, 0);
-    refuse(&b, WKV_E_FORMAT, "claims 4294967295 dimensions");
+    refuse(&b, WKV_E_FORMAT, "found 4294967295 and 1");
     b = file_of(101);
     put32(&b, 1);
     put32(&b, 0xffffffff);
     put32(&b, 0);
-    refuse(&b, WKV_E_FORMAT, "a name of 4294967295 bytes");
+    refuse(&b, WKV_E_FORMAT, "found 1 and 4294967295");
+}
+
+/* Sixteen zeros would be a number without a name. */
+static void zeros_are_no_tensors(void **state)
+{
+    wkv_strbuf b = model("r_k");
+    const size_t end = b.len;
+    char words[128];
+    for (int i = 0; i < 8; i++)
+        put32(&b, 0);
+    snprintf(words, sizeof words,
+             "the tensor at byte %zu: expected 1 to 8 dimensions and a name of 1 to 1024 bytes, "
+             "found 0 and 0",
+             end);
+    refuse(&b, WKV_E_FORMAT, words);
+    b = file_of(101);
+    head(&b, "", 0, 1, 1, 0, 0);
+    put32(&b, 0);
+    refuse(&b, WKV_E_FORMAT, "found 1 and 0");
+    b = file_of(101);
+    head(&b, "w", 0, 0, 0, 0, 0);
+    put32(&b, 0);
+    refuse(&b, WKV_E_FORMAT, "found 0 and 1");
+}
+
+static void impossible_sizes_in_the_header_are_refused(void **state)
+{
+    static const struct {
+        size_t at;
+        uint32_t value;
+        wkv_status status;
+        const char *words;
+    } cases[] = {
+        {8, 0xffffffff, WKV_E_FORMAT, "the header's vocabulary: expected 1 or more, found -1"},
+        {12, 0, WKV_E_FORMAT, "the header's width: expected 1 or more, found 0"},
+        {16, 0x80000000, WKV_E_FORMAT,
+         "the header's number of layers: expected 1 or more, found -"},
+        {20, 4, WKV_E_UNSUPPORTED, "the header's type: expected 0, 1, 2, 3, 7, 8 or 9, found 4"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wkv_strbuf b = model("r_k");
+        wkv_put_u32((uint8_t *)b.data + cases[i].at, cases[i].value);
+        refuse(&b, cases[i].status, cases[i].words);
+    }
 }
 
 static void wrong_shapes_of_special_tensors_are_refused(void **state)
@@ -262,6 +306,8 @@ int main(void)
         cmocka_unit_test(quantised_low_ranks_become_floats),
         cmocka_unit_test(damage_is_survived_everywhere),
         cmocka_unit_test(impossible_headers_are_refused),
+        cmocka_unit_test(zeros_are_no_tensors),
+        cmocka_unit_test(impossible_sizes_in_the_header_are_refused),
         cmocka_unit_test(wrong_shapes_of_special_tensors_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
