@@ -1,7 +1,8 @@
 /* tok/trie.c - building the double array: sort the entries, walk the sorted list as a
  * trie with an explicit stack, and give each node's children the first place where
  * all of them are free.  Linear in the vocabulary but for the search, which gives up
- * after a fixed number of places and then appends, so that no vocabulary is slow.
+ * after a fixed number of places, appends, and leaves some of them behind for good, so that no
+ * vocabulary is slow or large.
  *
  * Which places are free is kept apart from the nodes, one bit each: the search looks at 64
  * bases at once, and the bits of a whole vocabulary lie in the first cache. */
@@ -36,7 +37,7 @@ typedef struct range {
 typedef struct builder {
     wkv_trie_node *nodes;
     uint64_t *used, *bases; /* a bit a place: a node lies there; it is somebody's base */
-    size_t full;            /* words of `used` at its beginning that have hardly a bit to give */
+    size_t full;            /* words of `used` at its beginning where nothing more is looked for */
     size_t size, cap;
     const key *keys;
     range *stack;
@@ -149,6 +150,15 @@ static bool is_full(uint64_t used)
     return left == 0;
 }
 
+/* Moves the beginning of later searches on, by half of what one looks at, after one in vain:
+ * else a few words that nothing fits into would hold up all that follow, and each child of a
+ * long chain would take a whole ROOM. */
+static void skip(builder *b)
+{
+    const size_t next = b->full + TRIES / 2, last = b->size / 64;
+    b->full = next < last ? next : last;
+}
+
 /* A base for children under these bytes (ascending), or 0 when out of memory: the lowest
  * from that on which brings the first child to the first word that is not full. */
 static uint32_t find_base(builder *b, const uint8_t *bytes, int n)
@@ -168,6 +178,8 @@ static uint32_t find_base(builder *b, const uint8_t *bytes, int n)
             break;
         }
     }
+    if (base == b->size)
+        skip(b);
     return reserve(b, base + ROOM) ? (uint32_t)base : 0;
 }
 
