@@ -8,17 +8,39 @@
 
 #include "os/os.h"
 
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+           : S_ISCHR(mode)  ? "a device"
+           : S_ISBLK(mode)  ? "a device"
+                            : "something else";
+}
+
+/* Looks before it opens: to open a pipe would be to wait for its writer, and to open a device may
+ * set it going. */
+static wkv_status open_file(int *fd, struct stat *st, const char *path, wkv_error *err)
+{
+    if (stat(path, st) != 0)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (!S_ISREG(st->st_mode))
+        WKV_FAIL(err, WKV_E_IO, "%s: expected a file, found %s", path, kind_of(st->st_mode));
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        WKV_FAIL(err, WKV_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (fstat(*fd, st) == 0 && S_ISREG(st->st_mode))
+        return WKV_OK;
+    close(*fd);
+    WKV_FAIL(err, WKV_E_IO, "%s: changed while it was opened", path);
+}
+
 wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err)
 {
     *out = (wkv_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        WKV_FAIL(err, WKV_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    int fd;
     struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        WKV_FAIL(err, WKV_E_IO, "%s: not a regular file", path);
-    }
+    WKV_TRY(open_file(&fd, &st, path, err));
     if (st.st_size == 0) {
         close(fd);
         out->data = (const uint8_t *)"";
