@@ -205,11 +205,21 @@ bool wkv_config_token_shift(const wkv_arch *arch, const wkv_store *file)
     return false;
 }
 
-static double meta_number(const wkv_store *file, const char *key, double otherwise)
+/* An epsilon; *out stays when the file has none.  Another than the model was trained with gives
+ * other numbers, so one that cannot be read is not passed over. */
+static wkv_status read_epsilon(double *out, const wkv_store *file, const char *key, wkv_error *err)
 {
     const char *text = wkv_store_meta(file, key);
-    double v = text != NULL ? strtod(text, NULL) : 0.0;
-    return v > 0.0 && v < 1.0 ? v : otherwise;
+    if (text == NULL)
+        return WKV_OK;
+    char *end;
+    const double v = strtod(text, &end);
+    if (end == text || *end != '\0' || !((float)v > 0.0f && v < 1.0))
+        WKV_FAIL(err, WKV_E_FORMAT,
+                 "metadata \"%s\": expected a number above 0 and below 1, found \"%.40s\"", key,
+                 text);
+    *out = v;
+    return WKV_OK;
 }
 
 static wkv_config empty_config(const wkv_arch *arch, int layers)
@@ -224,8 +234,8 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
     WKV_TRY(wkv_arch_recognise(&arch, file, err));
     *cfg = empty_config(arch, wkv_arch_layers(file));
     cfg->token_shift = wkv_config_token_shift(arch, file);
-    cfg->ln_eps = meta_number(file, "wkv.ln_eps", cfg->ln_eps);
-    cfg->gn_eps = meta_number(file, "wkv.gn_eps", cfg->gn_eps);
+    WKV_TRY(read_epsilon(&cfg->ln_eps, file, "wkv.ln_eps", err));
+    WKV_TRY(read_epsilon(&cfg->gn_eps, file, "wkv.gn_eps", err));
     if (cfg->layers < 1)
         WKV_FAIL(err, WKV_E_MISSING, "%s: no tensor of a layer (\"blocks.0.\")", arch->name);
     int count = wkv_params_count(cfg), layer;

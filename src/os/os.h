@@ -19,7 +19,8 @@ typedef struct wkv_map {
 } wkv_map;
 
 /* E_IO when the file cannot be opened or mapped or is not a regular file; a pipe without a
- * writer is not waited for.  The caller owns *out and releases it with wkv_map_close (harmless on a zeroed map). */
+ * writer is not waited for.  The caller owns *out and releases it with wkv_map_close (harmless on a
+ * zeroed map). */
 wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err);
 void wkv_map_close(wkv_map *m);
 

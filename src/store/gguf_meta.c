@@ -313,6 +313,10 @@ static wkv_status add_epsilon(const wkv_gguf *g, const char *key, const char *ou
         return WKV_OK;
     if (v->array || (v->type != WKV_GGUF_F32 && v->type != WKV_GGUF_F64))
         WKV_FAIL(err, WKV_E_FORMAT, "the metadata '%s' is no floating point number", key);
+    const double eps = real_at(v);
+    if (!((float)eps > 0.0f && eps < 1.0))
+        WKV_FAIL(err, WKV_E_FORMAT,
+                 "metadata '%s': expected a number above 0 and below 1, found %g", key, eps);
     return add_value(g->store, ours, v, err);
 }
 

@@ -193,6 +193,26 @@ static void test_models_that_do_not_open(void **state)
     wkv_model_close(&m);
 }
 
+/* An epsilon that is none is not taken for absent. */
+static void test_epsilons_that_are_none(void **state)
+{
+    static const char *const wrong[] = {"abc", "nan", "-5",    "0",     "1",    "1e999",
+                                        "inf", "",    "-1e-5", "1e-5x", "1e-60"};
+    tiny_model_write(MODEL, &tiny_rwkv7);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char words[96];
+        snprintf(words, sizeof words, "above 0 and below 1, found \"%s\"", wrong[i]);
+        forge(OTHER, MODEL, &(forgery){.meta_key = "wkv.ln_eps", .meta_value = wrong[i]});
+        refuse_open(OTHER, NULL, WKV_E_FORMAT, words);
+        refuse_open(OTHER, NULL, WKV_E_FORMAT, "\"wkv.ln_eps\"");
+        forge(OTHER, MODEL, &(forgery){.meta_key = "wkv.gn_eps", .meta_value = wrong[i]});
+        refuse_open(OTHER, NULL, WKV_E_FORMAT, "\"wkv.gn_eps\"");
+    }
+    forge(OTHER, MODEL, &(forgery){.meta_key = "wkv.ln_eps", .meta_value = "0.001"});
+    wkv_model *m = open_model(OTHER, 1);
+    wkv_model_close(&m);
+}
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 enum { TOKENS = 120, RUNS = 5 };
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_tokenizers),
         cmocka_unit_test(test_tokenizers_that_do_not_fit),
         cmocka_unit_test(test_models_that_do_not_open),
+        cmocka_unit_test(test_epsilons_that_are_none),
         cmocka_unit_test(test_token_shift),
         cmocka_unit_test(test_two_sessions_in_two_threads),
     };

@@ -1,6 +1,8 @@
 /* GGUF files made to break a reader. */
 #include "test.h"
 
+#include <math.h>
+
 #include "gguf_made.h"
 #include "hostile.h"
 #include "store/format.h"
@@ -243,6 +245,21 @@ static void versions_are_checked(void **state)
     wkv_strbuf_deinit(&b);
 }
 
+static void epsilons_are_numbers(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"rwkv7.attention.layer_norm_epsilon",
+                                       "rwkv7.attention.group_norm_epsilon"};
+    const float wrong[] = {0.0f, -1e-5f, 1.0f, NAN, INFINITY};
+    for (size_t i = 0; i < 2 * sizeof wrong / sizeof wrong[0]; i++) {
+        wkv_strbuf b = gguf_file(0, 2);
+        gguf_string(&b, "general.architecture", "rwkv7");
+        gguf_number(&b, keys[i % 2], GGUF_F32, gguf_bits(wrong[i / 2]), 4);
+        assert_refused(&b, WKV_E_FORMAT, keys[i % 2]);
+        refuse(&b, WKV_E_FORMAT, "expected a number above 0 and below 1, found ");
+    }
+}
+
 static void a_count_of_123_tensors_is_no_brace(void **state)
 {
     (void)state;
@@ -292,6 +309,7 @@ int main(void)
         cmocka_unit_test(entries_are_checked),
         cmocka_unit_test(offsets_are_checked),
         cmocka_unit_test(versions_are_checked),
+        cmocka_unit_test(epsilons_are_numbers),
         cmocka_unit_test(a_count_of_123_tensors_is_no_brace),
         cmocka_unit_test(damaged_vocabularies_are_refused),
         cmocka_unit_test(damage_is_survived),
