@@ -263,7 +263,7 @@ const wkv_arch *wkv_arch_at(size_t i);
 
 /* The version that the file's names are the mark of: E_UNSUPPORTED when of none. */
 wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_error *err);
-/* One more than the highest l of any "blocks.l." in the file. */
+/* One more than the highest l of any "blocks.l." in the file that a model can have. */
 int wkv_arch_layers(const wkv_store *file);
 
 /* What of a file does not go with a version's table, in the table's and the file's order:

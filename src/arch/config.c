@@ -178,18 +178,36 @@ wkv_status wkv_arch_recognise(const wkv_arch **out, const wkv_store *file, wkv_e
     return WKV_OK;
 }
 
+/* The l of "blocks.l.", at most LONG_MAX; -1 when the name does not begin so. */
+static long layer_of(const char *name)
+{
+    const bool layered = strncmp(name, "blocks.", 7) == 0 && name[7] >= '0' && name[7] <= '9';
+    return layered ? strtol(name + 7, NULL, 10) : -1;
+}
+
 int wkv_arch_layers(const wkv_store *file)
 {
     long layers = 0;
     for (size_t i = 0; i < wkv_store_count(file); i++) {
-        const char *name = wkv_store_at(file, i)->name;
-        if (strncmp(name, "blocks.", 7) != 0 || name[7] < '0' || name[7] > '9')
-            continue;
-        long l = strtol(name + 7, NULL, 10);
+        const long l = layer_of(wkv_store_at(file, i)->name);
         if (l >= layers && l < MAX_LAYERS)
             layers = l + 1;
     }
     return (int)layers;
+}
+
+/* A layer beyond the last that can be would not be missed: it counts for nothing, and the rest is a
+ * model. */
+static wkv_status check_layers(const wkv_store *file, wkv_error *err)
+{
+    for (size_t i = 0; i < wkv_store_count(file); i++) {
+        const char *name = wkv_store_at(file, i)->name;
+        const long l = layer_of(name);
+        if (l >= MAX_LAYERS)
+            WKV_FAIL(err, WKV_E_LIMIT, "%.80s: expected a layer from 0 to %d, found %ld", name,
+                     MAX_LAYERS - 1, l);
+    }
+    return WKV_OK;
 }
 
 bool wkv_config_token_shift(const wkv_arch *arch, const wkv_store *file)
@@ -232,6 +250,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
 {
     const wkv_arch *arch;
     WKV_TRY(wkv_arch_recognise(&arch, file, err));
+    WKV_TRY(check_layers(file, err));
     *cfg = empty_config(arch, wkv_arch_layers(file));
     cfg->token_shift = wkv_config_token_shift(arch, file);
     WKV_TRY(read_epsilon(&cfg->ln_eps, file, "wkv.ln_eps", err));

@@ -193,6 +193,25 @@ static void test_models_that_do_not_open(void **state)
     wkv_model_close(&m);
 }
 
+/* A layer's number that leaves a gap is seen by what is missing in it; one that no model can have
+ * is not passed over. */
+static void test_numbers_of_layers(void **state)
+{
+    forgery f = {.rename = "blocks.1.att.key.weight"};
+    tiny_model_write(MODEL, &tiny_rwkv7);
+    f.name = "blocks.7.att.key.weight";
+    forge(OTHER, MODEL, &f);
+    refuse_open(OTHER, NULL, WKV_E_MISSING, "with 8 layers, but lacks the tensor blocks.1.att.key");
+    f.name = "blocks.16384.att.key.weight";
+    forge(OTHER, MODEL, &f);
+    refuse_open(OTHER, NULL, WKV_E_LIMIT,
+                OTHER
+                ": blocks.16384.att.key.weight: expected a layer from 0 to 16383, found 16384");
+    f.name = "blocks.99999999999999999999.att.key.weight";
+    forge(OTHER, MODEL, &f);
+    refuse_open(OTHER, NULL, WKV_E_LIMIT, "expected a layer from 0 to 16383, found 9");
+}
+
 /* An epsilon that is none is not taken for absent. */
 static void test_epsilons_that_are_none(void **state)
 {
@@ -311,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_tokenizers),
         cmocka_unit_test(test_tokenizers_that_do_not_fit),
         cmocka_unit_test(test_models_that_do_not_open),
+        cmocka_unit_test(test_numbers_of_layers),
         cmocka_unit_test(test_epsilons_that_are_none),
         cmocka_unit_test(test_token_shift),
         cmocka_unit_test(test_two_sessions_in_two_threads),

@@ -42,6 +42,8 @@ static size_t forge_tensors(wkv_tensor *tensors, void **zeros, const wkv_store *
         wkv_tensor t = *wkv_store_at(in, i);
         if (is(t.name, what->drop))
             continue;
+        if (is(t.name, what->rename))
+            t.name = what->name;
         if (is(t.name, what->shrink))
             t.dim[0]--;
         if (is(t.name, what->halve))

@@ -13,6 +13,8 @@ typedef struct forgery {
     const char *grow;       /* the tensor that gets one more (zero) first dimension */
     const char *shrink;     /* the tensor that loses the last of its first dimension */
     const char *halve;      /* the tensor that becomes f16, bytes reinterpreted */
+    const char *rename;     /* the tensor that gets another name, */
+    const char *name;       /* this one */
     bool no_meta;           /* all metadata is left out */
 } forgery;
 
