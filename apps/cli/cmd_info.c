@@ -39,6 +39,13 @@ static void format_shape(const wkv_file_tensor *t, char *buf, size_t size)
 
 /* ---- for people -------------------------------------------------------------------- */
 
+/* n bytes of a name from the file, and spaces up to the width. */
+static void print_name(const char *name, size_t n, int width)
+{
+    wkv_term_line(stdout, name, n);
+    printf("%*s", (int)n < width ? width - (int)n : 0, "");
+}
+
 static void print_count(const char *what, uint64_t v, const char *unit)
 {
     char text[32];
@@ -94,7 +101,8 @@ static void print_tensors(const wkv_file *f)
         char shape[256];
         wkv_file_tensor_at(f, i, &t);
         format_shape(&t, shape, sizeof shape);
-        printf("%-*s  %-5s %-12s", width, t.name, t.dtype, shape);
+        print_name(t.name, strlen(t.name), width);
+        printf("  %-5s %-12s", t.dtype, shape);
         print_range(f, i);
         putchar('\n');
     }
@@ -107,9 +115,13 @@ static void print_metadata(const wkv_file *f)
         const char *key, *value;
         wkv_file_meta_at(f, i, &key, &value);
         size_t n = strcspn(value, "\r\n");
-        bool cut = n > VALUE_MAX || value[n] != '\0';
-        printf("%-13s %.*s%s\n", key, (int)(n < VALUE_MAX ? n : VALUE_MAX), value,
-               cut ? "..." : "");
+        n = n < VALUE_MAX ? n : VALUE_MAX;
+        while (n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80) /* inside a character */
+            n--;
+        print_name(key, strlen(key), 13);
+        putchar(' ');
+        print_name(value, n, 0);
+        puts(value[n] != '\0' ? "..." : "");
     }
 }
 
@@ -127,10 +139,13 @@ static void note(void *user, wkv_finding what, const char *tensor)
     if (what != list->which)
         return;
     list->count++;
-    if (list->json != NULL)
+    if (list->json != NULL) {
         wkv_json_string(list->json, NULL, tensor);
-    else if (list->count <= list->most)
-        printf("%-13s %s\n", list->title, tensor);
+    } else if (list->count <= list->most) {
+        printf("%-13s ", list->title);
+        print_name(tensor, strlen(tensor), 0);
+        putchar('\n');
+    }
 }
 
 static const char *const finding_names[] = {

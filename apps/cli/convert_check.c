@@ -45,7 +45,8 @@ static void print_shape(const wkv_file_tensor *t)
 static void print_line(const check *k, const wkv_comparison *c)
 {
     const wkv_file_tensor *t = c->a != NULL ? c->a : c->b;
-    printf("%s: ", t->name);
+    wkv_term_line(stdout, t->name, strlen(t->name));
+    printf(": ");
     switch (c->agreement) {
     case WKV_ONLY_FIRST:
     case WKV_ONLY_SECOND:
@@ -99,8 +100,10 @@ static void print_summary(const check *k)
         printf("%s%zu %s", between, k->count[i], words[i]);
         between = ", ";
     }
-    if (k->worst > 0)
-        printf("; most apart, %.3g of its largest: %s", k->worst, k->worst_name);
+    if (k->worst > 0) {
+        printf("; most apart, %.3g of its largest: ", k->worst);
+        wkv_term_line(stdout, k->worst_name, strlen(k->worst_name));
+    }
     puts(between[0] == '\0' ? "no tensors" : "");
 }
 

@@ -56,32 +56,46 @@ bool wkv_term_has_utf8(void)
 
 /* ---- messages ----------------------------------------------------------------------- */
 
-int wkv_term_error(const char *command, const char *fmt, ...)
-{
-    bool colour = wkv_term_has_colour(stderr);
-    va_list args;
-    fflush(stdout);
-    wkv_term_progress_end();
-    fprintf(stderr, colour ? "\033[1;31mwkv %s:\033[0m " : "wkv %s: ", command);
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return WKV_EXIT_FAILURE;
-}
-
-void wkv_term_text(FILE *f, const char *text, size_t n)
+/* Puts n bytes without control characters but those of `allowed`. */
+static void put_clean(FILE *f, const char *text, size_t n, const char *allowed)
 {
     for (size_t i = 0, len; i < n; i += len > 0 ? len : 1) {
         const unsigned char *p = (const unsigned char *)text + i;
         len = wkv_json_character(p, n - i);
-        bool control = (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f ||
+        bool control = (*p < 0x20 && (*p == '\0' || strchr(allowed, *p) == NULL)) || *p == 0x7f ||
                        (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
         if (len == 0 || control)
             fputs("\xef\xbf\xbd", f);
         else
             fwrite(p, 1, len, f);
     }
+}
+
+void wkv_term_text(FILE *f, const char *text, size_t n)
+{
+    put_clean(f, text, n, "\n\t");
+}
+
+void wkv_term_line(FILE *f, const char *text, size_t n)
+{
+    put_clean(f, text, n, "");
+}
+
+/* What a message quotes comes from files, so it is cleaned as a whole. */
+int wkv_term_error(const char *command, const char *fmt, ...)
+{
+    char text[8192];
+    bool colour = wkv_term_has_colour(stderr);
+    va_list args;
+    fflush(stdout);
+    wkv_term_progress_end();
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    fprintf(stderr, colour ? "\033[1;31mwkv %s:\033[0m " : "wkv %s: ", command);
+    wkv_term_line(stderr, text, strlen(text));
+    fputc('\n', stderr);
+    return WKV_EXIT_FAILURE;
 }
 
 double wkv_term_clock(void)

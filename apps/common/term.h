@@ -20,12 +20,15 @@ bool wkv_term_has_colour(FILE *f);
 /* False when the locale names another character set than UTF-8. */
 bool wkv_term_has_utf8(void);
 
-/* "wkv COMMAND: ..." on stderr, on a line of its own.  Returns WKV_EXIT_FAILURE. */
+/* "wkv COMMAND: ..." on stderr, cleaned by wkv_term_line, on a line of its own.  Returns
+ * WKV_EXIT_FAILURE. */
 int wkv_term_error(const char *command, const char *fmt, ...) WKV_TERM_PRINTF(2, 3);
 
 /* n bytes of any text: control characters but line feed and tab, which could do anything to a
  * terminal, and what is no UTF-8 become U+FFFD. */
 void wkv_term_text(FILE *f, const char *text, size_t n);
+/* The same for a name or a value that is to stay on its line: line feeds and tabs too. */
+void wkv_term_line(FILE *f, const char *text, size_t n);
 
 /* Seconds from an arbitrary start that never go back. */
 double wkv_term_clock(void);
