@@ -70,9 +70,9 @@ bool wkv_path_is_folder(const char *path);
 wkv_status wkv_folder_each(const char *path, void (*visit)(void *user, const char *name),
                            void *user, wkv_error *err);
 
-/* Creates "<path>.<pid>.tmp", to be filled with files, and puts its name into *temp, the
- * caller's until commit or abort.  E_ARGUMENT when path exists and is no empty folder.
- * path does not end in a slash. */
+/* Creates "<path>.<pid>.<number>.tmp", to be filled with files, and puts its name into *temp, the
+ * caller's until commit or abort; each call a folder of its own.  E_ARGUMENT when path exists and
+ * is no empty folder. path does not end in a slash. */
 wkv_status wkv_folder_create(char **temp, const char *path, wkv_error *err);
 /* Syncs, renames to path; frees *temp either way. */
 wkv_status wkv_folder_commit(char **temp, const char *path, wkv_error *err);

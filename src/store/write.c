@@ -128,6 +128,19 @@ static const wkv_format *format_by_name(const char *name)
     return NULL;
 }
 
+/* Errors name the folder that was asked for, not where it is being filled; nor twice. */
+static void name_folder(wkv_error *err, wkv_status status, const char *temp, const char *path)
+{
+    char *at = err != NULL ? strstr(err->text, temp) : NULL;
+    const size_t n = strlen(path), rest = strlen(temp);
+    if (at != NULL) { /* the final name is the shorter one */
+        memcpy(at, path, n);
+        memmove(at + n, at + rest, strlen(at + rest) + 1);
+    }
+    if (at == NULL || at != err->text)
+        wkv_error_prefix(err, status, path);
+}
+
 static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_store_out *what,
                                wkv_error *err)
 {
@@ -136,8 +149,9 @@ static wkv_status write_folder(const wkv_format *f, const char *path, const wkv_
     wkv_status status = f->write_folder(temp, what, err);
     if (status == WKV_OK)
         return wkv_folder_commit(&temp, path, err);
+    name_folder(err, status, temp, path);
     wkv_folder_abort(&temp);
-    return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
+    return status;
 }
 
 /* It may be written with slashes behind its name; nothing is called so. */

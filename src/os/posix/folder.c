@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,31 +61,48 @@ static wkv_status check_free(const char *path, wkv_error *err)
     return WKV_OK;
 }
 
-wkv_status wkv_folder_create(char **temp, const char *path, wkv_error *err)
+/* "<path>.<pid>.<number>.tmp", no number twice in this process: its threads may write one path.
+ * NULL when out of memory. */
+static char *new_name(const char *path)
 {
+    static atomic_uint next;
     wkv_strbuf b;
-    *temp = NULL;
-    WKV_TRY(check_free(path, err));
     wkv_strbuf_init(&b);
-    wkv_strbuf_printf(&b, "%s.%ld.tmp", path, (long)getpid());
-    *temp = wkv_strbuf_take(&b);
-    if (*temp == NULL)
-        WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
-    if (mkdir(*temp, 0777) == 0)
-        return WKV_OK;
-    wkv_status s = WKV_SET(err, WKV_E_IO, "%s: cannot create: %s", *temp, strerror(errno));
-    wkv_free(*temp);
-    *temp = NULL;
-    return s;
+    wkv_strbuf_printf(&b, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&next, 1));
+    return wkv_strbuf_take(&b);
 }
 
+wkv_status wkv_folder_create(char **temp, const char *path, wkv_error *err)
+{
+    enum { TRIES = 100 }; /* past what a dead process of the same number has left */
+    *temp = NULL;
+    WKV_TRY(check_free(path, err));
+    for (int i = 0; i < TRIES; i++) {
+        *temp = new_name(path);
+        if (*temp == NULL)
+            WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
+        if (mkdir(*temp, 0777) == 0)
+            return WKV_OK;
+        const int why = errno;
+        wkv_free(*temp);
+        *temp = NULL;
+        if (why != EEXIST || i == TRIES - 1)
+            WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(why));
+    }
+    return WKV_E_IO;
+}
+
+/* Some file systems cannot sync a folder, and say so; that is no failure of ours. */
 static int sync_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    int result = fsync(fd);
+    int result = fsync(fd), why = errno;
     close(fd);
+    if (result != 0 && (why == EINVAL || why == ENOTSUP))
+        return 0;
+    errno = why;
     return result;
 }
 
@@ -93,8 +111,10 @@ int wkv_sync_parent(const char *path)
     char copy[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    if (n >= sizeof copy)
+    if (n >= sizeof copy) {
+        errno = ENAMETOOLONG;
         return -1;
+    }
     memcpy(copy, path, n);
     copy[n] = '\0';
     return sync_folder(n > 0 ? copy : ".");

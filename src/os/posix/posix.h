@@ -2,7 +2,8 @@
 #ifndef WKV_OS_POSIX_H
 #define WKV_OS_POSIX_H
 
-/* Makes a rename to path durable: syncs the folder that holds it.  0, or -1 and errno. */
+/* Makes a rename to path durable: syncs the folder that holds it, where its file system can.  0,
+ * or -1 and errno. */
 int wkv_sync_parent(const char *path);
 
 #endif

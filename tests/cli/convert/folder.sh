@@ -32,4 +32,7 @@ says 'no/such/folder/x'
 "$WKV" random-model odd.safetensors --layers 2 --width 64 --head-size 32 --vocab 300 2>/dev/null
 expect 1 "$WKV" convert odd.safetensors odd/
 says "32 x 1e-05 = 0.00032; this model's is 0.00064"
+expect 1 sh -c 'trap "" XFSZ; ulimit -f 8; exec "$0" convert seven.safetensors full/' "$WKV"
+says 'wkv convert: full/model.safetensors: cannot write after'
+[ ! -e full ]
 [ ! -e six ] && [ ! -e odd ] && [ -z "$(ls | grep tmp)" ]
