@@ -55,12 +55,13 @@ static void drop_meta(conversion *c, const char *key)
     }
 }
 
+/* A model's number that is none (E_FORMAT) would be another one in a format that keeps no text. */
 static wkv_status recognise(conversion *c, wkv_error *err)
 {
     wkv_error why;
     wkv_status status = wkv_config_infer(&c->cfg, c->in, &why);
-    if (status == WKV_E_MEMORY)
-        WKV_FAIL(err, status, "%s", why.text);
+    if (status == WKV_E_MEMORY || status == WKV_E_FORMAT)
+        WKV_FAIL(err, status, "%s: %s", wkv_store_path(c->in), why.text);
     c->is_model = status == WKV_OK;
     return WKV_OK;
 }

@@ -9,6 +9,7 @@
 
 #define MODEL "model_good.safetensors"
 #define OTHER "model_other.safetensors"
+#define MADE "model_made.gguf"
 #define VOCAB "model_vocab.txt"
 
 static int remove_files(void **state)
@@ -226,6 +227,9 @@ static void test_epsilons_that_are_none(void **state)
         refuse_open(OTHER, NULL, WKV_E_FORMAT, "\"wkv.ln_eps\"");
         forge(OTHER, MODEL, &(forgery){.meta_key = "wkv.gn_eps", .meta_value = wrong[i]});
         refuse_open(OTHER, NULL, WKV_E_FORMAT, "\"wkv.gn_eps\"");
+        wkv_error err;
+        assert_int_equal(wkv_convert(OTHER, MADE, NULL, &err), WKV_E_FORMAT);
+        assert_non_null(strstr(err.text, OTHER ": metadata \"wkv.gn_eps\""));
     }
     forge(OTHER, MODEL, &(forgery){.meta_key = "wkv.ln_eps", .meta_value = "0.001"});
     wkv_model *m = open_model(OTHER, 1);
