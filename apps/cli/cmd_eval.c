@@ -54,6 +54,7 @@ static void init(void *opts)
 
 /* A model with a state for each window. */
 typedef struct reader {
+    const char *path;
     wkv_model *model;
     wkv_batch *batch;
     wkv_session *window[WINDOWS];
@@ -90,6 +91,7 @@ static bool open_reader(reader *r, const char *path, const options *o)
 {
     wkv_model_opts opts;
     wkv_error err;
+    r->path = path;
     wkv_cli_fill_model_opts(&opts, &o->model);
     bool ok = wkv_model_open(&r->model, path, &opts, &err) == WKV_OK &&
               wkv_batch_open(&r->batch, r->model, WINDOWS, &err) == WKV_OK;
@@ -121,8 +123,19 @@ static bool step(const job *j, const reader *r, size_t t, int live)
     return s == WKV_OK || fail_to_feed(r, j->o->ctx, s);
 }
 
+/* One logit that is no number, and the mean is none. */
+static bool is_finite(const reader *r, double nll, uint64_t tokens)
+{
+    if (!isfinite(nll))
+        wkv_term_error("eval",
+                       "%s: the logits for token %llu are not finite, so the text has no "
+                       "perplexity; 'wkv info --tensors' says which weights are NaN or infinite",
+                       r->path, (unsigned long long)tokens);
+    return isfinite(nll);
+}
+
 /* Every live window has had token t and has a token after it. */
-static void weigh(job *j, size_t t, int live)
+static bool weigh(job *j, size_t t, int live)
 {
     const wkv_tokenizer *tok = wkv_model_tokenizer(j->first.model);
     for (int i = 0; i < live; i++) {
@@ -133,7 +146,11 @@ static void weigh(job *j, size_t t, int live)
         wkv_tokenizer_token(tok, target, &bytes);
         j->bytes += (double)bytes;
         wkv_eval_add(&j->sums, wkv_session_logits(j->first.window[i]), second, j->vocab, target);
+        if (!is_finite(&j->first, j->sums.nll, j->sums.tokens) ||
+            !is_finite(&j->second, j->sums.nll2, j->sums.tokens))
+            return false;
     }
+    return true;
 }
 
 static void show_progress(const job *j)
@@ -163,9 +180,8 @@ static bool run_windows(job *j)
         while (live < WINDOWS && (size_t)live * ctx + t + 1 < j->n)
             live++;
         if (!step(j, &j->first, t, live) ||
-            (j->second.model != NULL && !step(j, &j->second, t, live)))
+            (j->second.model != NULL && !step(j, &j->second, t, live)) || !weigh(j, t, live))
             return false;
-        weigh(j, t, live);
         show_progress(j);
         if (wkv_term_stopped())
             return false;

@@ -69,6 +69,7 @@ static void init(void *opts)
 /* A run: the model, and where the text goes. */
 typedef struct run_state {
     const options *o;
+    const char *path; /* of the model */
     wkv_model *model;
     wkv_session *session;
     wkv_sampler *sampler;
@@ -198,6 +199,15 @@ static bool at_limit(run_state *r)
     return true;
 }
 
+static bool fail_at_logits(const run_state *r)
+{
+    wkv_term_error("generate",
+                   "%s: the model gave no finite logit; 'wkv info --tensors' says which weights "
+                   "are NaN or infinite",
+                   r->path);
+    return false;
+}
+
 static bool produce(run_state *r)
 {
     int32_t id = -1;
@@ -215,7 +225,7 @@ static bool produce(run_state *r)
             return fail("a token could not be fed");
         id = wkv_sampler_next(r->sampler, allowed_logits(r));
         if (id < 0)
-            return fail("the model gave no finite logit");
+            return fail_at_logits(r);
         if (!wkv_speech_say(&r->speech, id))
             break;
         if (!r->o->json && (fflush(stdout) != 0 || ferror(stdout)))
@@ -276,7 +286,7 @@ static bool spares(const options *o, const char *model)
 static int run(const wkv_args *args, void *opts)
 {
     const options *o = opts;
-    run_state r = {.o = o};
+    run_state r = {.o = o, .path = args->operand[0]};
     for (int i = 0; i < o->stop.n; i++) {
         if (o->stop.item[i][0] == '\0') {
             fprintf(stderr, "wkv generate: --stop: expected a text, found an empty one\n");

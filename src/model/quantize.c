@@ -230,9 +230,9 @@ static wkv_status encode_piece(quantising *k, const piece *p, wkv_error *err)
     for (int64_t c = 0; c < chunks && status == WKV_OK; c++) {
         if (each[c].error < 0)
             status = WKV_SET(err, WKV_E_NUMERIC,
-                             "tensor '%s' has values that are not finite or beyond 32768: %s has "
-                             "no place for them",
-                             p->t->name, wkv_dtype_of(p->as)->name);
+                             "%s: tensor '%s' has values that are not finite or beyond 32768: %s "
+                             "has no place for them",
+                             k->in, p->t->name, wkv_dtype_of(p->as)->name);
         k->error += each[c].error;
         k->square += each[c].square;
     }

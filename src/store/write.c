@@ -194,8 +194,10 @@ wkv_status wkv_store_write(const char *path, const char *format, const wkv_store
     wkv_status status = f->write(w, what, err);
     if (status != WKV_OK) {
         wkv_writer_abort(&w);
-        /* Failures of the file itself name it already. */
-        return status == WKV_E_IO ? status : wkv_error_prefix(err, status, path);
+        /* Failures of the file itself name it already; so do values that a quantiser cannot take
+         * name the file that they come from. */
+        const bool named = status == WKV_E_IO || status == WKV_E_NUMERIC;
+        return named ? status : wkv_error_prefix(err, status, path);
     }
     return wkv_writer_commit(&w, err);
 }
