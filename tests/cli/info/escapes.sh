@@ -29,7 +29,7 @@ clean out
 [ "$(wc -l <out)" -eq 2 ] || die "a name is on two lines"
 
 mkdir folder
-echo '{"weight_map":{"emb.weight":"a/\u001b[31m\nb"}}' >folder/model.safetensors.index.json
+printf '%s' '{"weight_map":{"emb.weight":"a/\u001b[31m\nb"}}' >folder/model.safetensors.index.json
 expect 1 "$WKV" info folder
 clean err
 [ "$(wc -l <err)" -eq 1 ] || die "an error is on two lines"
