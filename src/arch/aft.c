@@ -9,7 +9,7 @@
 /* Of the factors of positions: their products start as good as 0. */
 static const double position_deviation = 0.01;
 
-enum { POSITION_RANK = 128, MAX_REACH = 1 << 20 };
+enum { POSITION_RANK = 128 };
 
 static wkv_status fill_normal(real *w, const wkv_init *i, double deviation)
 {
@@ -91,10 +91,10 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
     (void)file;
     const int A = cfg->dim[WKV_DIM_A], H = cfg->dim[WKV_DIM_H];
-    if (cfg->dim[WKV_DIM_S] > MAX_REACH || cfg->dim[WKV_DIM_POS] > MAX_REACH)
+    if (cfg->dim[WKV_DIM_S] > WKV_MAX_REACH || cfg->dim[WKV_DIM_POS] > WKV_MAX_REACH)
         WKV_FAIL(err, WKV_E_SHAPE,
                  "a window of %d and %d positions: more than %d of either are not supported",
-                 cfg->dim[WKV_DIM_S], cfg->dim[WKV_DIM_POS], MAX_REACH);
+                 cfg->dim[WKV_DIM_S], cfg->dim[WKV_DIM_POS], WKV_MAX_REACH);
     if (!cfg->arch->has_heads)
         return WKV_OK;
     if (A % H != 0)

@@ -208,6 +208,9 @@ static inline real *wkv_pass_temp(wkv_pass *p, size_t n)
     return wkv_arena_reals(p->exec.scratch, n);
 }
 
+/* Tokens of a window, or of the longest text where positions have parameters, at most. */
+enum { WKV_MAX_REACH = 1 << 20 };
+
 /* What a new model is to be.  A version ignores what it has no use for. */
 typedef struct wkv_sizes {
     int layers, width, vocab;

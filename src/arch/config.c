@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 
 /* No model comes near these; they keep every product of dimensions inside 64 bits. */
-enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14, MAX_REACH = 1 << 20 };
+enum { MAX_DIM = 1 << 26, MAX_LAYERS = 1 << 14 };
 enum { DEFAULT_WINDOW = 32, DEFAULT_LENGTH = 1024 };
 
 static const char *const dim_name[WKV_DIM_COUNT] = {"1",  "V", "C",      "A",  "H",   "N",
@@ -306,12 +306,12 @@ static bool shift_is_open(const wkv_arch *a)
 /* The numbers that only some versions use, where they are given. */
 static wkv_status check_reach(const wkv_sizes *n, wkv_error *err)
 {
-    if (n->window < 0 || n->window > MAX_REACH)
+    if (n->window < 0 || n->window > WKV_MAX_REACH)
         WKV_FAIL(err, WKV_E_ARGUMENT, "window: expected 0 (the default) to %d tokens, found %d",
-                 MAX_REACH, n->window);
-    if (n->length < 0 || n->length > MAX_REACH)
+                 WKV_MAX_REACH, n->window);
+    if (n->length < 0 || n->length > WKV_MAX_REACH)
         WKV_FAIL(err, WKV_E_ARGUMENT, "length: expected 0 (the default) to %d tokens, found %d",
-                 MAX_REACH, n->length);
+                 WKV_MAX_REACH, n->length);
     return WKV_OK;
 }
 
