@@ -30,8 +30,8 @@ typedef struct wkv_batch_item {
 } wkv_batch_item;
 
 /* Feeds each session its tokens, as wkv_session_feed does; n_items >= 1 may exceed the
- * width.  E_TOKEN or E_ARGUMENT when an item is wrong: no session has then changed, and
- * *bad (unless NULL) is the item's index.  Allocates nothing. */
+ * width.  E_TOKEN, E_LIMIT or E_ARGUMENT when an item is wrong: no session has then changed,
+ * and *bad (unless NULL) is the item's index.  Allocates nothing. */
 WKV_API wkv_status wkv_batch_feed(wkv_batch *b, const wkv_batch_item *items, size_t n_items,
                                   size_t *bad);
 

@@ -136,28 +136,40 @@ wkv_status wkv_batch_session_open(wkv_session **out, const wkv_batch *b, wkv_err
 
 /* ---- feeding ------------------------------------------------------------------------- */
 
-static wkv_status check_item(const wkv_batch *b, const wkv_batch_item *items, size_t i)
+/* A good item's session is marked, so that one that comes twice is found however many there are. */
+static wkv_status check_item(const wkv_batch *b, const wkv_batch_item *item)
 {
-    const wkv_batch_item *item = &items[i];
-    if (item->session->model != b->model)
+    if (item->session->model != b->model || item->session->listed)
         return WKV_E_ARGUMENT;
+    WKV_TRY(wkv_session_check(item->session, item->tokens, item->n));
+    item->session->listed = true;
+    return WKV_OK;
+}
+
+/* *good: how many items are, from the first on. */
+static wkv_status check_items(size_t *good, const wkv_batch *b, const wkv_batch_item *items,
+                              size_t n)
+{
+    wkv_status status = WKV_OK;
+    size_t i = 0;
+    while (i < n && (status = check_item(b, &items[i])) == WKV_OK)
+        i++;
     for (size_t j = 0; j < i; j++)
-        if (items[j].session == item->session)
-            return WKV_E_ARGUMENT;
-    return wkv_session_check(item->session, item->tokens, item->n);
+        items[j].session->listed = false;
+    *good = i;
+    return status;
 }
 
 wkv_status wkv_batch_feed(wkv_batch *b, const wkv_batch_item *items, size_t n_items, size_t *bad)
 {
     if (n_items == 0)
         return WKV_E_ARGUMENT;
-    for (size_t i = 0; i < n_items; i++) {
-        const wkv_status status = check_item(b, items, i);
-        if (status != WKV_OK) {
-            if (bad != NULL)
-                *bad = i;
-            return status;
-        }
+    size_t good;
+    const wkv_status status = check_items(&good, b, items, n_items);
+    if (status != WKV_OK) {
+        if (bad != NULL)
+            *bad = good;
+        return status;
     }
     for (size_t i = 0; i < n_items; i++) {
         const wkv_batch_item *item = &items[i];

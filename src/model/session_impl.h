@@ -17,6 +17,7 @@ struct wkv_session {
     bool counts_unread; /* somebody has asked for it: */
     uint64_t unread;    /* bytes of weights that no token needed (unstable.h) */
     bool bare;          /* without memory to feed in: for batches */
+    bool listed;        /* while a batch looks through its items: among those seen */
     wkv_arena own;      /* sized when the session opens; feeding allocates nothing else */
     wkv_arena *scratch; /* the one in use: own, or a batch's */
 };
@@ -26,7 +27,7 @@ enum { WKV_SESSION_PIECE = 256 }; /* rows of one forward pass at most */
 /* A session that only batches feed. */
 wkv_status wkv_session_open_bare(wkv_session **out, const wkv_model *m, wkv_error *err);
 
-/* Whether these tokens can be fed: E_TOKEN or E_ARGUMENT before anything changes. */
+/* Whether these tokens can be fed: E_TOKEN, E_LIMIT or E_ARGUMENT before anything changes. */
 wkv_status wkv_session_check(const wkv_session *s, const int32_t *tokens, size_t n);
 
 /* Feeds checked tokens; computes the logits of the last when they are the last of all.  The

@@ -107,6 +107,27 @@ static void test_a_sequence_does_not_see_the_others(void **state)
     }
 }
 
+static void test_texts_may_end(void **state)
+{
+    enum { END = 1024 };
+    static int32_t ids[END + 1];
+    size_t at = 9;
+    tiny_model_write(path, &tiny_aft_full);
+    wkv_model *m = open_model(path, 1);
+    wkv_batch *b = open_batch(m, 4);
+    wkv_session *s[2] = {open_session(m), open_session(m)};
+    wkv_batch_item items[2] = {{s[0], ids, 2}, {s[1], ids, END + 1}};
+    assert_int_equal(wkv_batch_feed(b, items, 2, &at), WKV_E_LIMIT);
+    assert_int_equal(at, 1);
+    assert_int_equal(wkv_session_position(s[0]), 0);
+    items[1].n = END;
+    assert_int_equal(wkv_batch_feed(b, items, 2, &at), WKV_OK);
+    for (int i = 0; i < 2; i++)
+        wkv_session_close(&s[i]);
+    wkv_batch_close(&b);
+    wkv_model_close(&m);
+}
+
 static void test_wrong_items_change_nothing(void **state)
 {
     make_model("rwkv7", "f32");
@@ -203,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_sequence_does_not_see_the_others),
+        cmocka_unit_test(test_texts_may_end),
         cmocka_unit_test(test_wrong_items_change_nothing),
         cmocka_unit_test(test_saved_states_go_on),
         cmocka_unit_test(test_bare_sessions_need_a_batch),

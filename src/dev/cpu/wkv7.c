@@ -34,11 +34,12 @@ typedef struct forward {
 static void forward_heads(const wkv_kern *k, const void *ctx, wkv_span s)
 {
     const forward *f = ctx;
+    const int N = f->in->N, H = f->in->stride / N;
     for (size_t i = s.begin; i < s.begin + s.n; i++) {
-        wkv_head_task t = wkv_head_task_at(i, f->in->stride / f->in->N, f->in->N, f->q);
+        wkv_head_task t = wkv_head_task_at(i, H, N, f->q);
         wkv_wkv7_in mine = inputs_of(f->in, &t);
-        k->wkv7(f->y + t.row0, f->slot->state[t.seq] + f->slot->offset + t.state,
-                f->keep != NULL ? f->keep + t.keep : NULL, &mine);
+        real *keep = f->keep != NULL ? f->keep + wkv_head_keep_at(&t, H, N, f->q) : NULL;
+        k->wkv7(f->y + t.row0, f->slot->state[t.seq] + f->slot->offset + t.state, keep, &mine);
     }
 }
 
@@ -67,14 +68,16 @@ typedef struct backward {
 static void backward_heads(const wkv_kern *k, const void *ctx, wkv_span s)
 {
     const backward *w = ctx;
-    const size_t square = (size_t)w->in->N * (size_t)w->in->N;
+    const int N = w->in->N, H = w->in->stride / N;
+    const size_t square = (size_t)N * (size_t)N;
     real *mine = w->scratch + (size_t)s.part * w->each;
     for (size_t i = s.begin; i < s.begin + s.n; i++) {
-        wkv_head_task t = wkv_head_task_at(i, w->in->stride / w->in->N, w->in->N, w->q);
+        wkv_head_task t = wkv_head_task_at(i, H, N, w->q);
         wkv_wkv7_in inputs = inputs_of(w->in, &t);
         wkv_wkv7_grad g = gradients_of(w->grad, &t);
-        real *dS = wkv_head_dstate(&t, w->dslot, mine, w->in->N);
-        k->wkv7_bwd(&g, dS, w->dy + t.row0, w->keep + t.keep, &inputs, mine + square);
+        real *dS = wkv_head_dstate(&t, w->dslot, mine, N);
+        const real *keep = w->keep + wkv_head_keep_at(&t, H, N, w->q);
+        k->wkv7_bwd(&g, dS, w->dy + t.row0, keep, &inputs, mine + square);
     }
 }
 
