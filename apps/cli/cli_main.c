@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wkv/unstable.h>
 
 #include "cli/cli.h"
 #include "common/term.h"
@@ -71,8 +72,9 @@ static void print_manual(void)
            wkv_version(), about);
     wkv_args_man(stdout, commands, WKV_COUNT(commands));
     puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
-         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avxvnni, avx512, vnni or amx; "
-         "on ARM ref, neon, dotprod or i8mm.");
+         ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avxvnni, avx512, vnni or "
+         "amx; "
+         "on ARM ref, neon, dotprod or i8mm. One that is not there is reported.");
 }
 
 static int help(int argc, char **argv)
@@ -96,6 +98,18 @@ static int help(int argc, char **argv)
     return WKV_EXIT_OK;
 }
 
+/* The library does what it can with WKV_CPU and never prints: a name that is wrong, or above what
+ * there is, would pass for one that was heeded. */
+static void check_cpu(const char *command)
+{
+    const char *wish = getenv("WKV_CPU");
+    if (wish != NULL && wish[0] != '\0' && strcmp(wish, wkv_cpu_name()) != 0)
+        wkv_term_error(command,
+                       "WKV_CPU is '%.32s', which this processor or program does not have; "
+                       "%s is used",
+                       wish, wkv_cpu_name());
+}
+
 static int run_command(const wkv_command *c, int argc, char **argv)
 {
     wkv_args args;
@@ -109,8 +123,10 @@ static int run_command(const wkv_command *c, int argc, char **argv)
         code = WKV_EXIT_USAGE;
     else if (args.help)
         wkv_args_help(stdout, c);
-    else
+    else {
+        check_cpu(c->name);
         code = c->run(&args, options);
+    }
     free(options);
     return code;
 }
