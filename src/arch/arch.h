@@ -290,6 +290,9 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
 wkv_status wkv_config_check(const wkv_config *cfg, const wkv_param *p, const wkv_tensor *t,
                             wkv_error *err);
 
+/* The tensor's shape without dimensions of one, which formats drop; returns how many remain. */
+int wkv_shape_squeeze(int64_t out[WKV_MAX_DIMS], const wkv_tensor *t);
+
 /* A new model's configuration. */
 wkv_status wkv_config_new(wkv_config *cfg, const wkv_arch *arch, const wkv_sizes *sizes,
                           wkv_error *err);

@@ -49,8 +49,7 @@ static wkv_status shape_error(wkv_error *err, const wkv_config *cfg, const wkv_p
     return s;
 }
 
-/* The file's shape without dimensions of one; returns how many remain. */
-static int squeeze(int64_t out[WKV_MAX_DIMS], const wkv_tensor *t)
+int wkv_shape_squeeze(int64_t out[WKV_MAX_DIMS], const wkv_tensor *t)
 {
     int n = 0;
     for (int i = 0; i < t->ndim; i++)
@@ -67,7 +66,7 @@ static bool shape_as(int64_t out[3], const wkv_param *p, const wkv_tensor *t)
     while (want < 3 && p->dims[want] != WKV_DIM_1)
         want++;
     int64_t squeezed[WKV_MAX_DIMS];
-    int n = squeeze(squeezed, t);
+    int n = wkv_shape_squeeze(squeezed, t);
     if (t->ndim != want && n > want)
         return false;
     /* One decay for all of a head may be kept without the dimension of one. */

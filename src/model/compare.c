@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "model/range.h"
 
 enum { PIECE = 1 << 9 }; /* a multiple of every block; two fit into the stack of any thread */
@@ -16,21 +17,11 @@ typedef struct comparing {
     void *user;
 } comparing;
 
-/* The dimensions other than one; returns how many. */
-static int squeeze(int64_t out[WKV_MAX_DIMS], const wkv_tensor *t)
-{
-    int n = 0;
-    for (int d = 0; d < t->ndim; d++)
-        if (t->dim[d] != 1)
-            out[n++] = t->dim[d];
-    return n;
-}
-
 static bool same_shape(const wkv_tensor *a, const wkv_tensor *b)
 {
     int64_t x[WKV_MAX_DIMS], y[WKV_MAX_DIMS];
-    const int n = squeeze(x, a);
-    return n == squeeze(y, b) && memcmp(x, y, (size_t)n * sizeof *x) == 0;
+    const int n = wkv_shape_squeeze(x, a);
+    return n == wkv_shape_squeeze(y, b) && memcmp(x, y, (size_t)n * sizeof *x) == 0;
 }
 
 static bool same_bits(const wkv_tensor *a, const wkv_tensor *b)
