@@ -31,7 +31,8 @@ typedef struct wkv_batch_item {
 
 /* Feeds each session its tokens, as wkv_session_feed does; n_items >= 1 may exceed the
  * width.  E_TOKEN, E_LIMIT or E_ARGUMENT when an item is wrong: no session has then changed,
- * and *bad (unless NULL) is the item's index.  Allocates nothing. */
+ * and *bad (unless NULL) is the item's index.  Takes memory only where feeding a session does
+ * (session.h). */
 WKV_API wkv_status wkv_batch_feed(wkv_batch *b, const wkv_batch_item *items, size_t n_items,
                                   size_t *bad);
 

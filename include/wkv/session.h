@@ -2,7 +2,9 @@
  *
  * A session borrows its model, which must outlive it.  Many sessions may share a
  * model; one session must not be used from two threads at the same time.  After
- * opening, feeding allocates nothing. */
+ * opening, feeding takes no memory, but where oneDNN does products of several tokens (processors
+ * with AVX-512 but no AMX): it makes its code at the first of them and copies factors.  Where it is
+ * refused memory the library does the product itself, and last bits of results may differ. */
 #ifndef WKV_SESSION_H
 #define WKV_SESSION_H
 

@@ -26,15 +26,30 @@ size_t wkv_gemm_room(const wkv_kern *kern, const wkv_gemm_args *g)
     return is_split(kern, g) ? kern->split_room : kern->gemm_room;
 }
 
+/* The part of g that makes rows [i, i + m) and columns [j, j + n) of C. */
+static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
+{
+    wkv_gemm_args t = *g;
+    t.m = g->m - i < m ? g->m - i : m;
+    t.n = g->n - j < n ? g->n - j : n;
+    t.C += (size_t)i * (size_t)g->ldc + (size_t)j;
+    t.A += g->trans_a ? (size_t)i : (size_t)i * (size_t)g->lda;
+    t.B += g->trans_b ? (size_t)j * (size_t)g->ldb : (size_t)j;
+    return t;
+}
+
 /* Tile t of g, or all of it: what multiplies it must not depend on the cut. */
 static void multiply(const wkv_kern *kern, const wkv_gemm_args *g, const wkv_gemm_args *t,
                      void *room)
 {
     const bool own = kern->gemm_fastest || is_split(kern, g);
-    if (own || !wkv_onednn_gemm(t, g->m))
-        (is_split(kern, g) ? kern->gemm_split : kern->gemm)(t->C, t->A, t->B, t->m, t->n, t->k,
-                                                            t->lda, t->ldb, t->ldc, t->trans_a,
-                                                            t->trans_b, t->accumulate, room);
+    const int done = own ? 0 : wkv_onednn_gemm(t, g->m);
+    if (done == t->m)
+        return;
+    const wkv_gemm_args u = tile_of(t, done, 0, t->m - done, t->n);
+    (is_split(kern, g) ? kern->gemm_split : kern->gemm)(u.C, u.A, u.B, u.m, u.n, u.k, u.lda, u.ldb,
+                                                        u.ldc, u.trans_a, u.trans_b, u.accumulate,
+                                                        room);
 }
 
 void wkv_gemm(const wkv_kern *kern, const wkv_gemm_args *g, void *room)
@@ -72,18 +87,6 @@ static cut cut_of(const wkv_gemm_args *g)
     c.across = (g->n + c.n - 1) / c.n;
     c.tiles = (size_t)((g->m + c.m - 1) / c.m) * (size_t)c.across;
     return c;
-}
-
-/* The part of g that makes rows [i, i + m) and columns [j, j + n) of C. */
-static wkv_gemm_args tile_of(const wkv_gemm_args *g, int i, int j, int m, int n)
-{
-    wkv_gemm_args t = *g;
-    t.m = g->m - i < m ? g->m - i : m;
-    t.n = g->n - j < n ? g->n - j : n;
-    t.C += (size_t)i * (size_t)g->ldc + (size_t)j;
-    t.A += g->trans_a ? (size_t)i : (size_t)i * (size_t)g->lda;
-    t.B += g->trans_b ? (size_t)j * (size_t)g->ldb : (size_t)j;
-    return t;
 }
 
 /* All products of a call. */
