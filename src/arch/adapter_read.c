@@ -3,11 +3,11 @@
  * What PiSSA takes away and what it gives instead become one change of the sum of both ranks:
  * B A - B0 A0 = [B, -B0] [A; A0]. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch/adapter.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "store/content.h"
 
 /* The factors of one matrix: those to add, and, with PiSSA, those to take away. */
@@ -63,7 +63,7 @@ static wkv_status find_alpha(reader *r, wkv_error *err)
         WKV_FAIL(err, WKV_E_ARGUMENT,
                  "the file does not say its alpha: give adapter-alpha, the lora_alpha it was "
                  "trained with; or, if it is of a PiSSA run, the file of its beginning");
-    r->alpha = strtod(text, &end);
+    r->alpha = wkv_number_parse(text, &end);
     if (end == text || *end != '\0' || !(r->alpha > 0 && r->alpha <= 1e9))
         WKV_FAIL(err, WKV_E_FORMAT, "the metadata \"%s\" is \"%.32s\", no number above 0",
                  WKV_META_ALPHA, text);

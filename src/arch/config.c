@@ -8,6 +8,7 @@
 
 #include "arch/arch.h"
 #include "base/checked.h"
+#include "base/number.h"
 #include "base/strbuf.h"
 
 /* No model comes near these; they keep every product of dimensions inside 64 bits. */
@@ -230,7 +231,7 @@ static wkv_status read_epsilon(double *out, const wkv_store *file, const char *k
     if (text == NULL)
         return WKV_OK;
     char *end;
-    const double v = strtod(text, &end);
+    const double v = wkv_number_parse(text, &end);
     if (end == text || *end != '\0' || !((float)v > 0.0f && v < 1.0))
         WKV_FAIL(err, WKV_E_FORMAT,
                  "metadata \"%s\": expected a number above 0 and below 1, found \"%.40s\"", key,
@@ -362,7 +363,7 @@ static void add_pair(wkv_config_meta *m, const char *key, const char *value)
 static void add_number(wkv_config_meta *m, const char *key, double value)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.9g", value);
+    wkv_number_print(text, sizeof text, "%.9g", value);
     add_pair(m, key, text);
 }
 

@@ -5,11 +5,11 @@
  * architectures whose tensors are in the canonical form, for it would no longer be true. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/half.h"
 #include "base/literal.h"
+#include "base/number.h"
 #include "store/bytes.h"
 #include "store/gguf.h"
 #include "store/json.h"
@@ -26,8 +26,9 @@ static void put_real(wkv_strbuf *b, double v, int digits, bool narrow)
     char text[40];
     double back = NAN;
     for (int n = 6; n <= digits; n++) {
-        snprintf(text, sizeof text, "%.*g", n, v);
-        back = narrow ? (double)strtof(text, NULL) : strtod(text, NULL);
+        wkv_number_print(text, sizeof text, "%.*g", n, v);
+        back = wkv_number_parse(text, NULL);
+        back = narrow ? (double)(float)back : back;
         if (back == v)
             break;
     }

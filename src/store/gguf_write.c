@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/strbuf.h"
 #include "store/bytes.h"
 #include "store/gguf.h"
@@ -113,7 +114,7 @@ static void put_epsilon(header *h, const wkv_store_out *what, const char *arch, 
                         const char *ours, double otherwise)
 {
     const char *text = find_meta(what, ours);
-    float v = (float)(text != NULL ? strtod(text, NULL) : otherwise);
+    float v = (float)(text != NULL ? wkv_number_parse(text, NULL) : otherwise);
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
     put_key(h, arch, key, WKV_GGUF_F32);

@@ -5,10 +5,10 @@
  * index is believed in nothing: every tensor must lie where it says, and none elsewhere. */
 #include "store/hf.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/strbuf.h"
 #include "store/names.h"
 
@@ -175,7 +175,7 @@ static wkv_status add_number(wkv_store *s, const char *key, double value, wkv_er
     char text[32];
     if (value == 0)
         return WKV_OK;
-    snprintf(text, sizeof text, "%.9g", value);
+    wkv_number_print(text, sizeof text, "%.9g", value);
     return wkv_store_add_meta(s, key, text, strlen(text), err);
 }
 

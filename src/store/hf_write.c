@@ -6,10 +6,10 @@
  * written: they take epsilons from the configuration, and only in one proportion. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "store/hf.h"
 #include "store/json.h"
 #include "store/names.h"
@@ -40,7 +40,7 @@ static bool meta_is(const wkv_store_out *what, const char *key, const char *valu
 static double meta_number(const wkv_store_out *what, const char *key, double otherwise)
 {
     const wkv_meta *m = find_meta(what, key);
-    const double v = m != NULL ? strtod(m->value, NULL) : 0;
+    const double v = m != NULL ? wkv_number_parse(m->value, NULL) : 0;
     return v > 0 ? v : otherwise;
 }
 
@@ -89,8 +89,9 @@ static void put_int(writing *w, const char *key, int64_t v)
 /* Always with a point or an exponent, so that every reader takes it for a real number. */
 static void put_eps(writing *w, const char *key, double v)
 {
-    put_key(w, key);
-    wkv_strbuf_printf(&w->config, "%.9e", v);
+    char text[32];
+    wkv_number_print(text, sizeof text, "%.9e", v);
+    put_raw(w, key, text);
 }
 
 /* The type of the matrices is the one that other programs load everything in. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_bound.h"
+#include "base/json_load.h"
 #include "store/utf8.h"
 
 wkv_status wkv_json_parse(json_t **out, const char *what, const void *text, uint64_t n,
@@ -15,12 +16,7 @@ wkv_status wkv_json_parse(json_t **out, const char *what, const void *text, uint
         WKV_FAIL(err, WKV_E_LIMIT, "%s has %" PRIu64 " bytes; at most %d are allowed", what, n,
                  WKV_JSON_MAX_BYTES);
     WKV_TRY(wkv_json_bound(what, text, n, max_depth, err));
-    json_error_t why;
-    *out = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &why);
-    if (*out == NULL)
-        WKV_FAIL(err, WKV_E_FORMAT, "%s is not valid JSON: line %d, column %d: %s", what, why.line,
-                 why.column, why.text);
-    return WKV_OK;
+    return wkv_json_load(out, what, text, (size_t)n, err);
 }
 
 wkv_status wkv_json_read_meta(wkv_store *s, json_t *object, wkv_error *err)

@@ -8,11 +8,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/blocks.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "store/bytes.h"
 #include "store/canon.h"
 #include "store/rwkvcpp.h"
@@ -141,7 +141,7 @@ static double epsilon_of(const wkv_store_out *what, const char *key, double othe
 {
     for (size_t i = 0; i < what->n_meta; i++)
         if (strcmp(what->meta[i].key, key) == 0)
-            return strtod(what->meta[i].value, NULL);
+            return wkv_number_parse(what->meta[i].value, NULL);
     return otherwise;
 }
 

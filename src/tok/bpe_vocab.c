@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "base/json_bound.h"
+#include "base/json_load.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/strbuf.h"
 #include "tok/bytemap.h"
 
@@ -342,12 +344,16 @@ static wkv_status read_root(reader *r, size_t text_len)
 
 static wkv_status minify(char **out, const json_t *root, const char *where, wkv_error *err)
 {
+    const locale_t before = wkv_number_enter();
     size_t n = json_dumpb(root, NULL, 0, JSON_COMPACT);
     *out = n > 0 ? wkv_malloc(n + 1) : NULL;
+    if (*out != NULL) {
+        json_dumpb(root, *out, n, JSON_COMPACT);
+        (*out)[n] = '\0';
+    }
+    uselocale(before);
     if (*out == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", where);
-    json_dumpb(root, *out, n, JSON_COMPACT);
-    (*out)[n] = '\0';
     return WKV_OK;
 }
 
@@ -360,11 +366,8 @@ wkv_status wkv_bpe_vocab_init(wkv_bpe_vocab *v, char **minified, const char *whe
         WKV_FAIL(err, WKV_E_LIMIT, "%s: a vocabulary of %zu bytes is larger than %d", where, n,
                  WKV_BPE_MAX_TEXT);
     WKV_TRY(wkv_json_bound(where, text, n, MAX_DEPTH, err));
-    json_error_t why;
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL)
-        WKV_FAIL(err, WKV_E_FORMAT, "%s is not valid JSON: line %d, column %d: %s", where, why.line,
-                 why.column, why.text);
+    json_t *root;
+    WKV_TRY(wkv_json_load(&root, where, text, n, err));
     reader r = {.v = v, .where = where, .root = root, .err = err};
     wkv_strbuf_init(&r.name);
     wkv_status s = read_root(&r, n);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/number.h"
 
 #define KEY_VERSION "train.checkpoint"
 #define KEY_STEP "train.step"
@@ -39,7 +40,9 @@ static void add(wkv_ckpt_meta *m, const char *key, const char *format, ...)
 
 static void add_real(wkv_ckpt_meta *m, const char *key, double value)
 {
-    add(m, key, "%.17g", value);
+    char text[WKV_CKPT_TEXT];
+    wkv_number_print(text, sizeof text, "%.17g", value);
+    add(m, key, "%s", text);
 }
 
 static void add_int(wkv_ckpt_meta *m, const char *key, int64_t value)

@@ -14,6 +14,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "os/os.h"
 
 enum { TAG_MAX = 255, EVENT_MAX = 2 * TAG_MAX, PATH_BYTES = 4096 };
@@ -118,7 +119,8 @@ wkv_status wkv_events_open(wkv_events **out, const char *dir, int64_t first_step
     wkv_events *e = wkv_calloc(1, sizeof *e);
     if (e == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory for an event file", dir);
-    int n = snprintf(e->path, PATH_BYTES, "%s/events.out.tfevents.%.6f.wkv", dir, wkv_wall_clock());
+    int n = wkv_number_print(e->path, PATH_BYTES, "%s/events.out.tfevents.%.6f.wkv", dir,
+                             wkv_wall_clock());
     errno = ENAMETOOLONG;
     e->file = n > 0 && n < PATH_BYTES ? fopen(e->path, "wbx") : NULL;
     wkv_status s = e->file != NULL ? begin(e, first_step, err) : failed(e, err);

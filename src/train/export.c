@@ -1,9 +1,9 @@
 /* train/export.c - what a run has made as one file: a model with its configuration and
  * vocabulary, an adapter, or initial states. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "store/content.h"
 #include "train/trainer.h"
 
@@ -37,7 +37,7 @@ static wkv_status export_tuned(const wkv_trainer *t, const char *path, wkv_error
     if (tensors == NULL || names == NULL) {
         s = WKV_SET(err, WKV_E_MEMORY, "%s: out of memory", path);
     } else {
-        snprintf(alpha, sizeof alpha, "%.17g", o->lora_alpha > 0 ? o->lora_alpha : o->rank);
+        wkv_number_print(alpha, sizeof alpha, "%.17g", o->lora_alpha > 0 ? o->lora_alpha : o->rank);
         const wkv_meta start = {"wkv.kind", WKV_KIND_START, strlen(WKV_KIND_START)};
         const wkv_meta factor = {WKV_META_ALPHA, alpha, strlen(alpha)};
         wkv_store_out what = {.tensors = tensors,
