@@ -60,11 +60,13 @@ WKV_API wkv_status wkv_prepare_open(wkv_prepare **out, const char *prefix,
  *   "response"; "input" and "output"; "question" and "answer"; "query" and "response"
  * and of all but the first only the assistant's words are learnt.  E_FORMAT for a bad line
  * when strict; E_TOKEN for a text with a byte that the vocabulary lacks; E_STATE when
- * progress returned false.  After a failure the preparer can only be closed. */
+ * progress returned false.  After a failure the preparer can only be described and closed:
+ * add and finish answer E_STATE. */
 WKV_API wkv_status wkv_prepare_add(wkv_prepare *p, const char *path, wkv_input kind,
                                    wkv_error *err);
 
-/* Puts the files in place.  E_MISSING when there was no document. */
+/* Puts the files in place.  E_MISSING when there was no document: some may still be added.  After
+ * any other outcome add and finish answer E_STATE. */
 WKV_API wkv_status wkv_prepare_finish(wkv_prepare *p, wkv_error *err);
 
 /* Without finish, nothing is left of what was written. */

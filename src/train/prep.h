@@ -46,6 +46,7 @@ struct wkv_prepare {
     uint64_t length, learnt;
     char *window; /* what is being read */
     size_t window_size;
+    const char *ended; /* why it can only be closed; NULL until then */
 };
 
 /* Room for n more ids; false when out of memory, which the piece remembers. */

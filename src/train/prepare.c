@@ -87,11 +87,21 @@ void wkv_prepare_close(wkv_prepare **pp)
     *pp = NULL;
 }
 
+static wkv_status check_open(const wkv_prepare *p, wkv_error *err)
+{
+    if (p->ended != NULL)
+        WKV_FAIL(err, WKV_E_STATE, "%s: %s; the preparer can only be closed", p->out.prefix,
+                 p->ended);
+    return WKV_OK;
+}
+
 wkv_status wkv_prepare_finish(wkv_prepare *p, wkv_error *err)
 {
+    WKV_TRY(check_open(p, err));
     if (p->report.documents == 0)
         WKV_FAIL(err, WKV_E_MISSING, "%s: no document was read; nothing is written", p->out.prefix);
     p->report.masked = p->out.mask != NULL;
+    p->ended = "finish was called before";
     return wkv_binidx_out_finish(&p->out, err);
 }
 
@@ -362,7 +372,7 @@ static wkv_status read_input(reader *r, const char *path, wkv_input kind)
     return read_lines(r);
 }
 
-wkv_status wkv_prepare_add(wkv_prepare *p, const char *path, wkv_input kind, wkv_error *err)
+static wkv_status add(wkv_prepare *p, const char *path, wkv_input kind, wkv_error *err)
 {
     bool standard = strcmp(path, "-") == 0;
     reader r = {.p = p, .name = standard ? "standard input" : path, .err = err};
@@ -373,5 +383,14 @@ wkv_status wkv_prepare_add(wkv_prepare *p, const char *path, wkv_input kind, wkv
     if (!standard)
         fclose(r.file);
     p->report.inputs++;
+    return s;
+}
+
+wkv_status wkv_prepare_add(wkv_prepare *p, const char *path, wkv_input kind, wkv_error *err)
+{
+    WKV_TRY(check_open(p, err));
+    wkv_status s = add(p, path, kind, err);
+    if (s != WKV_OK)
+        p->ended = "an input failed before";
     return s;
 }

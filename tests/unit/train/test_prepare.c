@@ -331,6 +331,37 @@ static int countdown(void *user, size_t bytes)
 }
 
 /* The n-th allocation fails, for every n: a clean failure, or success. */
+static void must_be_over(wkv_prepare *p, const char *why)
+{
+    wkv_error err;
+    assert_int_equal(wkv_prepare_add(p, "t_over.txt", WKV_INPUT_AUTO, &err), WKV_E_STATE);
+    assert_non_null(strstr(err.text, why));
+    assert_int_equal(wkv_prepare_finish(p, &err), WKV_E_STATE);
+    assert_non_null(strstr(err.text, why));
+}
+
+/* What is finished, or has failed, takes nothing more. */
+static void calls_out_of_order(void **state)
+{
+    wkv_prepare_opts o = opts(NULL);
+    wkv_prepare *p;
+    write_file("t_over.txt", "text", 4);
+    assert_int_equal(wkv_prepare_open(&p, "t_over", &o, NULL), WKV_OK);
+    assert_int_equal(wkv_prepare_finish(p, NULL), WKV_E_MISSING);
+    assert_int_equal(wkv_prepare_add(p, "t_over.txt", WKV_INPUT_AUTO, NULL), WKV_OK);
+    assert_int_equal(wkv_prepare_finish(p, NULL), WKV_OK);
+    must_be_over(p, "called before");
+    wkv_prepare_close(&p);
+    assert_int_equal(access("t_over.idx", F_OK), 0);
+
+    assert_int_equal(wkv_prepare_open(&p, "t_failed", &o, NULL), WKV_OK);
+    assert_int_equal(wkv_prepare_add(p, "t_over.txt", WKV_INPUT_AUTO, NULL), WKV_OK);
+    assert_int_equal(wkv_prepare_add(p, "t_absent.txt", WKV_INPUT_AUTO, NULL), WKV_E_IO);
+    must_be_over(p, "failed before");
+    wkv_prepare_close(&p);
+    assert_int_equal(access("t_failed.idx", F_OK), -1);
+}
+
 static void out_of_memory(void **state)
 {
     static const char lines[] = "{\"prompt\":\"p\",\"response\":\"r\"}\n{\"text\":\"t\"}\nbad\n";
@@ -363,6 +394,7 @@ int main(void)
         cmocka_unit_test(endless_lines),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(stopped_work_leaves_nothing),
+        cmocka_unit_test(calls_out_of_order),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, own_folder, NULL);
