@@ -50,8 +50,8 @@ wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err)
     int map_errno = errno;
     close(fd);
     if (data == MAP_FAILED)
-        WKV_FAIL(err, WKV_E_IO, "%s: cannot map %lld bytes: %s", path, (long long)st.st_size,
-                 strerror(map_errno));
+        WKV_FAIL(err, map_errno == ENOMEM ? WKV_E_MEMORY : WKV_E_IO,
+                 "%s: cannot map %lld bytes: %s", path, (long long)st.st_size, strerror(map_errno));
     out->data = data;
     out->size = (uint64_t)st.st_size;
     return WKV_OK;
