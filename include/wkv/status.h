@@ -47,7 +47,8 @@ typedef enum wkv_status {
 #undef WKV_STATUS_ENUM
 } wkv_status;
 
-/* Detail of a failure; text is NUL-terminated UTF-8 and may be cut to fit. */
+/* Detail of a failure; text is NUL-terminated UTF-8 and may be cut to fit.  Bytes of names that are
+ * no UTF-8 are '?' in it. */
 typedef struct wkv_error {
     wkv_status code;
     char text[1020];
