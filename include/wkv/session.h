@@ -44,7 +44,9 @@ WKV_API void wkv_session_reset(wkv_session *s);
 WKV_API wkv_status wkv_session_copy(wkv_session *to, const wkv_session *from);
 
 /* Saves state, position and logits to a file, atomically; loads them back, bit for
- * bit.  E_SHAPE when the file is of another model; the session is then unchanged. */
+ * bit.  E_SHAPE when the file is of another model; the session is then unchanged.  A model is known
+ * by its configuration, its last norm and its adapter: one that differs in nothing of these is taken
+ * for the same. */
 WKV_API wkv_status wkv_session_save(const wkv_session *s, const char *path, wkv_error *err);
 WKV_API wkv_status wkv_session_load(wkv_session *s, const char *path, wkv_error *err);
 

@@ -116,7 +116,7 @@ typedef struct wkv_train_opts {
 
     /* Fine-tuning: what of the model in init is trained. */
     wkv_tune tune;
-    int32_t rank;             /* LORA, PISSA: of the changes */
+    int32_t rank;             /* LORA, PISSA: of the changes; never below 0 */
     double lora_alpha;        /* LORA: alpha / rank is the factor of a change; 0: rank */
     const char *lora_targets; /* LORA, PISSA: matrices, with commas: "att,ffn.key", "head",
                                  "blocks.3"; NULL: all of the layers */
@@ -245,7 +245,7 @@ typedef struct wkv_trial wkv_trial;
 WKV_API wkv_status wkv_trial_open(wkv_trial **out, wkv_trainer *t, wkv_error *err);
 WKV_API void wkv_trial_close(wkv_trial **s);
 
-/* As wkv_session_feed, wkv_session_logits and wkv_session_reset. */
+/* As wkv_session_feed (n >= 1, else E_ARGUMENT), wkv_session_logits and wkv_session_reset. */
 WKV_API wkv_status wkv_trial_feed(wkv_trial *s, const int32_t *tokens, size_t n);
 WKV_API const float *wkv_trial_logits(const wkv_trial *s);
 WKV_API void wkv_trial_reset(wkv_trial *s);

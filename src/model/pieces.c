@@ -60,7 +60,7 @@ static wkv_status add_state(wkv_model *m, const char *path, wkv_error *err)
 
 wkv_status wkv_pieces_add(wkv_model *m, const wkv_model_opts *o, wkv_error *err)
 {
-    if (o->adapter == NULL && (o->adapter_init != NULL || o->adapter_alpha > 0))
+    if (o->adapter == NULL && (o->adapter_init != NULL || o->adapter_alpha != 0))
         WKV_FAIL(err, WKV_E_ARGUMENT, "%s: there is no adapter that it could be of",
                  o->adapter_init != NULL ? "adapter-init" : "adapter-alpha");
     if (o->adapter != NULL)

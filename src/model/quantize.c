@@ -290,6 +290,10 @@ wkv_status wkv_quantize(const char *in, const char *out, const wkv_quantize_opts
     if (k.mix == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT, "there is no type \"%s\" to quantise to, only %s", type,
                  wkv_quantize_types());
+    if (k.o->calibrate_tokens < 0)
+        WKV_FAIL(err, WKV_E_ARGUMENT,
+                 "calibrate-tokens: expected 0 (all of the text) or more, found %lld",
+                 (long long)k.o->calibrate_tokens);
     wkv_dev *dev;
     WKV_TRY(wkv_dev_open_cpu(&dev, k.o->threads, err));
     k.threads = dev->threads;

@@ -36,12 +36,23 @@ typedef struct range {
     double value, low, high;
 } range;
 
+/* What is compared is false for NaN. */
 static wkv_status check_ranges(const range *r, size_t n, wkv_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!(r[i].value >= r[i].low && r[i].value <= r[i].high)) /* false for NaN */
+        if (!(r[i].value >= r[i].low && r[i].value <= r[i].high))
             WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %g is out of range, expected %g to %g", r[i].name,
                      r[i].value, r[i].low, r[i].high);
+    return WKV_OK;
+}
+
+/* The same where the highest is not one of them. */
+static wkv_status check_open_ranges(const range *r, size_t n, wkv_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(r[i].value >= r[i].low && r[i].value < r[i].high))
+            WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %.9g is out of range, expected %g to below %g",
+                     r[i].name, r[i].value, r[i].low, r[i].high);
     return WKV_OK;
 }
 
@@ -64,8 +75,15 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
         {"threads", o->threads, 0, 4096},
         {"guard", o->guard, 0, 1e6},
         {"guard-stop", o->guard_stop, 1, 1 << 20},
+        {"rank", o->rank, 0, 1 << 16},
     };
-    return check_ranges(ranges, sizeof ranges / sizeof ranges[0], err);
+    const range open[] = {
+        {"beta1", o->beta1, 0, 1},
+        {"beta2", o->beta2, 0, 1},
+        {"val-fraction", o->val_fraction, 0, 1},
+    };
+    WKV_TRY(check_ranges(ranges, sizeof ranges / sizeof ranges[0], err));
+    return check_open_ranges(open, sizeof open / sizeof open[0], err);
 }
 
 static wkv_status check_shares(const wkv_train_opts *o, wkv_error *err)

@@ -34,7 +34,9 @@ static wkv_status setup(wkv_prepare *p, const char *prefix, const wkv_prepare_op
                  o->chat_template != NULL ? o->chat_template : "(none)", wkv_chat_templates());
     if (o->vocab == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT, "vocab: \"bytes\" or a vocabulary file is needed");
-    if (o->threads < 0 || o->threads > 4096 || o->longest_line < 1)
+    if (o->longest_line < 1)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "longest-line: expected 1 byte or more, found 0");
+    if (o->threads < 0 || o->threads > 4096)
         WKV_FAIL(err, WKV_E_ARGUMENT, "threads: %d is out of range, expected 0 to 4096",
                  o->threads);
     p->o = *o;

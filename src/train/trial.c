@@ -91,6 +91,8 @@ void wkv_trial_reset(wkv_trial *s)
 wkv_status wkv_trial_feed(wkv_trial *s, const int32_t *tokens, size_t n)
 {
     const int longest = wkv_config_max_length(&s->t->cfg);
+    if (n == 0)
+        return WKV_E_ARGUMENT;
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= s->t->cfg.dim[WKV_DIM_V])
             return WKV_E_TOKEN;
@@ -99,7 +101,7 @@ wkv_status wkv_trial_feed(wkv_trial *s, const int32_t *tokens, size_t n)
     for (size_t at = 0; at < n; at += PIECE)
         feed_piece(s, tokens + at, n - at < PIECE ? (int)(n - at) : PIECE);
     s->position += n;
-    s->has_logits = s->has_logits || n > 0;
+    s->has_logits = true;
     return WKV_OK;
 }
 

@@ -124,6 +124,10 @@ static void alpha_is_asked_for(void **state)
     must_agree(twelve, merged, "alpha 12");
     o.adapter_alpha = -1;
     refuse(&o, WKV_E_ARGUMENT, "adapter-alpha");
+    o.adapter = NULL;
+    refuse(&o, WKV_E_ARGUMENT, "adapter-alpha: there is no adapter");
+    o.adapter_alpha = NAN;
+    refuse(&o, WKV_E_ARGUMENT, "adapter-alpha: there is no adapter");
 }
 
 /* W - B0 A0 + B A, the beginning in the same file or in another, of another rank. */

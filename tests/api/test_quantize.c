@@ -265,6 +265,9 @@ static void test_what_cannot_be_done(void **state)
     o.type = "q9";
     must_fail(wkv_quantize(MODEL, OUT, &o, NULL, &err), WKV_E_ARGUMENT, &err, "q9");
     o.type = "q4_k";
+    o.calibrate_tokens = -3;
+    must_fail(wkv_quantize(MODEL, OUT, &o, NULL, &err), WKV_E_ARGUMENT, &err, "found -3");
+    o.calibrate_tokens = 0;
     must_fail(wkv_quantize(MODEL, "quantize.bin", &o, NULL, &err), WKV_E_UNSUPPORTED, &err, "q4_k");
     must_fail(wkv_quantize(MODEL, "quantize.pth", &o, NULL, &err), WKV_E_UNSUPPORTED, &err, "gguf");
     forge_plain("quantize_plain.safetensors", false);

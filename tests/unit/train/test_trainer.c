@@ -246,10 +246,12 @@ static void bad_options(void **state)
     REFUSE(lr, 0, WKV_E_ARGUMENT, "lr: 0");
     REFUSE(lr, NAN, WKV_E_ARGUMENT, "lr: nan");
     REFUSE(lr_final, -1, WKV_E_ARGUMENT, "lr-final");
-    REFUSE(beta1, 1, WKV_E_ARGUMENT, "beta1");
+    REFUSE(beta1, 1, WKV_E_ARGUMENT, "beta1: 1 is out of range, expected 0 to below 1");
+    REFUSE(beta2, NAN, WKV_E_ARGUMENT, "beta2");
     REFUSE(beta2, -0.1, WKV_E_ARGUMENT, "beta2");
     REFUSE(adam_eps, 0, WKV_E_ARGUMENT, "adam-eps");
     REFUSE(val_fraction, 1, WKV_E_ARGUMENT, "val-fraction");
+    REFUSE(rank, -1, WKV_E_ARGUMENT, "rank: -1 is out of range, expected 0 to 65536");
     REFUSE(val_fraction, 0.001, WKV_E_ARGUMENT, "held out");
 }
 

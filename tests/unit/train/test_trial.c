@@ -73,6 +73,7 @@ static void refuses(void **state)
     wkv_trial *s;
     int32_t ids[17] = {0};
     assert_int_equal(wkv_trial_open(&s, t, NULL), WKV_OK);
+    assert_int_equal(wkv_trial_feed(s, ids, 0), WKV_E_ARGUMENT);
     assert_int_equal(wkv_trial_feed(s, ids, 17), WKV_E_LIMIT); /* texts end at 16 */
     assert_int_equal(wkv_trial_feed(s, ids, 16), WKV_OK);
     assert_int_equal(wkv_trial_feed(s, ids, 1), WKV_E_LIMIT);
