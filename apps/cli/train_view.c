@@ -89,18 +89,6 @@ static double memory(const wkv_train_view *v)
     return (double)m.peak;
 }
 
-/* In a file or pipe a line a second is enough for the first minute, and then one in ten. */
-static bool line_is_due(wkv_train_view *v)
-{
-    const double now = wkv_term_clock();
-    if (wkv_term_is_terminal(stderr))
-        return wkv_term_progress_due();
-    if (v->taken > 1 && now - v->shown < (now - v->start < 60 ? 1 : 10))
-        return false;
-    v->shown = now;
-    return true;
-}
-
 /* The share of the machine's arithmetic that training uses.  Above 1 the machine was measured while
  * it did something else, and is measured again. */
 static double utilisation(wkv_train_view *v)
@@ -131,7 +119,8 @@ void wkv_train_view_step(wkv_train_view *v, const wkv_train_line *line)
     else
         wkv_smooth(&v->loss, s->loss, ++v->taken, WKV_CURVES_SMOOTH);
     wkv_smooth(&v->rate, line->tokens_per_s, s->step - v->first, WKV_CURVES_SMOOTH);
-    if (line_is_due(v) || line->held != NULL || s->step == v->info.steps) {
+    if (wkv_term_progress_due() || v->taken <= 1 || line->held != NULL ||
+        s->step == v->info.steps) {
         char text[256];
         format_line(v, s, text, sizeof text);
         wkv_term_progress("%s", text);

@@ -13,7 +13,6 @@ typedef struct wkv_train_view {
     wkv_train_watch *watch; /* borrowed, or NULL */
     double peak;            /* floating point operations per second that this machine reaches */
     double start;           /* time */
-    double shown;           /* time of the last line, where lines are not replaced */
     int64_t first;          /* steps done before this call */
     int64_t taken;          /* steps that were not skipped, by this call */
     double loss;            /* smoothed */
