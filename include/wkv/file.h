@@ -24,12 +24,14 @@ WKV_API void wkv_file_close(wkv_file **f);
 
 WKV_API const char *wkv_file_format(const wkv_file *f);
 WKV_API size_t wkv_file_tensor_count(const wkv_file *f);
+/* Beyond the count *out is all zeros, its name NULL. */
 WKV_API void wkv_file_tensor_at(const wkv_file *f, size_t i, wkv_file_tensor *out);
 /* Copies tensor i, row-major, as float; out has room for the product of its dims.
- * E_UNSUPPORTED when its type is no real number. */
+ * E_UNSUPPORTED when its type is no real number, E_ARGUMENT beyond the count. */
 WKV_API wkv_status wkv_file_tensor_read(const wkv_file *f, size_t i, float *out, wkv_error *err);
 
 WKV_API size_t wkv_file_meta_count(const wkv_file *f);
+/* Beyond the count both are NULL. */
 WKV_API void wkv_file_meta_at(const wkv_file *f, size_t i, const char **key, const char **value);
 
 /* What the file is for: "model", "LoRA adapter", "initial state", ...; and a sentence or two
@@ -48,7 +50,7 @@ typedef struct wkv_file_range {
 } wkv_file_range;
 
 /* Looks at every element of tensor i, on all cores that the process may use.  E_UNSUPPORTED when
- * its type is no real number. */
+ * its type is no real number, E_ARGUMENT beyond the count. */
 WKV_API wkv_status wkv_file_tensor_range(const wkv_file *f, size_t i, wkv_file_range *out,
                                          wkv_error *err);
 

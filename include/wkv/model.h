@@ -1,7 +1,9 @@
 /* wkv/model.h - a trained model: its weights, its shape, its vocabulary.
  *
  * A model is immutable once open and may be shared by any number of sessions and
- * threads.  Weights stay in the file's mapping where their type allows.
+ * threads.  Weights stay in the file's mapping where their type allows: as long as a model (or a
+ * wkv_file) is open, its file must not be written to or truncated in place, or weights change and
+ * the system may end the process (SIGBUS).  To remove it or to rename another over it is safe.
  *
  * Its own threads start with the first work that is worth them, and serve one session at a
  * time; another that feeds meanwhile computes on the thread that calls.  A child process made by

@@ -3,7 +3,12 @@
  * Every call that can fail returns a wkv_status.  Calls that open, load or save
  * also take an optional wkv_error *err, which receives one full sentence: the
  * file, tensor, line or option concerned, what was expected and what was found.
- * err may be NULL; it is written only on failure. */
+ * err may be NULL; it is written only on failure.
+ *
+ * A pointer may be NULL only where its header says so, and an array that has no elements may be.
+ * A close is given the address of a handle, which becomes NULL; one that is NULL is left alone.
+ * What takes n tokens takes at least one, else it returns E_ARGUMENT, unless it says otherwise.
+ * Threads are 0 (one for each core that the process may use) to 4096. */
 #ifndef WKV_STATUS_H
 #define WKV_STATUS_H
 

@@ -133,25 +133,37 @@ size_t wkv_file_tensor_count(const wkv_file *f)
 
 void wkv_file_tensor_at(const wkv_file *f, size_t i, wkv_file_tensor *out)
 {
-    wkv_tensor_show(out, wkv_store_at(f->store, i));
+    *out = (wkv_file_tensor){.name = NULL};
+    if (i < wkv_store_count(f->store))
+        wkv_tensor_show(out, wkv_store_at(f->store, i));
+}
+
+/* Tensor i, of real numbers. */
+static wkv_status need_reals(const wkv_tensor **t, const wkv_file *f, size_t i, wkv_error *err)
+{
+    const size_t n = wkv_store_count(f->store);
+    if (i >= n)
+        WKV_FAIL(err, WKV_E_ARGUMENT, "%s: there is no tensor %zu, the file has %zu",
+                 wkv_store_path(f->store), i, n);
+    *t = wkv_store_at(f->store, i);
+    if (!wkv_dtype_is_weight((*t)->dtype))
+        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: tensor '%s' is of type %s, not real numbers",
+                 wkv_store_path(f->store), (*t)->name, wkv_dtype_of((*t)->dtype)->name);
+    return WKV_OK;
 }
 
 wkv_status wkv_file_tensor_read(const wkv_file *f, size_t i, float *out, wkv_error *err)
 {
-    const wkv_tensor *t = wkv_store_at(f->store, i);
-    if (!wkv_dtype_is_weight(t->dtype))
-        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: tensor '%s' is of type %s, not real numbers",
-                 wkv_store_path(f->store), t->name, wkv_dtype_of(t->dtype)->name);
+    const wkv_tensor *t;
+    WKV_TRY(need_reals(&t, f, i, err));
     wkv_tensor_copy(out, t, WKV_DTYPE_F32);
     return WKV_OK;
 }
 
 wkv_status wkv_file_tensor_range(const wkv_file *f, size_t i, wkv_file_range *out, wkv_error *err)
 {
-    const wkv_tensor *t = wkv_store_at(f->store, i);
-    if (!wkv_dtype_is_weight(t->dtype))
-        WKV_FAIL(err, WKV_E_UNSUPPORTED, "%s: tensor '%s' is of type %s, not real numbers",
-                 wkv_store_path(f->store), t->name, wkv_dtype_of(t->dtype)->name);
+    const wkv_tensor *t;
+    WKV_TRY(need_reals(&t, f, i, err));
     wkv_tensor_range(out, t);
     return WKV_OK;
 }
@@ -191,7 +203,7 @@ size_t wkv_file_meta_count(const wkv_file *f)
 
 void wkv_file_meta_at(const wkv_file *f, size_t i, const char **key, const char **value)
 {
-    const wkv_meta *m = wkv_store_meta_at(f->store, i);
-    *key = m->key;
-    *value = m->value;
+    const bool there = i < wkv_store_meta_count(f->store);
+    *key = there ? wkv_store_meta_at(f->store, i)->key : NULL;
+    *value = there ? wkv_store_meta_at(f->store, i)->value : NULL;
 }

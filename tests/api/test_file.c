@@ -210,6 +210,43 @@ static void refuse(const char *in, const char *out, const wkv_convert_opts *o, w
     assert_int_equal(wkv_convert(in, out, o, NULL), want);
 }
 
+/* What is not there is said to be so. */
+static void test_beyond_the_last(void **state)
+{
+    wkv_error err;
+    wkv_file *f;
+    wkv_file_tensor t;
+    wkv_file_range range;
+    float value;
+    const char *key = "key", *text = "value";
+    forge_plain(PLAIN, true);
+    must(wkv_file_open(&f, PLAIN, &err), &err);
+    const size_t n = wkv_file_tensor_count(f), metas = wkv_file_meta_count(f);
+    wkv_file_tensor_at(f, n, &t);
+    assert_null(t.name);
+    assert_int_equal(t.ndim, 0);
+    wkv_file_meta_at(f, metas, &key, &text);
+    assert_null(key);
+    assert_null(text);
+    must_fail(wkv_file_tensor_read(f, n, &value, &err), WKV_E_ARGUMENT, &err, PLAIN);
+    must_fail(wkv_file_tensor_range(f, SIZE_MAX, &range, &err), WKV_E_ARGUMENT, &err, PLAIN);
+    wkv_file_close(&f);
+}
+
+static void test_closing_nothing(void **state)
+{
+    wkv_file_close(&(wkv_file *){NULL});
+    wkv_model_close(&(wkv_model *){NULL});
+    wkv_session_close(&(wkv_session *){NULL});
+    wkv_batch_close(&(wkv_batch *){NULL});
+    wkv_sampler_close(&(wkv_sampler *){NULL});
+    wkv_tokenizer_close(&(wkv_tokenizer *){NULL});
+    wkv_prepare_close(&(wkv_prepare *){NULL});
+    wkv_trainer_close(&(wkv_trainer *){NULL});
+    wkv_trial_close(&(wkv_trial *){NULL});
+    wkv_events_close(&(wkv_events *){NULL});
+}
+
 static void test_refusals(void **state)
 {
     wkv_convert_opts o;
@@ -261,6 +298,8 @@ int main(void)
         cmocka_unit_test(test_metadata_is_filled_in_and_kept),
         cmocka_unit_test(test_what_is_no_model_is_converted_all_the_same),
         cmocka_unit_test(test_what_is_no_model_comes_back_the_same),
+        cmocka_unit_test(test_beyond_the_last),
+        cmocka_unit_test(test_closing_nothing),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_measurements),
     };
