@@ -3,8 +3,10 @@
 mkfifo pipe
 "$WKV" generate m.safetensors --vocab bytes -n 1 <pipe >/dev/null 2>err &
 pid=$!
-exec 3>pipe # it is open, and waits
-sleep 0.5
+exec 3>pipe
+is_open() { grep -qs m.safetensors "/proc/$pid/maps"; }
+[ -e /proc/self/maps ] || exit 77
+await is_open
 : >m.safetensors
 echo text >&3
 exec 3>&-
