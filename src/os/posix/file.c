@@ -53,18 +53,22 @@ static wkv_status find_target(char target[PATH_MAX], struct stat *there, const c
     return WKV_OK;
 }
 
+char *wkv_temp_name(const char *path)
+{
+    static atomic_uint next;
+    wkv_strbuf b;
+    wkv_strbuf_init(&b);
+    wkv_strbuf_printf(&b, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&next, 1));
+    return wkv_strbuf_take(&b);
+}
+
 /* Opens a new file beside path; *name becomes its name.  -1 and errno: not done. */
 static int open_beside(char **name, const char *path, int flags)
 {
-    static atomic_uint count; /* so that threads do not share one */
     int fd;
     do {
-        wkv_strbuf temp;
-        wkv_strbuf_init(&temp);
-        wkv_strbuf_printf(&temp, "%s.%ld.%u.tmp", path, (long)getpid(),
-                          atomic_fetch_add(&count, 1));
         wkv_free(*name);
-        *name = wkv_strbuf_take(&temp);
+        *name = wkv_temp_name(path);
         errno = ENOMEM;
         fd = *name == NULL ? -1 : open(*name, flags | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     } while (fd < 0 && errno == EEXIST); /* of a process that was killed and had this number */

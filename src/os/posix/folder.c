@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/strbuf.h"
 #include "os/os.h"
 #include "os/posix/posix.h"
 
@@ -61,24 +59,13 @@ static wkv_status check_free(const char *path, wkv_error *err)
     return WKV_OK;
 }
 
-/* "<path>.<pid>.<number>.tmp", no number twice in this process: its threads may write one path.
- * NULL when out of memory. */
-static char *new_name(const char *path)
-{
-    static atomic_uint next;
-    wkv_strbuf b;
-    wkv_strbuf_init(&b);
-    wkv_strbuf_printf(&b, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&next, 1));
-    return wkv_strbuf_take(&b);
-}
-
 wkv_status wkv_folder_create(char **temp, const char *path, wkv_error *err)
 {
     enum { TRIES = 100 }; /* past what a dead process of the same number has left */
     *temp = NULL;
     WKV_TRY(check_free(path, err));
     for (int i = 0; i < TRIES; i++) {
-        *temp = new_name(path);
+        *temp = wkv_temp_name(path);
         if (*temp == NULL)
             WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
         if (mkdir(*temp, 0777) == 0)

@@ -6,4 +6,8 @@
  * or -1 and errno. */
 int wkv_sync_parent(const char *path);
 
+/* "<path>.<pid>.<n>.tmp", no n twice in this process: its threads may write one path.  The caller
+ * frees it; NULL when out of memory. */
+char *wkv_temp_name(const char *path);
+
 #endif
