@@ -42,8 +42,9 @@ bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX])
     return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || fail(why, path, "cannot be used");
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+bool wkv_files_write(int fd, const void *data, size_t n)
 {
+    const char *p = data;
     while (n > 0) {
         ssize_t done = write(fd, p, n);
         if (done < 0 && errno == EINTR)
@@ -53,7 +54,7 @@ static bool write_all(int fd, const char *p, size_t n)
         p += done;
         n -= (size_t)done;
     }
-    return fsync(fd) == 0;
+    return true;
 }
 
 /* So that a new name is there after a power cut; where the system cannot, it is left at that. */
@@ -95,7 +96,7 @@ bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WK
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail(why, path, "cannot create");
-    bool ok = write_all(fd, data, n) || fail(why, path, "cannot write");
+    bool ok = (wkv_files_write(fd, data, n) && fsync(fd) == 0) || fail(why, path, "cannot write");
     if (close(fd) != 0 && ok)
         ok = fail(why, path, "cannot write");
     if (ok && rename(temp, path) != 0)

@@ -16,6 +16,9 @@ bool wkv_files_make_dirs(const char *path, char why[WKV_WHY_MAX]);
  * folder.  Only a regular file is replaced. */
 bool wkv_files_replace(const char *path, const char *data, size_t n, char why[WKV_WHY_MAX]);
 
+/* Writes all n bytes, whatever interrupts it; false with errno. */
+bool wkv_files_write(int fd, const void *data, size_t n);
+
 /* Removes a file of the folder; that there is none is as good. */
 bool wkv_files_remove(const char *dir, const char *name, char why[WKV_WHY_MAX]);
 

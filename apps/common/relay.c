@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/files.h"
 #include "common/term.h"
 
 enum { PIECE = 1 << 16, LOOK_AGAIN = 100 /* ms */ };
@@ -32,27 +33,13 @@ static ssize_t next_piece(int from, unsigned char *piece)
     return 0;
 }
 
-static bool pass_on(int to, const unsigned char *piece, ssize_t n)
-{
-    while (n > 0) {
-        const ssize_t done = write(to, piece, (size_t)n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false; /* nobody reads any more */
-        piece += done;
-        n -= done;
-    }
-    return true;
-}
-
 static void *run(void *arg)
 {
     static unsigned char piece[PIECE];
     const relay *r = arg;
     for (ssize_t n; (n = next_piece(r->from, piece)) > 0;)
-        if (!pass_on(r->to, piece, n))
-            break;
+        if (!wkv_files_write(r->to, piece, (size_t)n))
+            break; /* nobody reads any more */
     close(r->to);
     return NULL;
 }
