@@ -131,11 +131,10 @@ static wkv_status change_one(merge *m, const wkv_config *cfg, const wkv_store *b
                        : wkv_error_prefix(err, s, whole != NULL ? m->path : wkv_store_path(base));
 }
 
-static uint64_t bytes_of(const wkv_tensor *t)
+static uint64_t bytes_in(const wkv_store *file, const wkv_config *cfg, int i)
 {
-    uint64_t bytes = 0;
-    wkv_dtype_bytes(t->dtype, (uint64_t)wkv_tensor_count(t), &bytes);
-    return bytes;
+    const wkv_tensor *t = find_in(file, cfg, i);
+    return wkv_tensor_bytes(t, t->dtype);
 }
 
 static wkv_status change_all(merge *m, const wkv_config *cfg, const wkv_store *base, wkv_error *err)
@@ -145,14 +144,14 @@ static wkv_status change_all(merge *m, const wkv_config *cfg, const wkv_store *b
     uint64_t done = 0, total = 0;
     WKV_TRY(reserve(m, (size_t)count, err));
     for (size_t i = 0; i < m->adapter.n; i++)
-        total += bytes_of(find_in(base, cfg, m->adapter.param[i]));
+        total += bytes_in(base, cfg, m->adapter.param[i]);
     for (int i = 0; i < count; i++) {
         const bool changed = next < m->adapter.n && m->adapter.param[next] == i;
         const wkv_lora *l = changed ? &m->adapter.lora[next++] : NULL;
         WKV_TRY(change_one(m, cfg, base, i, l, err));
         if (l == NULL)
             continue;
-        done += bytes_of(find_in(base, cfg, i));
+        done += bytes_in(base, cfg, i);
         if (m->o->on_progress != NULL && !m->o->on_progress(m->o->user, true, done, total))
             WKV_FAIL(err, WKV_E_STATE, "stopped");
     }

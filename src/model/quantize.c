@@ -61,13 +61,6 @@ static const item *find_item(const quantising *k, const char *name)
     return bsearch(&key, k->items, k->n_items, sizeof key, by_name);
 }
 
-static uint64_t bytes_of(wkv_dtype t, const wkv_tensor *tensor)
-{
-    uint64_t bytes = 0;
-    wkv_dtype_bytes(t, (uint64_t)wkv_tensor_count(tensor), &bytes);
-    return bytes;
-}
-
 static wkv_dtype type_of(void *user, const wkv_tensor *t)
 {
     const item *i = find_item(user, t->name);
@@ -111,8 +104,8 @@ static wkv_status plan(quantising *k, const wkv_store *in, const wkv_config *cfg
     for (size_t i = 0; i < wkv_store_count(in); i++) {
         const wkv_tensor *t = wkv_store_at(in, i);
         const wkv_dtype to = type_of(k, t);
-        k->result.bytes_before += bytes_of(t->dtype, t);
-        k->result.bytes_after += bytes_of(to, t);
+        k->result.bytes_before += wkv_tensor_bytes(t, t->dtype);
+        k->result.bytes_after += wkv_tensor_bytes(t, to);
         k->result.elements += (uint64_t)wkv_tensor_count(t);
         if (wkv_dtype_of(to)->block > 1)
             k->result.quantised += (uint64_t)wkv_tensor_count(t);
@@ -252,8 +245,8 @@ static void conclude_tensor(quantising *k, const piece *p)
         .tensor = p->t->name,
         .from = wkv_dtype_of(p->t->dtype)->name,
         .to = wkv_dtype_of(p->as)->name,
-        .bytes_before = bytes_of(p->t->dtype, p->t),
-        .bytes_after = bytes_of(p->as, p->t),
+        .bytes_before = wkv_tensor_bytes(p->t, p->t->dtype),
+        .bytes_after = wkv_tensor_bytes(p->t, p->as),
         .error = relative(k->error, k->square),
     };
     k->all_error += k->error;

@@ -18,6 +18,13 @@ int64_t wkv_tensor_count(const wkv_tensor *t)
     return n;
 }
 
+uint64_t wkv_tensor_bytes(const wkv_tensor *t, wkv_dtype as)
+{
+    uint64_t bytes = 0;
+    wkv_dtype_bytes(as, (uint64_t)wkv_tensor_count(t), &bytes);
+    return bytes;
+}
+
 bool wkv_tensor_contiguous(const wkv_tensor *t)
 {
     int64_t expected = 1;

@@ -30,6 +30,8 @@ typedef struct wkv_tensor {
 
 /* Number of elements (checked when the store was opened). */
 int64_t wkv_tensor_count(const wkv_tensor *t);
+/* Bytes of its elements as another type; 0 when they are no whole blocks of it. */
+uint64_t wkv_tensor_bytes(const wkv_tensor *t, wkv_dtype as);
 bool wkv_tensor_contiguous(const wkv_tensor *t);
 
 /* True for what is multiplied with: two or more dimensions above 1. */
