@@ -2,18 +2,21 @@
  *
  * The customary RWKV order, which is not everybody's: penalties on the logits,
  * softmax, top-p, top-k, and only then the temperature, so that a high temperature
- * cannot bring back what top-p has cut.  All sums are in double.  What is kept is found by
- * partitions, in time linear in the vocabulary however flat the logits are; nothing is sorted
- * and nothing is allocated after opening. */
+ * cannot bring back what top-p has cut.  All sums are in double.  All of it takes time linear in
+ * the vocabulary, however flat the logits are (cut_off.h), and nothing is allocated after
+ * opening. */
 #include <wkv/sampler.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/exp.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/cut_off.h"
 
 struct wkv_sampler {
     wkv_sampler_opts opts;
@@ -27,6 +30,7 @@ struct wkv_sampler {
     double *logit;  /* [V] scratch: with penalties, less the largest; -INFINITY: never drawn */
     double *weight; /* [V] scratch: exp(logit), before the temperature */
     int32_t *token; /* [V] scratch: candidates, then those kept */
+    double *some;   /* [V] scratch: weights of some tokens */
 };
 
 void wkv_sampler_opts_init(wkv_sampler_opts *o)
@@ -84,7 +88,8 @@ wkv_status wkv_sampler_open(wkv_sampler **out, int32_t vocab, const wkv_sampler_
     s->logit = wkv_calloc(n, sizeof *s->logit);
     s->weight = wkv_calloc(n, sizeof *s->weight);
     s->token = wkv_calloc(n, sizeof *s->token);
-    if (!s->seen || !s->drawn || !s->count || !s->logit || !s->weight || !s->token) {
+    s->some = wkv_calloc(n, sizeof *s->some);
+    if (!s->seen || !s->drawn || !s->count || !s->logit || !s->weight || !s->token || !s->some) {
         wkv_sampler_close(&s);
         WKV_FAIL(err, WKV_E_MEMORY, "sampler: out of memory");
     }
@@ -103,29 +108,64 @@ void wkv_sampler_close(wkv_sampler **s)
     wkv_free((*s)->logit);
     wkv_free((*s)->weight);
     wkv_free((*s)->token);
+    wkv_free((*s)->some);
     wkv_free(*s);
     *s = NULL;
 }
 
 /* ---- penalties -------------------------------------------------------------------- */
 
-/* Fills s->logit, the largest being 0; returns its lowest index, -1 when none is finite. */
-static int32_t penalise(wkv_sampler *s, const float *logits)
+/* In both, LANES at a time, so that nothing waits for what comes before it. */
+enum { LANES = 4 };
+
+static double largest(const double *x, int32_t n)
+{
+    double most[LANES];
+    for (int k = 0; k < LANES; k++)
+        most[k] = -INFINITY;
+    int32_t i = 0;
+    for (; i <= n - LANES; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+    for (; i < n; i++)
+        most[0] = x[i] > most[0] ? x[i] : most[0];
+    return fmax(fmax(most[0], most[1]), fmax(most[2], most[3]));
+}
+
+static double sum_of(const double *x, int32_t n)
+{
+    double sum[LANES] = {0};
+    int32_t i = 0;
+    for (; i <= n - LANES; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            sum[k] += x[i + k];
+    for (; i < n; i++)
+        sum[0] += x[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Fills s->logit, the largest being 0; false when none is finite. */
+static bool penalise(wkv_sampler *s, const float *logits)
 {
     for (int32_t i = 0; i < s->vocab; i++)
-        s->logit[i] = isfinite(logits[i]) ? (double)logits[i] : -INFINITY;
-    double presence = (double)s->opts.presence, frequency = (double)s->opts.frequency;
+        s->logit[i] = (double)logits[i];
+    for (int32_t i = 0; i < s->vocab; i++)
+        s->logit[i] = fabs(s->logit[i]) <= DBL_MAX ? s->logit[i] : -INFINITY;
+    const double presence = (double)s->opts.presence, frequency = (double)s->opts.frequency;
     for (int32_t k = 0; k < s->n_seen; k++)
         s->logit[s->seen[k]] -= presence + frequency * s->count[s->seen[k]];
-    int32_t best = 0;
-    for (int32_t i = 1; i < s->vocab; i++)
-        if (s->logit[i] > s->logit[best])
-            best = i;
-    double most = s->logit[best];
-    if (!isfinite(most))
-        return -1;
+    const double most = largest(s->logit, s->vocab);
     for (int32_t i = 0; i < s->vocab; i++)
         s->logit[i] -= most;
+    return isfinite(most);
+}
+
+/* The lowest of the most likely. */
+static int32_t likeliest(const wkv_sampler *s)
+{
+    int32_t best = 0;
+    while (s->logit[best] != 0.0)
+        best++;
     return best;
 }
 
@@ -162,112 +202,52 @@ static int32_t take(wkv_sampler *s, int32_t id)
  * out: they lie below the cut-off. */
 static int32_t gather(wkv_sampler *s, double *total)
 {
-    *total = 0.0;
-    for (int32_t i = 0; i < s->vocab; i++) {
-        s->weight[i] = exp(s->logit[i]);
-        *total += s->weight[i];
-    }
-    double least = 0.5 * (1.0 - (double)s->opts.top_p) * *total / s->vocab;
+    wkv_exp(s->weight, s->logit, (size_t)s->vocab);
+    *total = sum_of(s->weight, s->vocab);
+    const double least = 0.5 * (1.0 - (double)s->opts.top_p) * *total / s->vocab;
     int32_t n = 0;
-    for (int32_t i = 0; i < s->vocab; i++)
-        if (s->weight[i] >= least && s->logit[i] > -INFINITY)
-            s->token[n++] = i;
-    return n;
-}
-
-/* The heaviest come first, of equals the lower index. */
-static bool before(const double *weight, int32_t a, int32_t b)
-{
-    return weight[a] > weight[b] || (weight[a] == weight[b] && a < b);
-}
-
-static void swap(int32_t *a, int32_t *b)
-{
-    int32_t t = *a;
-    *a = *b;
-    *b = t;
-}
-
-/* Moves the median of three of n >= 1 tokens to where it belongs, those before it to its left;
- * returns that place.  *sum: the weight of those. */
-static int32_t partition(int32_t *token, int32_t n, const double *weight, double *sum)
-{
-    int32_t *first = &token[0], *middle = &token[n / 2], *last = &token[n - 1];
-    if (before(weight, *middle, *first))
-        swap(middle, first);
-    if (before(weight, *last, *middle))
-        swap(last, middle);
-    if (before(weight, *middle, *first))
-        swap(middle, first);
-    swap(middle, last); /* the median waits at the end */
-    int32_t place = 0;
-    *sum = 0.0;
-    for (int32_t i = 0; i < n - 1; i++)
-        if (before(weight, token[i], *last)) {
-            *sum += weight[token[i]];
-            swap(&token[i], &token[place++]);
-        }
-    swap(&token[place], last);
-    return place;
-}
-
-/* The weight of the lightest token that top-p (`goal`: what the kept ones weigh at least) or
- * top-k (`limit`: how many there are at most) leaves among n; 0 where they leave all. */
-static double cut_off(wkv_sampler *s, int32_t n, double goal, int32_t limit)
-{
-    int32_t lo = 0, hi = n;
-    double kept = 0.0; /* the weight of the first lo */
-    while (lo < hi) {
-        double left;
-        int32_t pivot = lo + partition(s->token + lo, hi - lo, s->weight, &left);
-        if (pivot > lo && (kept + left >= goal || pivot >= limit)) {
-            hi = pivot;
-            continue;
-        }
-        double own = s->weight[s->token[pivot]];
-        kept += left + own;
-        lo = pivot + 1;
-        if (kept >= goal || lo >= limit)
-            return own;
+    for (int32_t i = 0; i < s->vocab; i++) { /* no branch: nobody foresees it */
+        s->token[n] = i;
+        n += (s->weight[i] >= least) & (s->logit[i] > -INFINITY);
     }
-    return 0.0;
+    return n;
 }
 
 /* Applies top-p and top-k to the n candidates; returns how many are kept, in ascending order.
  * Top-p does not part equals; when rounding keeps the sum below it, all are kept. */
 static int32_t keep(wkv_sampler *s, int32_t n, double total)
 {
-    int32_t limit = s->opts.top_k > 0 && s->opts.top_k < n ? s->opts.top_k : n;
-    double goal = s->opts.top_p < 1.0f ? (double)s->opts.top_p * total : INFINITY;
+    const int32_t limit = s->opts.top_k > 0 && s->opts.top_k < n ? s->opts.top_k : n;
+    const double goal = s->opts.top_p < 1.0f ? (double)s->opts.top_p * total : INFINITY;
     if (isinf(goal) && limit == n)
         return n;
-    double least = cut_off(s, n, goal, limit);
+    const double least = wkv_cut_off(s->some, s->weight, s->token, n, goal, limit);
     int32_t heavier = 0, kept = 0;
-    for (int32_t i = 0; i < n; i++)
-        heavier += s->weight[s->token[i]] > least;
-    for (int32_t i = 0, equals = limit - heavier; i < s->vocab && kept < limit; i++)
-        if (s->logit[i] > -INFINITY &&
-            (s->weight[i] > least || (s->weight[i] == least && equals-- > 0)))
-            s->token[kept++] = i;
+    for (int32_t k = 0; k < n; k++)
+        heavier += s->weight[s->token[k]] > least;
+    for (int32_t k = 0, equals = limit - heavier; k < n && kept < limit; k++) {
+        const double w = s->weight[s->token[k]];
+        if (w > least || (w == least && equals-- > 0))
+            s->token[kept++] = s->token[k];
+    }
     return kept;
 }
 
 static int32_t draw(wkv_sampler *s, const int32_t *kept, int32_t n)
 {
-    double sum = 0.0, temperature = (double)s->opts.temperature;
-    for (int32_t k = 0; k < n; k++) {
-        double w = exp(s->logit[kept[k]] / temperature);
-        s->weight[kept[k]] = w;
-        sum += w;
-    }
-    double goal = wkv_rng_uniform(&s->rng) * sum;
+    const double temperature = (double)s->opts.temperature;
+    double *weight = s->some;
+    for (int32_t k = 0; k < n; k++)
+        weight[k] = temperature == 1.0 ? s->weight[kept[k]] : s->logit[kept[k]] / temperature;
+    if (temperature != 1.0)
+        wkv_exp(weight, weight, (size_t)n);
+    double goal = wkv_rng_uniform(&s->rng) * sum_of(weight, n);
     int32_t chosen = kept[0];
     for (int32_t k = 0; k < n; k++) {
-        double w = s->weight[kept[k]];
-        if (w == 0.0)
+        if (weight[k] == 0.0)
             continue;
         chosen = kept[k]; /* rounding may leave goal just above the last: then it is this */
-        goal -= w;
+        goal -= weight[k];
         if (goal < 0.0)
             break;
     }
@@ -276,12 +256,11 @@ static int32_t draw(wkv_sampler *s, const int32_t *kept, int32_t n)
 
 int32_t wkv_sampler_next(wkv_sampler *s, const float *logits)
 {
-    int32_t best = penalise(s, logits);
-    if (best < 0)
+    if (!penalise(s, logits))
         return -1;
     if (s->opts.temperature == 0.0f)
-        return take(s, best);
+        return take(s, likeliest(s));
     double total;
-    int32_t n = gather(s, &total);
+    const int32_t n = gather(s, &total);
     return take(s, draw(s, s->token, keep(s, n, total)));
 }
