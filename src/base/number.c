@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static locale_t plain; /* for good */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -38,4 +39,15 @@ int wkv_number_print(char *to, size_t room, const char *format, ...)
     va_end(args);
     uselocale(before);
     return n;
+}
+
+char *wkv_number_write(char *to, uint64_t v)
+{
+    char digits[WKV_NUMBER_DIGITS], *first = digits + sizeof digits;
+    do
+        *--first = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    const size_t n = (size_t)(digits + sizeof digits - first);
+    memcpy(to, first, n);
+    return to + n;
 }

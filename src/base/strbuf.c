@@ -60,15 +60,6 @@ void wkv_strbuf_puts(wkv_strbuf *b, const char *s)
     wkv_strbuf_add(b, s, strlen(s));
 }
 
-void wkv_strbuf_number(wkv_strbuf *b, uint64_t v)
-{
-    char digits[20], *p = digits + sizeof digits;
-    do
-        *--p = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
-    wkv_strbuf_add(b, p, (size_t)(digits + sizeof digits - p));
-}
-
 void wkv_strbuf_hex(wkv_strbuf *b, uint8_t byte)
 {
     char text[4];

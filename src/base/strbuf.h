@@ -24,8 +24,7 @@ void wkv_strbuf_add(wkv_strbuf *b, const void *bytes, size_t n);
 char *wkv_strbuf_room(wkv_strbuf *b, size_t n);
 void wkv_strbuf_puts(wkv_strbuf *b, const char *s);
 void wkv_strbuf_printf(wkv_strbuf *b, const char *fmt, ...) WKV_PRINTF(2, 3);
-/* In digits; as \x and two of them. */
-void wkv_strbuf_number(wkv_strbuf *b, uint64_t v);
+/* As \x and two digits. */
 void wkv_strbuf_hex(wkv_strbuf *b, uint8_t byte);
 bool wkv_strbuf_ok(const wkv_strbuf *b);
 

@@ -172,6 +172,8 @@ static wkv_status allocate(wkv_session *s, bool bare, wkv_error *err)
     const wkv_config *cfg = &s->model->cfg;
     s->state_size = cfg->arch->state_size(cfg);
     s->state = wkv_malloc_aligned(s->state_size * sizeof *s->state);
+    if (s->state != NULL) /* some megabytes that every token reads and writes */
+        wkv_prefer_large_pages(s->state, s->state_size * sizeof *s->state);
     s->logits = wkv_malloc_aligned((size_t)cfg->dim[WKV_DIM_V] * sizeof *s->logits);
     size_t scratch = bare ? 0 : measure_scratch(s);
     if (s->state == NULL || s->logits == NULL || (!bare && !wkv_arena_init(&s->own, scratch)))

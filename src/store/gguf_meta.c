@@ -171,13 +171,10 @@ static bool is_text_token(const vocabulary *v, uint64_t id)
     return type != TYPE_UNKNOWN && type != TYPE_CONTROL && type != TYPE_UNUSED;
 }
 
-/* The byte that s, of which `left` characters exist, begins with; how many characters
- * stand for it, or 0 when the escape is cut short. */
+/* The byte of the escape that s, of which `left` characters exist, begins with; how many
+ * characters it has, or 0 when it is cut short. */
 static size_t unescape(const char *s, size_t left, uint8_t *byte)
 {
-    *byte = (uint8_t)s[0];
-    if (s[0] != '\\')
-        return 1;
     if (left < 2)
         return 0;
     *byte = (uint8_t)(s[1] == 'n' ? '\n' : s[1] == 't' ? '\t' : s[1] == 'r' ? '\r' : s[1]);
@@ -191,6 +188,7 @@ static size_t unescape(const char *s, size_t left, uint8_t *byte)
     return 4;
 }
 
+/* Not the quote, which ends a literal, nor what begins an escape. */
 static bool stands_for_itself(uint8_t byte)
 {
     return byte >= 0x20 && byte <= 0x7e && byte != '\'' && byte != '\\';
@@ -202,8 +200,8 @@ static char *write_bytes(char *to, const char *s, size_t n, uint64_t *length)
 {
     *length = 0;
     for (size_t i = 0; i < n; ++*length) {
-        uint8_t byte;
-        const size_t step = unescape(s + i, n - i, &byte);
+        uint8_t byte = (uint8_t)s[i];
+        const size_t step = byte != '\\' ? 1 : unescape(s + i, n - i, &byte);
         if (step == 0)
             return NULL;
         i += step;
@@ -215,24 +213,29 @@ static char *write_bytes(char *to, const char *s, size_t n, uint64_t *length)
     return to;
 }
 
-/* Adds a line of a vocabulary file: the id, the bytes as a literal, their number. */
+/* Adds a line of a vocabulary file: the id, the bytes as a literal, their number.  All in one
+ * piece, for a vocabulary has tens of thousands. */
 static bool put_token(wkv_strbuf *b, uint64_t id, const char *s, size_t n)
 {
+    enum { FRAME = 2 * WKV_NUMBER_DIGITS + 7 };
     uint64_t length;
     if (n == 0)
         return true;
-    wkv_strbuf_number(b, id);
-    wkv_strbuf_add(b, " b'", 3);
-    char *to = wkv_strbuf_room(b, n < SIZE_MAX / 4 ? 4 * n : SIZE_MAX);
-    if (to == NULL)
+    char *line = wkv_strbuf_room(b, n < SIZE_MAX / 8 ? 4 * n + FRAME : SIZE_MAX);
+    if (line == NULL)
         return true; /* out of memory, which the buffer remembers */
-    const char *end = write_bytes(to, s, n, &length);
-    if (end == NULL)
+    char *to = wkv_number_write(line, id);
+    *to++ = ' ';
+    *to++ = 'b';
+    *to++ = '\'';
+    to = write_bytes(to, s, n, &length);
+    if (to == NULL)
         return false;
-    b->len += (size_t)(end - to);
-    wkv_strbuf_add(b, "' ", 2);
-    wkv_strbuf_number(b, length);
-    wkv_strbuf_add(b, "\n", 1);
+    *to++ = '\'';
+    *to++ = ' ';
+    to = wkv_number_write(to, length);
+    *to++ = '\n';
+    b->len += (size_t)(to - line);
     return true;
 }
 
