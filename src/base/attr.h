@@ -24,13 +24,14 @@
 #define WKV_INLINE static inline __attribute__((always_inline))
 #define WKV_NOINLINE __attribute__((noinline))
 __extension__ typedef unsigned __int128 wkv_u128;
-/* Four numbers that operators take at once, on every processor. */
+/* Numbers that operators take at once, on every processor. */
 typedef unsigned wkv_u32x4 __attribute__((vector_size(16)));
-/* Four of the numbers of a, 0 to 3, and of b, 4 to 7. */
+typedef unsigned short wkv_u16x8 __attribute__((vector_size(16)));
+/* As many of the n numbers of a, 0 to n - 1, and of b, n to 2 n - 1. */
 #if defined(__clang__)
 #define WKV_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-#define WKV_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (wkv_u32x4){__VA_ARGS__})
+#define WKV_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (__typeof__(a)){__VA_ARGS__})
 #endif
 #else
 #error "wkv needs GCC or Clang (128-bit integers, attributes)"

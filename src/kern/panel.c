@@ -447,7 +447,7 @@ void wkv_quads_find(const wkv_quads *z, const int8_t *q, size_t n, wkv_layout l)
 /* ---- plain weights by inputs ---------------------------------------------------------------- */
 
 /* As many inputs at a time as their lines stay in the first-level cache. */
-enum { TRANSPOSED = 64 };
+enum { TRANSPOSED = 128 };
 
 static inline void transpose(unsigned char *to, const unsigned char *from, size_t n_rows, size_t n,
                              size_t size)
@@ -458,30 +458,36 @@ static inline void transpose(unsigned char *to, const unsigned char *from, size_
                 memcpy(to + (i * WKV_COLUMNS + o) * size, from + (o * n + i) * size, size);
 }
 
-/* Four numbers of 16 bits of each of four rows, n apart. */
-static inline void transpose_four(unsigned char *to, const unsigned char *from, size_t n)
+/* The two vectors of pairs that a and b make: a[0], b[0], a[1], .. */
+static inline void interleave(wkv_u16x8 out[2], wkv_u16x8 a, wkv_u16x8 b)
 {
-    const uint64_t low = 0x0000ffff0000ffff, first = 0xffffffff;
-    uint64_t a[4], even[2], odd[2];
-    for (size_t r = 0; r < 4; r++)
-        memcpy(&a[r], from + r * n * 2, sizeof *a);
-    for (size_t r = 0; r < 2; r++) {
-        even[r] = (a[2 * r] & low) | (a[2 * r + 1] & low) << 16;
-        odd[r] = (a[2 * r] >> 16 & low) | (a[2 * r + 1] & ~low);
-    }
-    const uint64_t b[4] = {(even[0] & first) | even[1] << 32, (odd[0] & first) | odd[1] << 32,
-                           even[0] >> 32 | (even[1] & ~first), odd[0] >> 32 | (odd[1] & ~first)};
-    for (size_t i = 0; i < 4; i++)
-        memcpy(to + i * WKV_COLUMNS * 2, &b[i], sizeof *b);
+    out[0] = WKV_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    out[1] = WKV_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/* The same of halves, whose rows and numbers are multiples of 4: four times as fast. */
+/* Eight numbers of 16 bits of each of eight rows, n apart: interleaving rows 4 apart, three times,
+ * leaves number i of all of them in vector i. */
+static inline void transpose_eight(unsigned char *to, const unsigned char *from, size_t n)
+{
+    wkv_u16x8 a[8], b[8];
+    for (size_t r = 0; r < 8; r++)
+        memcpy(&a[r], from + r * n * 2, sizeof *a);
+    for (int step = 0; step < 3; step++) {
+        for (int r = 0; r < 4; r++)
+            interleave(&b[2 * r], a[r], a[r + 4]);
+        memcpy(a, b, sizeof a);
+    }
+    for (size_t i = 0; i < 8; i++)
+        memcpy(to + i * WKV_COLUMNS * 2, &a[i], sizeof *a);
+}
+
+/* The same of halves, whose rows and numbers are multiples of 8: several times as fast. */
 static void transpose_halves(unsigned char *to, const unsigned char *from, size_t n_rows, size_t n)
 {
     for (size_t first = 0; first < n; first += TRANSPOSED)
-        for (size_t o = 0; o < n_rows; o += 4)
-            for (size_t i = first; i < n && i < first + TRANSPOSED; i += 4)
-                transpose_four(to + (i * WKV_COLUMNS + o) * 2, from + (o * n + i) * 2, n);
+        for (size_t o = 0; o < n_rows; o += 8)
+            for (size_t i = first; i < n && i < first + TRANSPOSED; i += 8)
+                transpose_eight(to + (i * WKV_COLUMNS + o) * 2, from + (o * n + i) * 2, n);
 }
 
 void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t n, size_t size)
@@ -489,7 +495,7 @@ void wkv_pack_columns(unsigned char *group, const void *rows, int n_rows, size_t
     assert(n_rows <= WKV_COLUMNS);
     if (n_rows < WKV_COLUMNS)
         memset(group, 0, n * WKV_COLUMNS * size);
-    if (size == 2 && n_rows % 4 == 0 && n % 4 == 0)
+    if (size == 2 && n_rows % 8 == 0 && n % 8 == 0)
         transpose_halves(group, rows, (size_t)n_rows, n);
     else if (size == 2) /* the compiler is to know it */
         transpose(group, rows, (size_t)n_rows, n, 2);

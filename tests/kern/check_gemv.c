@@ -256,7 +256,7 @@ static const uint16_t *halves_at(check *c, uint16_t (*from)(float))
 {
     const real *values = columns_at(c);
     const int n_rows =
-        pick(c, 0, 1) == 0 ? 4 * pick(c, 1, WKV_COLUMNS / 4) : pick(c, 1, WKV_COLUMNS);
+        pick(c, 0, 1) == 0 ? 8 * pick(c, 1, WKV_COLUMNS / 8) : pick(c, 1, WKV_COLUMNS);
     const size_t n = c->n, some = (size_t)n_rows;
     uint16_t *rows = halves(c, some * n), *W = halves(c, n * WKV_COLUMNS);
     for (size_t i = 0; i < some * n; i++)
