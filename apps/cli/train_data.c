@@ -5,11 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool has(const char *prefix, const char *suffix)
+{
+    char path[WKV_PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s%s", prefix, suffix);
+    return access(path, F_OK) == 0;
+}
+
 bool wkv_train_data_binidx(const char *prefix)
 {
-    char path[WKV_PATH_MAX];
-    snprintf(path, sizeof path, "%s.idx", prefix);
-    return access(path, F_OK) == 0 && access(prefix, F_OK) != 0;
+    return has(prefix, ".bin") && has(prefix, ".idx");
 }
 
 /* Where ":W" begins; the end of the text when it has none, or is the name of a file. */

@@ -15,7 +15,8 @@ typedef struct wkv_train_data {
     int n;
 } wkv_train_data;
 
-/* True when PREFIX.idx exists and no file of the name itself. */
+/* True when PREFIX.bin and PREFIX.idx exist, as the library decides: a folder or a text of the
+ * name itself may lie beside them. */
 bool wkv_train_data_binidx(const char *prefix);
 
 /* Turns the paths of the list into absolute ones, so that a run can be resumed from

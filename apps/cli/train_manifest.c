@@ -47,7 +47,7 @@ static json_t *source(const char *path, const wkv_source_info *info)
     json_t *s = json_object();
     set_text(s, "path", path);
     snprintf(bin, sizeof bin, "%s.bin", path);
-    if (stat(path, &st) == 0 || stat(bin, &st) == 0) {
+    if (stat(wkv_train_data_binidx(path) ? bin : path, &st) == 0) {
         json_object_set_new(s, "bytes", json_integer((json_int_t)st.st_size));
         json_object_set_new(s, "modified", time_text(st.st_mtime));
     }

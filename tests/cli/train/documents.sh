@@ -32,3 +32,12 @@ says 'contradicts the run that is resumed'
 expect 1 train --data text:3 --data other --out no
 says 'give one to each, or to none'
 train --data text --data other --out sizes >/dev/null 2>&1
+
+# A set often has the name of the folder that its texts lie in, and is a set all the same.
+mkdir books
+cp text books/a.txt
+"$WKV" prepare --out books 'books/*.txt' >out 2>err
+train --data books --out from-set >/dev/null 2>&1
+"$WKV" info from-set/model.safetensors >out
+grep -qx 'tokenizer     none inside' out || die 'the ids of books.bin were taken for bytes'
+grep -q "\"bytes\": $(wc -c <books.bin)" from-set/manifest.json || die 'manifest: not books.bin'
