@@ -128,7 +128,8 @@ typedef struct wkv_train_opts {
 WKV_API void wkv_train_opts_init(wkv_train_opts *o);
 
 /* Builds (or reads) the model and opens the data.  Errors name the option or file; E_MEMORY
- * when there is not enough, or more than memory_limit would be needed, with the figures.
+ * when there is not enough, or more than memory_limit would be needed, with the figures; E_TOKEN
+ * when the data have ids that the model does not.
  * The caller owns *out; on failure *out is NULL. */
 WKV_API wkv_status wkv_trainer_open(wkv_trainer **out, const wkv_train_opts *opts, wkv_error *err);
 WKV_API void wkv_trainer_close(wkv_trainer **t);

@@ -255,6 +255,29 @@ wkv_status wkv_data_largest(const wkv_data *d, int32_t *largest, wkv_error *err)
     return WKV_OK;
 }
 
+static wkv_status check_ids(const wkv_data *d, uint64_t first, uint64_t n, int32_t vocab,
+                            wkv_error *err)
+{
+    for (uint64_t i = first; i < first + n; i++) {
+        int64_t id = id_at(d, i);
+        if (id < 0 || id >= vocab)
+            return bad_token(d, i, id, vocab, err);
+    }
+    return WKV_OK;
+}
+
+wkv_status wkv_part_check(const wkv_part *p, int32_t vocab, wkv_error *err)
+{
+    const uint64_t piece = PIECE_BYTES / (uint64_t)p->data->type.bytes;
+    if (p->n <= FINGERPRINT_PIECES * piece)
+        return check_ids(p->data, p->first, p->n, vocab, err);
+    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++) {
+        uint64_t at = (p->n - piece) * i / (FINGERPRINT_PIECES - 1);
+        WKV_TRY(check_ids(p->data, p->first + at, piece, vocab, err));
+    }
+    return WKV_OK;
+}
+
 wkv_status wkv_part_read(const wkv_part *p, uint64_t first, size_t n, int32_t vocab, int32_t *out,
                          wkv_error *err)
 {

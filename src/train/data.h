@@ -54,6 +54,10 @@ void wkv_part_mask(const wkv_part *p, uint64_t first, size_t n, int32_t *target)
 /* The largest id.  E_TOKEN when one is negative or beyond 2^31 - 2. */
 wkv_status wkv_data_largest(const wkv_data *d, int32_t *largest, wkv_error *err);
 
+/* E_TOKEN, with the position, when an id is not below vocab; of more than 64 MiB, the pieces
+ * that the fingerprint is taken of are looked at. */
+wkv_status wkv_part_check(const wkv_part *p, int32_t vocab, wkv_error *err);
+
 /* n ids of the part from `first`, which our own arithmetic keeps inside it.  E_TOKEN, with
  * the position, when an id is not below vocab. */
 wkv_status wkv_part_read(const wkv_part *p, uint64_t first, size_t n, int32_t vocab, int32_t *out,

@@ -143,6 +143,16 @@ static wkv_status open_data(wkv_trainer *t, const wkv_train_opts *o, wkv_error *
     return WKV_OK;
 }
 
+/* Tokens of another vocabulary are better refused before a run begins than in the middle.  Those
+ * of a text are the tokenizer's own. */
+static wkv_status check_ids(const wkv_mix *m, int32_t vocab, wkv_error *err)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->part[i].data->heap == NULL)
+            WKV_TRY(wkv_part_check(&m->part[i], vocab, err));
+    return WKV_OK;
+}
+
 /* ---- model and memory ----------------------------------------------------------------- */
 
 /* Room for them; no value is set yet, but where a part of a model is tuned. */
@@ -258,6 +268,8 @@ static wkv_status setup(wkv_trainer *t, const wkv_train_opts *o, const wkv_store
                                  .token_shift = o->token_shift};
         WKV_TRY(wkv_config_new(&t->cfg, wkv_arch_find(o->arch), &sizes, err));
     }
+    WKV_TRY(check_ids(&t->train, t->cfg.dim[WKV_DIM_V], err));
+    WKV_TRY(check_ids(&t->val, t->cfg.dim[WKV_DIM_V], err));
     WKV_TRY(check_reach(t, o, err));
     wkv_feed_opts feed = wkv_trainer_feed_opts(t, false);
     WKV_TRY(wkv_feed_open(&t->feed, &feed, &t->train, err));

@@ -16,6 +16,12 @@ says '--val'
 expect 1 train --data text --data first/metrics.jsonl --out first
 says '--data'
 kept
+# Tokens of another vocabulary are seen before anything is removed.
+"$WKV" prepare --out set text >out 2>err
+expect 1 train --data set --vocab-size 100 --out first
+says 'set: token '
+says 'expected 0 to 99'
+kept
 train --steps 2 --init first/model.safetensors --lora 4 --out second >/dev/null 2>&1
 [ -f second/adapter.safetensors ]
 

@@ -107,11 +107,33 @@ static void ids_out_of_range(void **state)
         assert_int_equal(wkv_data_open(&d, "t_bad", NULL, NULL), WKV_OK);
         assert_int_equal(wkv_data_largest(&d, got, &err), WKV_E_TOKEN);
         wkv_part p = whole(&d);
+        assert_int_equal(wkv_part_check(&p, 100, &err), WKV_E_TOKEN);
         assert_int_equal(wkv_part_read(&p, 0, 2, 100, got, &err), WKV_E_TOKEN);
         if (strstr(err.text, bad[i].text) == NULL || strstr(err.text, "t_bad: token 1") == NULL)
             fail_msg("%s", err.text);
         wkv_data_close(&d);
     }
+}
+
+/* As fingerprints are taken: all of a small part, of a large one pieces, the last id included. */
+static void ids_are_checked(void **state)
+{
+    const size_t n = ((size_t)64 << 20) + 12345;
+    uint8_t *bytes = calloc(n, 1);
+    assert_non_null(bytes);
+    wkv_data d = {.path = (char[]){"t_ids"}, .ids = bytes, .type = {1, false}, .n = n};
+    const wkv_part small = {.data = &d, .first = 5, .n = 1000}, large = whole(&d);
+    wkv_error err;
+    bytes[4] = bytes[1005] = 7; /* on either side of the small one */
+    assert_int_equal(wkv_part_check(&small, 7, &err), WKV_OK);
+    assert_int_equal(wkv_part_check(&large, 8, &err), WKV_OK);
+    bytes[1004] = bytes[n - 1] = 8;
+    assert_int_equal(wkv_part_check(&small, 8, &err), WKV_E_TOKEN);
+    assert_non_null(strstr(err.text, "t_ids: token 1004 has id 8, expected 0 to 7"));
+    bytes[1004] = 0;
+    assert_int_equal(wkv_part_check(&large, 8, &err), WKV_E_TOKEN);
+    assert_non_null(strstr(err.text, "token 67121208 has id 8"));
+    free(bytes);
 }
 
 /* Small parts by all their bytes; large ones by pieces, the last byte included. */
@@ -143,6 +165,7 @@ int main(void)
         cmocka_unit_test(absent),
         cmocka_unit_test(binidx_of_every_width),
         cmocka_unit_test(ids_out_of_range),
+        cmocka_unit_test(ids_are_checked),
         cmocka_unit_test(fingerprints),
     };
     return cmocka_run_group_tests(tests, own_folder, NULL);
