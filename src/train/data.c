@@ -95,8 +95,27 @@ static wkv_status encode_all(wkv_data *d, const wkv_tok *tok, const wkv_map *tex
     return WKV_OK;
 }
 
+/* Whether the path is that of one of two files, "x.bin" and "x.idx", which both exist. */
+static bool is_half(const char *path)
+{
+    const size_t n = strlen(path);
+    bool half = n > 4 && (strcmp(path + n - 4, ".bin") == 0 || strcmp(path + n - 4, ".idx") == 0);
+    char *prefix = half ? wkv_strndup(path, n - 4) : NULL;
+    char *bin = prefix != NULL ? with_suffix(prefix, ".bin") : NULL;
+    char *idx = prefix != NULL ? with_suffix(prefix, ".idx") : NULL;
+    half = bin != NULL && idx != NULL && wkv_path_exists(bin) && wkv_path_exists(idx);
+    wkv_free(idx);
+    wkv_free(bin);
+    wkv_free(prefix);
+    return half;
+}
+
 static wkv_status open_text(wkv_data *d, const wkv_tok *tok, wkv_error *err)
 {
+    if (is_half(d->path))
+        WKV_FAIL(err, WKV_E_ARGUMENT,
+                 "%s: one of the two files of a set, and no text; data must be their PREFIX, %.*s",
+                 d->path, (int)strlen(d->path) - 4, d->path);
     if (tok == NULL)
         WKV_FAIL(
             err, WKV_E_ARGUMENT,

@@ -41,3 +41,7 @@ train --data books --out from-set >/dev/null 2>&1
 "$WKV" info from-set/model.safetensors >out
 grep -qx 'tokenizer     none inside' out || die 'the ids of books.bin were taken for bytes'
 grep -q "\"bytes\": $(wc -c <books.bin)" from-set/manifest.json || die 'manifest: not books.bin'
+for half in books.bin books.idx; do
+    expect 1 train --data $half --out no
+    says "$half: one of the two files of a set, and no text; data must be their PREFIX, $PWD/books"
+done
