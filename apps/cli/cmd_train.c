@@ -268,8 +268,11 @@ static int run(const wkv_args *args, void *opts)
         wkv_train_dir_makes(&dir, wkv_train_tune_made(o->t.tune));
         if (!settled)
             code = WKV_EXIT_USAGE;
-        else if (found || wkv_train_init_check(o, args))
+        else if (found || wkv_train_init_check(o, args)) {
+            if (!found)
+                wkv_train_data_remark(&o->sources);
             code = wkv_train_run(o, &dir);
+        }
     }
     wkv_train_dir_deinit(&dir);
     return code;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/term.h"
+
 static bool has(const char *prefix, const char *suffix)
 {
     char path[WKV_PATH_MAX + 8];
@@ -61,4 +63,18 @@ void wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_
     o->data = NULL;
     o->sources = d->source;
     o->n_sources = d->n;
+}
+
+void wkv_train_data_remark(const wkv_train_data *d)
+{
+    static const char *const lines[] = {".jsonl", ".ndjson"};
+    for (int i = 0; i < d->n; i++) {
+        const char *dot = strrchr(d->path[i], '.');
+        for (size_t k = 0; dot != NULL && k < WKV_COUNT(lines); k++)
+            if (strcmp(dot, lines[k]) == 0)
+                wkv_term_error("train",
+                               "%s is read as one text, its JSON included; 'wkv prepare' makes "
+                               "documents of its lines",
+                               d->path[i]);
+    }
 }

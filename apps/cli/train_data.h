@@ -26,4 +26,7 @@ void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list);
 /* Parts each text of the list into path and weight, and sets the sources of *o. */
 void wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o);
 
+/* Says on stderr which sources are JSON lines, which training does not take apart. */
+void wkv_train_data_remark(const wkv_train_data *d);
+
 #endif

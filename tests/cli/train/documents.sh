@@ -45,3 +45,8 @@ for half in books.bin books.idx; do
     expect 1 train --data $half --out no
     says "$half: one of the two files of a set, and no text; data must be their PREFIX, $PWD/books"
 done
+
+# JSON lines are a text to training, which says so.
+printf '{"text": "%s"}\n' one two three four five six >lines.jsonl
+expect 0 train --data lines.jsonl --out lines
+says "lines.jsonl is read as one text, its JSON included; 'wkv prepare' makes documents"
