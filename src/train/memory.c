@@ -51,7 +51,7 @@ void wkv_trainer_memory(const wkv_trainer *t, wkv_train_memory *m)
 
 /* ---- the limit --------------------------------------------------------------------------- */
 
-/* Shorter pieces than this would cost more time than memory is worth. */
+/* Shorter pieces than this cost time, and are advised only when nothing else fits. */
 enum { PIECE_TOKENS = 512 };
 
 /* What a run with other settings would take; 0 when that cannot be found out. */
@@ -74,22 +74,31 @@ typedef struct advice {
     uint64_t total;
 } advice;
 
-/* The settings that cost the least time of those that fit; else those that take the least. */
-static advice find_advice(const wkv_trainer *t, uint64_t limit)
+/* The first of the settings that fits; else the one that takes the least, if it is less than *a.
+ * Pieces have `shortest` tokens or more, or are a row. */
+static bool search(const wkv_trainer *t, uint64_t limit, int shortest, advice *a)
 {
     const wkv_work_opts *o = &t->work.o;
-    advice a = {o->recompute, o->piece, UINT64_MAX};
     for (wkv_recompute r = o->recompute; r <= WKV_RECOMPUTE_FULL; r++)
         for (int piece = o->piece;;) {
             uint64_t total = total_with(t, r, piece);
-            if (total < a.total)
-                a = (advice){r, piece, total};
-            if (a.total <= limit)
-                return a;
-            if (piece == 1 || piece / 2 * o->T < PIECE_TOKENS)
+            if (total < a->total)
+                *a = (advice){r, piece, total};
+            if (a->total <= limit)
+                return true;
+            if (piece == 1 || piece / 2 * o->T < shortest)
                 break;
             piece /= 2;
         }
+    return false;
+}
+
+/* The settings that cost the least time of those that fit; else those that take the least. */
+static advice find_advice(const wkv_trainer *t, uint64_t limit)
+{
+    advice a = {t->work.o.recompute, t->work.o.piece, UINT64_MAX};
+    if (!search(t, limit, PIECE_TOKENS, &a))
+        search(t, limit, 0, &a);
     return a;
 }
 

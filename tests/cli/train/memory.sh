@@ -22,7 +22,17 @@ says 'what fits is recompute none with micro-batch'
 [ ! -d limited ]
 # shellcheck disable=SC2086
 expect 1 train $big --recompute full --memory-limit 10MB --out limited
-says 'the least is recompute full with micro-batch 2'
+says 'the least is recompute full with micro-batch 1'
+# Where rows are short, so that a row at a time is slow, it is advised when nothing else fits.
+short='--layers 2 --width 128 --head-size 64 --ctx 64 --batch 12 --steps 1 --recompute full'
+foreseen() { # OPTION...: megabytes
+    # shellcheck disable=SC2086
+    train $short --out short "$@" 2>/dev/null | sed -n 's/^memory .* \([0-9]*\)[0-9.]*MB foreseen$/\1/p'
+}
+all=$(foreseen) row=$(foreseen --micro-batch 1)
+# shellcheck disable=SC2086
+expect 1 train $short --memory-limit $(((all + 2 * row) / 3))MB --out limited
+says 'what fits is recompute full with micro-batch'
 expect 2 train --memory-limit much --out limited
 says '--memory-limit: expected a size such as 8GB, 500MB or 2GiB'
 train --micro-batch 1 --memory-limit 2GiB --out pieces >/dev/null 2>&1
