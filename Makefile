@@ -15,7 +15,7 @@ help: ## this list
 demo: ## train a small model for a minute, then let it speak (TEXT=file)
 	@tools/setup.sh build
 	@tools/build.sh release wkv
-	@examples/demo.sh $(TEXT)
+	@examples/demo.sh $(if $(TEXT),"$(TEXT)")
 
 test: ## build and run the tests
 	@tools/setup.sh build test

@@ -4,6 +4,10 @@
 # Without TEXT it learns what every clone has: the project's own sources and documents.
 # All that it makes lies in wkv-demo/.  STEPS=n trains for n steps instead of 1500.
 set -eu
+case ${1:-/} in
+/*) ;;
+*) set -- "$PWD/$1" ;; # from where the caller stands
+esac
 cd "$(dirname "$0")/.."
 wkv=build/release/wkv
 out="wkv-demo"
