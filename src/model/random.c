@@ -303,7 +303,7 @@ static wkv_status make(making *k, const char *path, wkv_error *err)
     const char *format = k->o->format != NULL ? k->o->format : wkv_store_format_of_path(path);
     if (format == NULL)
         WKV_FAIL(err, WKV_E_ARGUMENT,
-                 "%s: the suffix says no format; name one (gguf, safetensors, pth or rwkv.cpp)",
+                 "%s: the suffix says no format; name one (gguf, safetensors, pth, hf or rwkv.cpp)",
                  path);
     WKV_TRY(plan(k, err));
     WKV_TRY(wkv_dev_open_cpu(&k->dev, 0, err));

@@ -173,7 +173,8 @@ static wkv_status check_epsilons(writing *k, wkv_error *err)
 static wkv_status recognise(writing *k, wkv_error *err)
 {
     const wkv_store_out *what = k->what;
-    if (find(what, "emb.weight") == NULL || find(what, "blocks.0.ffn.key.weight") == NULL)
+    if (find(what, "emb.weight") == NULL || find(what, "blocks.0.ffn.key.weight") == NULL ||
+        find(what, "blocks.0.att.receptance.weight") == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "this is no RWKV model; rwkv.cpp's files hold no other");
     k->version = find(what, "blocks.0.att.r_k") != NULL           ? V7
                  : find(what, "blocks.0.att.time_maa_x") != NULL  ? V6

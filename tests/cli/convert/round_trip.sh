@@ -12,3 +12,6 @@ expect 1 "$WKV" convert model.safetensors out.unknown
 [ ! -e out.unknown ]
 expect 1 "$WKV" convert no/such/model out.safetensors
 says 'no/such/model'
+"$WKV" random-model aft.safetensors --arch aft-simple --layers 1 --width 32 --vocab 64 2>/dev/null
+expect 1 "$WKV" convert aft.safetensors aft.bin
+says "this is no RWKV model; rwkv.cpp's files hold no other"
