@@ -221,9 +221,9 @@ static bool settle(options *o, const wkv_args *args, bool recalled)
     if (o->data.n == 0)
         return wrong("--data is missing");
     if (!settle_rows(o, args, recalled) || !settle_memory(o) ||
-        !wkv_train_tune_settle(&o->tune, &o->t))
+        !wkv_train_tune_settle(&o->tune, &o->t) ||
+        !wkv_train_data_fill(&o->sources, &o->data, &o->t))
         return false;
-    wkv_train_data_fill(&o->sources, &o->data, &o->t);
     o->sample.seed = o->t.seed;
     o->t.order = strcmp(o->order, "random") == 0 ? WKV_ORDER_RANDOM : WKV_ORDER_SEQUENTIAL;
     /* The default tokenizer is for text: not for ids, nor for a model that has its own. */

@@ -28,7 +28,7 @@ static const char *weight_of(const char *spec, double *weight)
     if (colon == NULL || colon[1] == '\0' || access(spec, F_OK) == 0 || wkv_train_data_binidx(spec))
         return end;
     double w = strtod(colon + 1, &stop);
-    if (*stop != '\0' || !(w > 0))
+    if (*stop != '\0' || stop == colon + 1)
         return end;
     *weight = w;
     return colon;
@@ -53,16 +53,23 @@ void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list)
     }
 }
 
-void wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o)
+bool wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o)
 {
     d->n = list->n;
     for (int i = 0; i < list->n; i++) {
-        path_of(d->path[i], list->item[i], &d->source[i].weight);
+        double *weight = &d->source[i].weight;
+        path_of(d->path[i], list->item[i], weight);
         d->source[i].path = d->path[i];
+        if (*weight_of(list->item[i], weight) != '\0' && !(*weight > 0)) {
+            wkv_term_error("train", "--data: expected a weight above 0 behind the ':', found '%s'",
+                           list->item[i]);
+            return false;
+        }
     }
     o->data = NULL;
     o->sources = d->source;
     o->n_sources = d->n;
+    return true;
 }
 
 void wkv_train_data_remark(const wkv_train_data *d)

@@ -23,8 +23,9 @@ bool wkv_train_data_binidx(const char *prefix);
  * anywhere. */
 void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list);
 
-/* Parts each text of the list into path and weight, and sets the sources of *o. */
-void wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o);
+/* Parts each text of the list into path and weight, and sets the sources of *o; false after a
+ * message. */
+bool wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_opts *o);
 
 /* Says on stderr which sources are JSON lines, which training does not take apart. */
 void wkv_train_data_remark(const wkv_train_data *d);

@@ -31,6 +31,10 @@ expect 1 "$WKV" train --resume --out mixed --data text:3 --data other:2
 says 'contradicts the run that is resumed'
 expect 1 train --data text:3 --data other --out no
 says 'give one to each, or to none'
+for weight in 0 -1 nan; do
+    expect 2 train --data text:$weight --out no
+    says "--data: expected a weight above 0 behind the ':', found '$PWD/text:$weight'"
+done
 train --data text --data other --out sizes >/dev/null 2>&1
 
 # A set often has the name of the folder that its texts lie in, and is a set all the same.
