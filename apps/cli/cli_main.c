@@ -77,9 +77,14 @@ static void print_manual(void)
          "on ARM ref, neon, dotprod or i8mm. One that is not there is reported.");
 }
 
+static bool is_help(const char *name)
+{
+    return strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+}
+
 static int help(int argc, char **argv)
 {
-    if (argc == 0) {
+    if (argc == 0 || (argc == 1 && is_help(argv[0]))) {
         print_overview(stdout);
         return WKV_EXIT_OK;
     }
@@ -160,7 +165,7 @@ int main(int argc, char **argv)
         return WKV_EXIT_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (is_help(name))
         return wkv_term_finish("help", help(argc - 2, argv + 2));
     if (strcmp(name, "--version") == 0) {
         printf("wkv %s\n", wkv_version());

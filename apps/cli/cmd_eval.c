@@ -28,7 +28,8 @@ typedef struct options {
 static const wkv_arg_option table[] = {
     {WKV_OPT_TEXT("against", against, "MODEL2",
                   "a second model of the same vocabulary, such as MODEL quantised: reports how far "
-                  "its next-token distributions are from MODEL's")},
+                  "its next-token distributions are from MODEL's; --adapter and --state are for "
+                  "both")},
     {WKV_OPT_INT("ctx", ctx, "N", 2, 1 << 20,
                  "tokens of a window; each begins at the initial state, and its first token is not "
                  "predicted")},

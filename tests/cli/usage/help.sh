@@ -3,6 +3,8 @@
 "$WKV" help >overview
 grep -q '^Usage: wkv COMMAND' overview
 "$WKV" --help | cmp - overview
+"$WKV" help help | cmp - overview
+"$WKV" help --help | cmp - overview
 "$WKV" help --man >man
 for command in $(sed -n 's/^  \([a-z-]*\) .*/\1/p' overview); do
     [ "$command" != help ] || continue
