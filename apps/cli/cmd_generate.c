@@ -41,8 +41,9 @@ static const wkv_arg_option table[] = {
     {WKV_OPT_FLAG("echo", echo, "print the prompt first")},
     {WKV_OPT_TEXT("state-in", state_in, "FILE",
                   "go on from a saved state; penalties and the seed's numbers begin anew")},
-    {WKV_OPT_TEXT("state-out", state_out, "FILE",
-                  "save the state at the end: prompt and all that was produced, a --stop text too")},
+    {WKV_OPT_TEXT(
+        "state-out", state_out, "FILE",
+        "save the state at the end: prompt and all that was produced, a --stop text too")},
     {WKV_OPT_FLAG("ids", ids, "the prompt is token ids, and ids are printed")},
     WKV_CLI_JSON_OPTION,
     WKV_CLI_MODEL_OPTIONS(model),
