@@ -360,9 +360,27 @@ static bool is_lines(const reader *r, const char *path, wkv_input kind)
            (i < r->fill && r->p->window[i] == '{');
 }
 
+/* Any bytes would make tokens, if of no use. */
+static const char *compressed_by(const reader *r)
+{
+    static const struct {
+        const char *by, *begin;
+        size_t n;
+    } marks[] = {
+        {"gzip", "\x1f\x8b\x08", 3}, {"zstd", "\x28\xb5\x2f\xfd", 4}, {"xz", "\xfd\x37zXZ\0", 6}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (r->fill >= marks[i].n && memcmp(r->p->window, marks[i].begin, marks[i].n) == 0)
+            return marks[i].by;
+    return NULL;
+}
+
 static wkv_status read_input(reader *r, const char *path, wkv_input kind)
 {
     WKV_TRY(fill(r));
+    if (kind == WKV_INPUT_AUTO && compressed_by(r) != NULL)
+        WKV_FAIL(r->err, WKV_E_FORMAT,
+                 "%s: compressed by %s; unpack it first, perhaps into standard input", r->name,
+                 compressed_by(r));
     if (r->fill >= 3 && memcmp(r->p->window, "\xef\xbb\xbf", 3) == 0)
         drop(r, 3); /* a byte order mark is no text */
     if (!is_lines(r, path, kind))

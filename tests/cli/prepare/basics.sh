@@ -36,6 +36,9 @@ says 'no/such/folder.bin'
 echo '[{"text":"x"}]' >list.json
 expect 1 "$WKV" prepare --out no list.json
 says "one JSON object a line, not a list"
+gzip -c <c.jsonl >c.jsonl.gz
+expect 1 "$WKV" prepare --out no c.jsonl.gz
+says 'c.jsonl.gz: compressed by gzip; unpack it first'
 : >empty.jsonl
 expect 1 "$WKV" prepare --out no empty.jsonl
 says 'no document was read'
