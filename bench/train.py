@@ -19,8 +19,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "torch"))
 
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError:
+    sys.exit("bench/train.py: PyTorch is not installed for " + sys.executable)
 
 import rwkv7  # noqa: E402
 

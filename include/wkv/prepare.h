@@ -59,9 +59,9 @@ WKV_API wkv_status wkv_prepare_open(wkv_prepare **out, const char *prefix,
  *   "prompt" and "response" or "completion"; "instruction", perhaps "input", and "output" or
  *   "response"; "input" and "output"; "question" and "answer"; "query" and "response"
  * and of all but the first only the assistant's words are learnt.  E_FORMAT for a bad line
- * when strict; E_TOKEN for a text with a byte that the vocabulary lacks; E_STATE when
- * progress returned false.  After a failure the preparer can only be described and closed:
- * add and finish answer E_STATE. */
+ * when strict and, with WKV_INPUT_AUTO, for a compressed file; E_TOKEN for a text with a byte
+ * that the vocabulary lacks; E_STATE when progress returned false.  After a failure the preparer
+ * can only be described and closed: add and finish answer E_STATE. */
 WKV_API wkv_status wkv_prepare_add(wkv_prepare *p, const char *path, wkv_input kind,
                                    wkv_error *err);
 
