@@ -18,6 +18,18 @@ one=$(grep -oE '"float_ops_per_token": [0-9]*' json | head -n 1)
 bench -b 0 -p 0 --position 1,40 | grep -qE '^decode at 40 +[0-9]'
 bench -b 1 -p 0 | grep -q 'run with *1 thread,'
 
+# Threads that share a core do not multiply what it reaches.
+bytes_rate() {
+    "$WKV" bench model.safetensors -b 1 -p 0 -r 1 -s 0.001 --threads "$1" --json |
+        sed 's/.*"byte_ops_per_s": \([0-9.e+]*\).*/\1/'
+}
+cores=$(nproc)
+if [ "$cores" -le 16 ]; then
+    echo "$(bytes_rate 1) $(bytes_rate 128)" |
+        awk -v cores="$cores" '{ exit !($2 > 0 && $2 < 4 * cores * $1) }' ||
+        die "128 threads cannot be so quick"
+fi
+
 expect 2 bench -b 1,x
 says "--batch: numbers from 0 to 256"
 expect 2 bench -b 1, -p 0
