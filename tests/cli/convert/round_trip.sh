@@ -15,3 +15,6 @@ says 'no/such/model'
 "$WKV" random-model aft.safetensors --arch aft-simple --layers 1 --width 32 --vocab 64 2>/dev/null
 expect 1 "$WKV" convert aft.safetensors aft.bin
 says "this is no RWKV model; rwkv.cpp's files hold no other"
+# 123 is a brace, by which safetensors is known.
+"$WKV" random-model brace.bin --arch rwkv4 --layers 1 --width 32 --vocab 123 2>/dev/null
+"$WKV" info brace.bin | grep -q '^format *rwkv.cpp'
