@@ -254,6 +254,9 @@ static wkv_status bind(wkv_weights *w, const wkv_config *cfg, const wkv_store *f
             wkv_weights_deinit(w);
             return s;
         }
+        /* Training foresees its memory: what was widened would count twice. */
+        if (reals && t != NULL && one->data != t->data)
+            wkv_store_let_go(file);
     }
     return WKV_OK;
 }

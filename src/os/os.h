@@ -24,6 +24,10 @@ typedef struct wkv_map {
 wkv_status wkv_map_open(wkv_map *out, const char *path, wkv_error *err);
 void wkv_map_close(wkv_map *m);
 
+/* What has been read need not stay in this process's memory; it is mapped again where it is
+ * looked at once more. */
+void wkv_map_let_go(const wkv_map *m);
+
 /* Asks for large pages for n bytes of heap that will hold much and be read often; may do
  * nothing.  Best before they are first touched. */
 void wkv_prefer_large_pages(void *p, size_t n);

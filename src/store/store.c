@@ -158,6 +158,14 @@ void wkv_store_close(wkv_store **ps)
     wkv_free(s);
 }
 
+void wkv_store_let_go(const wkv_store *s)
+{
+    if (!s->borrowed)
+        wkv_map_let_go(&s->map);
+    for (size_t i = 0; i < s->n_shards; i++)
+        wkv_store_let_go(s->shards[i]);
+}
+
 const char *wkv_store_path(const wkv_store *s)
 {
     return s->path;

@@ -63,6 +63,10 @@ typedef struct wkv_store wkv_store;
 wkv_status wkv_store_open(wkv_store **out, const char *path, wkv_error *err);
 void wkv_store_close(wkv_store **s);
 
+/* What has been read of the files need not stay in memory, since it has been copied; all of it can
+ * still be read. */
+void wkv_store_let_go(const wkv_store *s);
+
 const char *wkv_store_path(const wkv_store *s);
 const char *wkv_store_format(const wkv_store *s); /* "safetensors", "pth", "rwkv.cpp", "hf" */
 /* Whose names and orientations the file has: "transformers", "web-rwkv"; NULL: RWKV-LM's. */

@@ -64,6 +64,12 @@ void wkv_map_close(wkv_map *m)
     *m = (wkv_map){0};
 }
 
+void wkv_map_let_go(const wkv_map *m)
+{
+    if (m->size > 0) /* nobody has written to it: the file still has all of it */
+        madvise((void *)(uintptr_t)m->data, (size_t)m->size, MADV_DONTNEED);
+}
+
 void wkv_prefer_large_pages(void *p, size_t n)
 {
 #ifdef MADV_HUGEPAGE
