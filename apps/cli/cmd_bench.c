@@ -2,7 +2,6 @@
  * to what the memory and the arithmetic units allow. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/bench_run.h"
 #include "common/term.h"

@@ -1,10 +1,7 @@
 /* apps/cli/cmd_plot.c - `wkv plot`: the curves of one run or of several, against each
  * other, in the terminal or as SVG. */
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/curves.h"

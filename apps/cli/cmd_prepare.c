@@ -1,6 +1,5 @@
 /* apps/cli/cmd_prepare.c - `wkv prepare`: texts and conversations into token files, and a
  * report on what they hold. */
-#include <errno.h>
 #include <glob.h>
 #include <string.h>
 #include <sys/stat.h>

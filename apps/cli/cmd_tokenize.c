@@ -1,6 +1,5 @@
 /* apps/cli/cmd_tokenize.c - `wkv tokenize`: text to ids and back, in bounded memory
  * however long the texts and their lines are. */
-#include <string.h>
 
 #include "cli/cli.h"
 #include "common/json_out.h"

@@ -2,6 +2,7 @@
 #include "cli/eval_compare.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* Bins run from 1e-12 to 1e4 nats; those below count as the first. */
 static const double least = 1e-12, most = 1e4;

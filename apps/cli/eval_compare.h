@@ -3,8 +3,6 @@
 #ifndef WKV_APPS_EVAL_COMPARE_H
 #define WKV_APPS_EVAL_COMPARE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /* Divergences are counted in bins of equal ratio, so that memory does not grow with the

@@ -2,7 +2,6 @@
 #include "cli/prepare_report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/json_out.h"
 #include "common/term.h"

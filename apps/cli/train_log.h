@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <wkv/wkv.h>
 
-#include "common/files.h"
-
 typedef struct wkv_train_log {
     const char *path; /* of metrics.jsonl; borrowed */
     FILE *metrics;

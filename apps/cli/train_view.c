@@ -2,7 +2,6 @@
 #include "cli/train_view.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "cli/curves.h"
 #include "common/plot.h"

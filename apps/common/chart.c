@@ -5,7 +5,6 @@
 #include "common/chart.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
     WIDTH = 900,

@@ -1,7 +1,6 @@
 /* arch/adapter.c - see adapter.h. */
 #include "arch/adapter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"

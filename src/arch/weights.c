@@ -1,8 +1,6 @@
 /* arch/weights.c - a model's weights in flat blocks of reals: laid out for training,
  * created, filled from a file, and viewed as tensors for writing. */
-#include <assert.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "arch/arch.h"
 #include "base/mem.h"

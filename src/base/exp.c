@@ -5,7 +5,6 @@
  * vectors of, even for processors of which nothing is known. */
 #include "base/exp.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "model/calibrate.h"
 
 #include <stddef.h>
-#include <string.h>
 #include <wkv/session.h>
 
 #include "base/mem.h"

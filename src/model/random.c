@@ -9,7 +9,6 @@
  * subtracts a threshold along it.  The rest of a row is random, so that some entries are
  * nearly always zero, some seldom, and most now and then, as in trained models. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <wkv/model.h>
 #include <wkv/unstable.h>

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "base/mem.h"
 #include "model/session_impl.h"
 
 #define META_KIND "wkv.kind"

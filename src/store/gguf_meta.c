@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "base/literal.h"
 #include "base/number.h"
 #include "store/bytes.h"

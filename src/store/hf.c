@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/strbuf.h"
-#include "store/names.h"
 
 char *wkv_hf_path(const char *folder, const char *name)
 {

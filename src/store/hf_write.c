@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/strbuf.h"
 #include "store/hf.h"
-#include "store/json.h"
 #include "store/names.h"
 
 typedef struct writing {

@@ -1,8 +1,6 @@
 /* train/example.c - see example.h.  Parsing is jansson's, behind the bounds of store/json.h. */
 #include "train/example.h"
 
-#include <string.h>
-
 #include "store/json.h"
 
 enum { DEPTH = 16 };

@@ -1,6 +1,4 @@
 /* train/options.c - the options of training: defaults and ranges. */
-#include <string.h>
-
 #include "train/trainer.h"
 
 void wkv_train_opts_init(wkv_train_opts *o)

@@ -7,7 +7,6 @@
 #include "train/svd.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"

@@ -1,7 +1,5 @@
 /* train/trial.c - letting the model under training go on with a text: one sequence, with a state
  * and an arena of its own, so that training does not notice. */
-#include <string.h>
-
 #include "base/mem.h"
 #include "train/trainer.h"
 
