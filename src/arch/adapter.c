@@ -8,7 +8,7 @@
 
 wkv_status wkv_adapter_init(wkv_adapter *a, size_t room, wkv_error *err)
 {
-    *a = (wkv_adapter){.room = room};
+    *a = (wkv_adapter){0};
     a->lora = wkv_calloc(room + 1, sizeof *a->lora);
     a->param = wkv_calloc(room + 1, sizeof *a->param);
     if (a->lora == NULL || a->param == NULL)

@@ -9,7 +9,7 @@
 typedef struct wkv_adapter {
     wkv_lora *lora;
     int *param; /* the parameter that each of them changes, by wkv_params_at's index */
-    size_t n, room;
+    size_t n;
     real *values; /* factors that came from a file; NULL: they are somebody else's */
 } wkv_adapter;
 

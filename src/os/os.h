@@ -63,8 +63,6 @@ wkv_status wkv_scratch_open(FILE **out, const char *path, wkv_error *err);
 /* Removes the file, durably; none there is no error. */
 wkv_status wkv_remove_file(const char *path, wkv_error *err);
 
-/* Creates the folder and its parents when absent. */
-wkv_status wkv_make_dirs(const char *path, wkv_error *err);
 bool wkv_path_exists(const char *path);
 bool wkv_path_is_folder(const char *path);
 

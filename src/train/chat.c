@@ -57,12 +57,6 @@ wkv_role wkv_role_of(const char *name)
 
 /* ---- examples ------------------------------------------------------------------------------ */
 
-void wkv_example_init(wkv_example *e)
-{
-    wkv_strbuf_init(&e->text);
-    wkv_strbuf_init(&e->runs);
-}
-
 void wkv_example_deinit(wkv_example *e)
 {
     wkv_strbuf_deinit(&e->text);

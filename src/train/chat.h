@@ -32,12 +32,12 @@ typedef struct wkv_run {
     bool learn;
 } wkv_run;
 
+/* Empty when zeroed. */
 typedef struct wkv_example {
     wkv_strbuf text;
     wkv_strbuf runs; /* of wkv_run */
 } wkv_example;
 
-void wkv_example_init(wkv_example *e);
 void wkv_example_deinit(wkv_example *e);
 void wkv_example_clear(wkv_example *e);
 size_t wkv_example_runs(const wkv_example *e);

@@ -416,11 +416,3 @@ wkv_status wkv_work_eval(wkv_work *w, double *sum, wkv_error *err)
     }
     return WKV_OK;
 }
-
-double wkv_work_sequence_loss(const wkv_work *w, const wkv_window *win, int i)
-{
-    double sum = 0;
-    for (int32_t r = win->start[i]; r < win->start[i + 1]; r++)
-        sum += w->loss[r];
-    return sum;
-}

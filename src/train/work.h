@@ -69,10 +69,6 @@ void wkv_work_commit(wkv_work *w);
 /* Forward over the first window alone, in the rows of validation.  *sum of the losses. */
 wkv_status wkv_work_eval(wkv_work *w, double *sum, wkv_error *err);
 
-/* The loss of sequence i of the window last passed, summed in its own order: it depends on
- * nothing but the sequence, its first state and the weights. */
-double wkv_work_sequence_loss(const wkv_work *w, const wkv_window *window, int i);
-
 /* The states that the rows keep: (B, state_size); NULL without carry. */
 static inline real *wkv_work_kept(const wkv_work *w)
 {

@@ -10,9 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    wkv_example e;
+    wkv_example e = {0};
     wkv_error err;
-    wkv_example_init(&e);
     for (int i = 0; wkv_chat_at(i) != NULL; i++) {
         wkv_example_clear(&e);
         if (wkv_example_read(&e, wkv_chat_at(i), (const char *)data, size, &err) != WKV_OK) {

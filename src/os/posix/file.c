@@ -210,28 +210,6 @@ wkv_status wkv_remove_file(const char *path, wkv_error *err)
     return WKV_OK;
 }
 
-wkv_status wkv_make_dirs(const char *path, wkv_error *err)
-{
-    char copy[PATH_MAX];
-    size_t n = strlen(path);
-    if (n == 0 || n >= sizeof copy)
-        WKV_FAIL(err, WKV_E_ARGUMENT, "folder name is empty or too long");
-    memcpy(copy, path, n + 1);
-    for (size_t i = 1; i <= n; i++) {
-        if (copy[i] != '/' && copy[i] != '\0')
-            continue;
-        char end = copy[i];
-        copy[i] = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            WKV_FAIL(err, WKV_E_IO, "%s: cannot create folder: %s", copy, strerror(errno));
-        copy[i] = end;
-    }
-    struct stat st;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-        WKV_FAIL(err, WKV_E_IO, "%s: not a folder", path);
-    return WKV_OK;
-}
-
 bool wkv_path_exists(const char *path)
 {
     return access(path, F_OK) == 0;
