@@ -84,19 +84,6 @@ static wkv_status check_numbers(const wkv_train_opts *o, wkv_error *err)
     return check_open_ranges(open, sizeof open / sizeof open[0], err);
 }
 
-static wkv_status check_shares(const wkv_train_opts *o, wkv_error *err)
-{
-    const struct {
-        const char *name;
-        double value;
-    } shares[] = {{"beta1", o->beta1}, {"beta2", o->beta2}, {"val-fraction", o->val_fraction}};
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
-        if (!(shares[i].value >= 0 && shares[i].value < 1))
-            WKV_FAIL(err, WKV_E_ARGUMENT, "%s: %g is out of range, expected 0 or more, below 1",
-                     shares[i].name, shares[i].value);
-    return WKV_OK;
-}
-
 static wkv_status check_shape(const wkv_train_opts *o, wkv_error *err)
 {
     if (o->arch == NULL || wkv_arch_find(o->arch) == NULL)
@@ -157,6 +144,5 @@ wkv_status wkv_train_opts_check(const wkv_train_opts *o, wkv_error *err)
     if (o->init == NULL)
         WKV_TRY(check_shape(o, err));
     WKV_TRY(check_numbers(o, err));
-    WKV_TRY(check_shares(o, err));
     return check_rows(o, err);
 }
