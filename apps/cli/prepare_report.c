@@ -106,8 +106,7 @@ static void print_people(const wkv_prepare_report *r, const char *prefix, const 
         print_sample(t, &r->sample[i], r->masked);
 }
 
-/* ---- programs ----------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static void print_json(const wkv_prepare_report *r, const char *prefix, const wkv_tokenizer *t)
 {

@@ -159,8 +159,7 @@ static void print_text(FILE *out, const char *text)
     }
 }
 
-/* ---- series -----------------------------------------------------------------------------------
- */
+/* ---- series ---------------------------------------------------------------------------------- */
 
 /* What lies on one column of pixels: first, lowest, highest, last. */
 typedef struct column {

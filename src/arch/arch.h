@@ -127,8 +127,7 @@ typedef struct wkv_weights {
     size_t n_blocks, blocks_room;
 } wkv_weights;
 
-/* ---- a pass ------------------------------------------------------------------------------------
- */
+/* ---- a pass ---------------------------------------------------------------------------------- */
 
 /* What a backward pass computes again instead of keeping it: nothing; what costs little (norms,
  * mixes, activations); or everything but the inputs of layers.  All give the same bits. */
@@ -220,8 +219,7 @@ typedef struct wkv_sizes {
     bool token_shift; /* in time mixing, where that is open */
 } wkv_sizes;
 
-/* ---- a version
- * ----------------------------------------------------------------------------------- */
+/* ---- a version ------------------------------------------------------------------------------- */
 
 struct wkv_arch {
     const char *name; /* "rwkv7" */
@@ -348,8 +346,7 @@ void wkv_state_start_bwd(const wkv_config *cfg, const wkv_weights *w, const real
 /* True when some of these have a gradient. */
 bool wkv_state_start_trained(const wkv_config *cfg, const wkv_weights *w);
 
-/* ---- weights: weights.c, bind.c ---------------------------------------------------------------
- */
+/* ---- weights: weights.c ---------------------------------------------------------------------- */
 
 /* Points every weight into the file, or into a copy where type, stride or alignment forbid
  * that.  The store must outlive the weights; release them with wkv_weights_deinit. */
@@ -400,8 +397,7 @@ wkv_weight *wkv_weights_at(const wkv_weights *w, const wkv_config *cfg, int i);
 void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
                          char (*names)[WKV_NAME_MAX], size_t *n);
 
-/* ---- the head: blocks.c
- * -------------------------------------------------------------------------- */
+/* ---- the head: blocks.c ---------------------------------------------------------------------- */
 
 /* logits (rows, V) = hidden head^T (+ bias), and its backward (dhidden =). */
 void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows);

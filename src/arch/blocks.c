@@ -208,8 +208,7 @@ void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const r
     d->matmul_bwd(&p->exec, din, dkey, in, key, (int)rows, false);
 }
 
-/* ---- gated channel mixing ----------------------------------------------------------------------
- */
+/* ---- gated channel mixing -------------------------------------------------------------------- */
 
 enum { MIX_K, MIX_R };
 
@@ -247,8 +246,7 @@ void wkv_gated_mix_bwd(wkv_pass *p, const wkv_gated_saved *s, const wkv_gated_mi
     wkv_arena_reset(p->exec.scratch, mark);
 }
 
-/* ---- head -------------------------------------------------------------------------------------
- */
+/* ---- head ------------------------------------------------------------------------------------ */
 
 void wkv_head(wkv_exec *x, const wkv_weights *w, real *logits, const real *hidden, int rows)
 {

@@ -169,8 +169,7 @@ void wkv_low_act(wkv_pass *p, const wkv_low *low, real *hidden);
 void wkv_low_bwd(wkv_pass *p, const wkv_low *low, real *din, const real *dout, const real *hidden,
                  const real *in, bool accumulate);
 
-/* ---- relu^2: out = or += V relu(K in)^2
- * ---------------------------------------------------------- */
+/* ---- relu^2: out = or += V relu(K in)^2 ------------------------------------------------------ */
 
 typedef struct wkv_relu2_saved {
     real *key, *act; /* K in; relu^2 of it */
@@ -182,8 +181,7 @@ void wkv_relu2_mlp(wkv_pass *p, wkv_relu2_saved *s, real *out, const real *in,
 void wkv_relu2_mlp_bwd(wkv_pass *p, const wkv_relu2_saved *s, real *din, const real *dout,
                        const real *in, const wkv_weight *key, const wkv_weight *value);
 
-/* ---- channel mixing with a gate (RWKV-4, 5, 6): x += sigmoid(R x_r) * V relu(K x_k)^2
- * ------------- */
+/* ---- channel mixing with a gate (RWKV-4, 5, 6): x += sigmoid(R x_r) * V relu(K x_k)^2 -------- */
 
 typedef struct wkv_gated_mix {
     const wkv_weight *ln_w, *ln_b, *mix_k, *mix_r, *key, *receptance, *value;

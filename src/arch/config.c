@@ -276,8 +276,7 @@ wkv_status wkv_config_infer(wkv_config *cfg, const wkv_store *file, wkv_error *e
     return finish(cfg, file, err);
 }
 
-/* ---- a new model --------------------------------------------------------------------------------
- */
+/* ---- a new model ----------------------------------------------------------------------------- */
 
 static bool has_dim(const wkv_param *p, int n, wkv_dim d)
 {
@@ -350,8 +349,7 @@ int wkv_config_max_length(const wkv_config *cfg)
     return cfg->arch->is_bounded ? cfg->dim[WKV_DIM_POS] : 0;
 }
 
-/* ---- metadata
- * ---------------------------------------------------------------------------------------- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static void add_pair(wkv_config_meta *m, const char *key, const char *value)
 {

@@ -64,8 +64,7 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
     return WKV_OK;
 }
 
-/* ---- state --------------------------------------------------------------------------------------
- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 static size_t state_size(const wkv_config *cfg)
 {

@@ -334,8 +334,7 @@ wkv_status wkv_weights_pack(wkv_weights *w, const wkv_config *cfg, const wkv_dev
     return WKV_OK;
 }
 
-/* ---- for writing ------------------------------------------------------------------------------
- */
+/* ---- for writing ----------------------------------------------------------------------------- */
 
 void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor *out,
                          char (*names)[WKV_NAME_MAX], size_t *n)

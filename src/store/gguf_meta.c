@@ -289,8 +289,7 @@ static wkv_status add_vocabulary(const wkv_gguf *g, wkv_error *err)
     return status;
 }
 
-/* ---- which of it -------------------------------------------------------------------------------
- */
+/* ---- which of it ----------------------------------------------------------------------------- */
 
 static bool begins_with(const char *s, const char *start)
 {

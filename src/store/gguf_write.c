@@ -294,8 +294,7 @@ static wkv_status put_meta(header *h, const wkv_gguf_source *src, wkv_error *err
     return WKV_OK;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static uint64_t padding(uint64_t n)
 {

@@ -66,8 +66,7 @@ static wkv_status need(int64_t *out, const wkv_store_out *what, const char *name
     return WKV_OK;
 }
 
-/* ---- config.json ------------------------------------------------------------------------------
- */
+/* ---- config.json ----------------------------------------------------------------------------- */
 
 static void put_key(writing *w, const char *key)
 {
@@ -204,8 +203,7 @@ static wkv_status configure7(writing *w, wkv_error *err)
     return WKV_OK;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static wkv_status write_file(const writing *w, const char *name, const void *data, size_t n,
                              wkv_error *err)
@@ -287,8 +285,7 @@ static wkv_status write_weights(writing *w, bool vocab_written, wkv_error *err)
     return status;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* RWKV-7's first layer has no use for a value residual, and there is no place for one. */
 static wkv_status drop_unused(wkv_tensor **tensors, wkv_store_out *what, wkv_error *err)

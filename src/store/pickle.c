@@ -154,8 +154,7 @@ static wkv_status op_get(wkv_pm *m, int width, wkv_error *err)
     return wkv_pm_recall(m, index, err);
 }
 
-/* ---- opcodes: containers ------------------------------------------------------------------------
- */
+/* ---- opcodes: containers --------------------------------------------------------------------- */
 
 static wkv_status op_empty(wkv_pm *m, int kind, wkv_error *err)
 {
@@ -208,8 +207,7 @@ static wkv_status op_set_item(wkv_pm *m, int n, wkv_error *err)
     return add_last(m, WKV_PICKLE_DICT, n, err);
 }
 
-/* ---- opcodes: names and calls
- * ----------------------------------------------------------------------- */
+/* ---- opcodes: names and calls ---------------------------------------------------------------- */
 
 static wkv_status push_name(wkv_pm *m, const char *module, int module_len, const char *name,
                             int name_len, wkv_error *err)
@@ -326,8 +324,7 @@ static wkv_status op_stop(wkv_pm *m, int arg, wkv_error *err)
     return wkv_pm_pop(m, &m->out->root, err);
 }
 
-/* ---- the machine
- * --------------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static const opcode opcodes[256] = {
     [0x80] = {op_proto, 0},

@@ -114,8 +114,7 @@ void wkv_prepare_describe(const wkv_prepare *p, wkv_prepare_report *out)
     out->shortest = out->documents > 0 ? out->shortest : 0;
 }
 
-/* ---- pieces -----------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 bool wkv_prep_reserve(wkv_prep_piece *p, size_t n)
 {
@@ -146,8 +145,7 @@ bool wkv_prep_encode(wkv_prep_piece *p, const wkv_tok *t, const char *text, size
     }
 }
 
-/* ---- documents --------------------------------------------------------------------------------
- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 wkv_status wkv_prep_put(wkv_prepare *p, const int32_t *ids, const uint8_t *learn, size_t n,
                         wkv_error *err)
@@ -209,8 +207,7 @@ wkv_status wkv_prep_bad_line(wkv_prepare *p, const char *input, uint64_t line, c
     return WKV_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct reader {
     wkv_prepare *p;
