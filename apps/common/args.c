@@ -79,16 +79,15 @@ static bool set_real(const wkv_arg_option *o, void *options, const char *text)
     return true;
 }
 
-/* The choice that text names, inside its choices; its length in *n.  NULL: none. */
-static const char *find_choice(const wkv_arg_option *o, const char *text)
+static bool is_choice(const wkv_arg_option *o, const char *text)
 {
     size_t n = strlen(text);
     for (const char *p = wkv_arg_choices(o); n > 0 && p != NULL; p = strchr(p, '|')) {
         p += *p == '|';
         if (strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0'))
-            return p;
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 const char *wkv_args_set(const wkv_arg_option *o, void *options, const char *text)
@@ -106,7 +105,7 @@ const char *wkv_args_set(const wkv_arg_option *o, void *options, const char *tex
     case WKV_ARG_DOUBLE:
         return set_real(o, options, text) ? NULL : expected(o);
     case WKV_ARG_CHOICE:
-        if (find_choice(o, text) == NULL)
+        if (!is_choice(o, text))
             return expected(o);
         *(const char **)place(o, options) = text;
         return NULL;

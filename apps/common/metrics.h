@@ -37,8 +37,8 @@ const char *wkv_metric_name(wkv_metric m);
 typedef struct wkv_metrics {
     double *column[WKV_METRIC_COUNT];
     size_t n;
-    size_t bad,
-        first_bad; /* lines skipped, which are no objects with a step; number of the first */
+    size_t bad;       /* lines skipped, which are no objects with a step */
+    size_t first_bad; /* number of the first of them */
 } wkv_metrics;
 
 /* Reads the whole lines: a run that was killed may have left half of one at the end.  False after

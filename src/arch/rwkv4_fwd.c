@@ -1,5 +1,5 @@
 /* arch/rwkv4_fwd.c - RWKV-4 forward, for one token, a prompt or a training batch alike.
- * The mathematics is architectures.md, "RWKV-4"; names are those of its parameters. */
+ * The mathematics is docs/math/rwkv4.md; names are those of its parameters. */
 #include "arch/rwkv4.h"
 
 /* x_j = x' + (x - x') mu_j for j in k, v, r */

@@ -1,5 +1,5 @@
 /* arch/rwkv5_fwd.c - RWKV-5 forward, for one token, a prompt or a training batch alike.
- * The mathematics is architectures.md, "RWKV-5"; names are those of its parameters. */
+ * The mathematics is docs/math/rwkv5.md; names are those of its parameters. */
 #include "arch/rwkv5.h"
 
 /* Decay and bonus of every channel, from those of every head or channel. */

@@ -1,5 +1,5 @@
 /* arch/rwkv6_fwd.c - RWKV-6 forward, for one token, a prompt or a training batch alike.
- * The mathematics is architectures.md, "RWKV-6"; names are those of its parameters. */
+ * The mathematics is docs/math/rwkv5.md; names are those of its parameters. */
 #include "arch/rwkv6.h"
 
 /* x_j = x + (x' - x)(maa_j + d_j), (d_w, d_k, d_v, d_r, d_g) = tanh(z A) B,

@@ -1,7 +1,7 @@
 /* base/error.h - raising and forwarding a wkv_status inside the library.
  *
- * WKV_FAIL sets the sentence and returns; WKV_TRY forwards.  A function that
- * holds more than one resource uses WKV_SET and jumps to its one `fail:` label. */
+ * WKV_FAIL sets the sentence and returns; WKV_TRY forwards.  Where resources are
+ * held, one function takes and releases them, and calls another that may return at any point. */
 #ifndef WKV_BASE_ERROR_H
 #define WKV_BASE_ERROR_H
 

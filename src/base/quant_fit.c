@@ -122,11 +122,11 @@ static void range(const float *x, int n, float *least, float *most)
 
 /* The least-squares scale and offset for the integers that s sums up; w and wx are the sums of
  * the weights and of the weighted values.  False when they say nothing. */
-static int solve(sums s, float w, float wx, int positive, float *scale, float *offset)
+static bool solve(sums s, float w, float wx, bool positive, float *scale, float *offset)
 {
     const float determinant = w * s.qq - s.q * s.q;
     if (!(determinant > 0) || s.qq <= 0)
-        return 0;
+        return false;
     *scale = (w * s.qx - wx * s.q) / determinant;
     *offset = (s.q * s.qx - s.qq * wx) / determinant;
     if (positive && *offset < 0) {
@@ -136,7 +136,7 @@ static int solve(sums s, float w, float wx, int positive, float *scale, float *o
     return *scale > 0;
 }
 
-void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positive, float *scale,
+void wkv_fit_affine(const float *x, const float *w, int n, float hi, bool positive, float *scale,
                     float *offset)
 {
     enum { STEPS = 5, PASSES = 4 };

@@ -3,7 +3,10 @@
 #ifndef WKV_BASE_QUANT_FIT_H
 #define WKV_BASE_QUANT_FIT_H
 
-/* At most this many values share a scale; n is a multiple of 16. */
+#include <stdbool.h>
+
+/* At most this many values share a scale; n is a multiple of 16.  w: how much the error of each
+ * value weighs, none below 0. */
 enum { WKV_FIT_MAX = 32 };
 
 /* Added and taken away again it rounds to the nearest integer, ties to even, for no fraction fits
@@ -26,7 +29,7 @@ float wkv_fit_scale(const float *x, const float *w, int n, float lo, float hi);
 
 /* A scale >= 0 and an offset such that x is nearly scale * q - offset with q in [0, hi].  When
  * `positive`, the offset is not negative. */
-void wkv_fit_affine(const float *x, const float *w, int n, float hi, int positive, float *scale,
+void wkv_fit_affine(const float *x, const float *w, int n, float hi, bool positive, float *scale,
                     float *offset);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* 32 buckets from a power of two to the next, down to 2^-64: the bits that weights of a bucket may
- * differ in. */
+/* A bucket holds the weights whose bits differ in the lowest SHIFT alone: 32 buckets from a power
+ * of two to the next, down to 2^-64, and what is lighter in the last. */
 enum { BUCKETS = 2048, SHIFT = 47 };
 
 /* The heaviest come first. */

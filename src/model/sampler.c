@@ -114,7 +114,7 @@ void wkv_sampler_close(wkv_sampler **s)
 
 /* ---- penalties -------------------------------------------------------------------- */
 
-/* In both, LANES at a time, so that nothing waits for what comes before it. */
+/* largest and sum_of take LANES numbers at a time, so that none waits for the one before it. */
 enum { LANES = 4 };
 
 static double largest(const double *x, int32_t n)

@@ -12,8 +12,8 @@
 typedef struct wkv_format {
     const char *name;
     const char *suffixes; /* the customary ones, separated by spaces: ".pth .pt" */
-    bool folder;          /* not a file but a folder at s->path: probe is not asked, and */
-    /* instead of `write` there is this, with the name of a new folder. */
+    bool folder;          /* not a file but a folder at s->path: probe is not asked */
+    /* Of a folder, in place of `write`; with the name of a new one. */
     wkv_status (*write_folder)(const char *folder, const wkv_store_out *what, wkv_error *err);
     /* True when a file of `total` bytes at data is of this format; however damaged
      * the rest may be, so that `read` can say what is wrong with it. */

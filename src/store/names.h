@@ -36,7 +36,7 @@ typedef struct wkv_name_scheme {
     bool (*is)(const wkv_store *s);
 } wkv_name_scheme;
 
-/* names_hf.c, names_fla.c, names_web.c, names_peft.c; in the order of trying, NULL last. */
+/* names_hf.c, names_fla.c, names_web.c, names_wrapped.c; in the order of trying, NULL last. */
 extern const wkv_name_scheme *const wkv_name_schemes[];
 extern const wkv_name_scheme wkv_names_transformers, wkv_names_fla, wkv_names_web5, wkv_names_web6,
     wkv_names_web7, wkv_names_web_lora, wkv_names_web_state, wkv_names_wrapped;

@@ -68,13 +68,17 @@ bool wkv_tensor_measure(const wkv_tensor *t, uint64_t *count, uint64_t *span)
         if (!wkv_mul_ok(*count, (uint64_t)t->dim[d], count) || *count > INT64_MAX)
             return false;
     }
-    for (int d = 0; d<t->ndim && * count> 0; d++) {
+    if (*count == 0) {
+        *span = 0;
+        return true;
+    }
+    for (int d = 0; d < t->ndim; d++) {
         uint64_t step;
         if (!wkv_mul_ok((uint64_t)t->dim[d] - 1, (uint64_t)t->stride[d], &step) ||
             !wkv_add_ok(reach, step, &reach) || reach >= INT64_MAX)
             return false;
     }
-    *span = *count > 0 ? reach + 1 : 0;
+    *span = reach + 1;
     return true;
 }
 

@@ -109,8 +109,8 @@ typedef struct wkv_store_out {
 
 /* Writes path in the named format, atomically (os.h).  E_UNSUPPORTED when the format
  * is unknown or only read, or lacks a tensor's type; E_STATE when progress ended it.  Everything
- * but matrices keeps
- * its type; block types become f32 where the format has none: docs/file-format.md. */
+ * but matrices keeps its type; block types become f32 where the format has none:
+ * docs/file-format.md. */
 wkv_status wkv_store_write(const char *path, const char *format, const wkv_store_out *what,
                            wkv_error *err);
 

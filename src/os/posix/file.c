@@ -88,8 +88,8 @@ static wkv_status create(wkv_writer *w, const char *path, wkv_error *err)
         WKV_FAIL(err, WKV_E_MEMORY, "%s: out of memory", path);
     if (w->fd < 0)
         WKV_FAIL(err, WKV_E_IO, "%s: cannot create: %s", path, strerror(errno));
-    if (there.st_mode !=
-        0) /* what was private stays so; where modes cannot be set there are none */
+    /* What was private stays so; where modes cannot be set there are none. */
+    if (there.st_mode != 0)
         (void)!fchmod(w->fd, there.st_mode & 0777);
     return WKV_OK;
 }
