@@ -25,6 +25,8 @@
 #define WKV_NOINLINE __attribute__((noinline))
 __extension__ typedef unsigned __int128 wkv_u128;
 /* Numbers that operators take at once, on every processor. */
+typedef float wkv_f32x4 __attribute__((vector_size(16)));
+typedef int wkv_i32x4 __attribute__((vector_size(16)));
 typedef unsigned wkv_u32x4 __attribute__((vector_size(16)));
 typedef unsigned short wkv_u16x8 __attribute__((vector_size(16)));
 /* As many of the n numbers of a, 0 to n - 1, and of b, n to 2 n - 1. */

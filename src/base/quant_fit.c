@@ -8,10 +8,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/attr.h"
+
 /* Four values at a time, which every processor has. */
 enum { LANES = 4 };
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
-typedef int mask __attribute__((vector_size(LANES * sizeof(int))));
+typedef wkv_f32x4 lanes;
+typedef wkv_i32x4 mask;
 
 static inline lanes load(const float *p)
 {
