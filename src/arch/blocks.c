@@ -1,10 +1,35 @@
 /* arch/blocks.c - see blocks.h. */
 #include "arch/blocks.h"
 
+#include <string.h>
+
 /* The statistics that a norm keeps for its backward pass, NULL when there is none. */
 static real *keep_stat(wkv_pass *p)
 {
     return p->tape != NULL ? wkv_pass_keep_exact(p, 2 * (size_t)wkv_pass_rows(p)) : NULL;
+}
+
+/* ---- versions with a matrix for each head ---------------------------------------------------- */
+
+wkv_status wkv_matrix_check(const wkv_config *cfg, wkv_error *err)
+{
+    int H = cfg->dim[WKV_DIM_H], N = cfg->dim[WKV_DIM_N], A = cfg->dim[WKV_DIM_A];
+    if ((int64_t)H * N != A)
+        WKV_FAIL(err, WKV_E_SHAPE, "%s has %d heads of %d, expected %d channels in all",
+                 cfg->arch->name, H, N, A);
+    if (N > 4096)
+        WKV_FAIL(err, WKV_E_LIMIT, "head size: expected at most 4096, found %d", N);
+    return WKV_OK;
+}
+
+size_t wkv_matrix_state_size(const wkv_config *cfg)
+{
+    return (size_t)cfg->layers * wkv_layer_state(cfg, wkv_matrix_memory(cfg));
+}
+
+void wkv_matrix_state_init(const wkv_config *cfg, real *state)
+{
+    memset(state, 0, wkv_matrix_state_size(cfg) * sizeof *state);
 }
 
 /* ---- the frame --------------------------------------------------------------------- */

@@ -91,6 +91,17 @@ static inline size_t wkv_matrix_memory(const wkv_config *cfg)
     return (size_t)cfg->dim[WKV_DIM_A] * (size_t)cfg->dim[WKV_DIM_N];
 }
 
+/* H * N = A, N at most 4096. */
+wkv_status wkv_matrix_check(const wkv_config *cfg, wkv_error *err);
+size_t wkv_matrix_state_size(const wkv_config *cfg);
+void wkv_matrix_state_init(const wkv_config *cfg, real *state);
+
+static inline wkv_slot wkv_matrix_slot(const wkv_pass *p, real *const *state, int l,
+                                       wkv_state_part part)
+{
+    return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
+}
+
 /* ---- the loop over the layers: layers.c ------------------------------------------------ */
 
 /* What that loop needs to go back; every version's record of a layer begins with it. */

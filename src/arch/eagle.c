@@ -2,7 +2,6 @@
 #include "arch/eagle.h"
 
 #include <math.h>
-#include <string.h>
 
 static wkv_wkv6_in recurrence_of(const wkv_pass *p, const wkv_eagle_in *in)
 {
@@ -34,7 +33,7 @@ void wkv_eagle_fwd(wkv_pass *p, wkv_eagle_saved *s, const wkv_eagle_in *in, int 
     s->stat = training ? wkv_pass_keep_exact(p, 2 * (size_t)rows * (size_t)(A / N)) : NULL;
     wkv_wkv6_in recurrence = recurrence_of(p, in);
     wkv_gn_gate gate = gate_of(p, s, in);
-    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_MEMORY);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_MEMORY);
     p->exec.dev->wkv6(&p->exec, s->y, s->keep, &recurrence, &p->seqs, &slot);
     p->exec.dev->gn_gate(&p->exec, &gate, in->ln_w, in->ln_b, rows, A, N);
 }
@@ -55,7 +54,7 @@ void wkv_eagle_bwd(wkv_pass *p, wkv_eagle_grad *g, const wkv_eagle_saved *s, con
     p->exec.dev->gn_gate_bwd(&p->exec, &gate_grad, &gate, in->ln_w, in->ln_b, rows, A, N);
     wkv_wkv6_in recurrence = recurrence_of(p, in);
     wkv_wkv6_grad grad = {g->dr, g->dw, g->dk, g->dv, g->du};
-    wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_MEMORY);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_MEMORY);
     p->exec.dev->wkv6_bwd(&p->exec, &grad, dy, s->keep, &recurrence, &p->seqs, &dslot);
 }
 
@@ -86,27 +85,4 @@ int wkv_eagle_ffn(int C)
 {
     int F = (int)(3.5 * C) / 32 * 32;
     return F > 0 ? F : 32;
-}
-
-/* ---- shape and state -------------------------------------------------------------------- */
-
-wkv_status wkv_eagle_check(const wkv_config *cfg, wkv_error *err)
-{
-    int H = cfg->dim[WKV_DIM_H], N = cfg->dim[WKV_DIM_N], A = cfg->dim[WKV_DIM_A];
-    if ((int64_t)H * N != A)
-        WKV_FAIL(err, WKV_E_SHAPE, "%s has %d heads of %d, expected %d channels in all",
-                 cfg->arch->name, H, N, A);
-    if (N > 4096)
-        WKV_FAIL(err, WKV_E_LIMIT, "head size: expected at most 4096, found %d", N);
-    return WKV_OK;
-}
-
-size_t wkv_eagle_state_size(const wkv_config *cfg)
-{
-    return (size_t)cfg->layers * wkv_layer_state(cfg, wkv_matrix_memory(cfg));
-}
-
-void wkv_eagle_state_init(const wkv_config *cfg, real *state)
-{
-    memset(state, 0, wkv_eagle_state_size(cfg) * sizeof *state);
 }

@@ -37,16 +37,5 @@ wkv_status wkv_init_eagle_bonus(real *w, const wkv_init *i);
 
 /* F of a new model: 3.5 C, in whole 32s. */
 int wkv_eagle_ffn(int C);
-/* H * N = A, N at most 4096. */
-wkv_status wkv_eagle_check(const wkv_config *cfg, wkv_error *err);
-
-size_t wkv_eagle_state_size(const wkv_config *cfg);
-void wkv_eagle_state_init(const wkv_config *cfg, real *state);
-
-static inline wkv_slot wkv_eagle_slot(const wkv_pass *p, real *const *state, int l,
-                                      wkv_state_part part)
-{
-    return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
-}
 
 #endif

@@ -44,7 +44,7 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
             WKV_FAIL(err, WKV_E_MISSING, "%s and %s: expected both or neither, found one", gate,
                      mix);
     }
-    return wkv_eagle_check(cfg, err);
+    return wkv_matrix_check(cfg, err);
 }
 
 const wkv_arch wkv_arch_rwkv5 = {
@@ -56,8 +56,8 @@ const wkv_arch wkv_arch_rwkv5 = {
     .probe = probe,
     .shape = shape,
     .finish = finish,
-    .state_size = wkv_eagle_state_size,
-    .state_init = wkv_eagle_state_init,
+    .state_size = wkv_matrix_state_size,
+    .state_init = wkv_matrix_state_init,
     .forward = wkv_rwkv5_forward,
     .backward = wkv_rwkv5_backward,
 };

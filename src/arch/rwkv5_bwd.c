@@ -46,7 +46,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
     for (int j = 0; j < mixes; j++)
         given[j] = dmix[j];
     const wkv_weight *mu[MIXES] = {&w->mix_r, &w->mix_k, &w->mix_v, &w->mix_g};
-    wkv_slot dshift = wkv_eagle_slot(p, p->dstate, l, WKV_ATT_SHIFT);
+    wkv_slot dshift = wkv_matrix_slot(p, p->dstate, l, WKV_ATT_SHIFT);
     wkv_shift_mixes_bwd(p, dx, given, s->prev, &s->ln1, &w->ln1_w, &w->ln1_b, mu, mixes, &dshift,
                         WKV_SHIFT_CURRENT);
     wkv_arena_reset(p->exec.scratch, mark);
@@ -55,7 +55,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 void wkv_rwkv5_backward(wkv_pass *p, int l, real *dx)
 {
     wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
-    wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_FFN_SHIFT);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     wkv_gated_mix_bwd(p, &rwkv5_saved_at(p, l)->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

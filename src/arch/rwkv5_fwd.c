@@ -19,7 +19,7 @@ static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
     const rwkv5_layer *w = rwkv5_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
     const wkv_weight *mu[MIXES] = {&w->mix_r, &w->mix_k, &w->mix_v, &w->mix_g};
-    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_ATT_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_ATT_SHIFT);
     s->prev = wkv_shift(p, normed, &slot);
     wkv_shift_mixes(p, s->x, s->prev, normed, mu, rwkv5_has_gate(w) ? MIXES : MIX_G,
                     WKV_SHIFT_CURRENT);
@@ -45,7 +45,7 @@ real *wkv_rwkv5_forward(wkv_pass *p, int l, real *x)
     rwkv5_saved here;
     rwkv5_saved *s = p->tape != NULL ? rwkv5_saved_at(p, l) : &here;
     wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
-    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
 }

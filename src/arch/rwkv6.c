@@ -67,7 +67,7 @@ static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
                  "blocks.0.att.time_maa_w2 has %d mixes of rank %d, time_maa_w1 %d columns, "
                  "expected %d mixes and as many columns as ranks",
                  M, RM, all, MIXES);
-    return wkv_eagle_check(cfg, err);
+    return wkv_matrix_check(cfg, err);
 }
 
 const wkv_arch wkv_arch_rwkv6 = {
@@ -79,8 +79,8 @@ const wkv_arch wkv_arch_rwkv6 = {
     .probe = probe,
     .shape = shape,
     .finish = finish,
-    .state_size = wkv_eagle_state_size,
-    .state_init = wkv_eagle_state_init,
+    .state_size = wkv_matrix_state_size,
+    .state_init = wkv_matrix_state_init,
     .forward = wkv_rwkv6_forward,
     .backward = wkv_rwkv6_backward,
 };

@@ -33,7 +33,7 @@ static void mix_inputs_bwd(wkv_pass *p, const rwkv6_layer *w, const rwkv6_saved 
                      WKV_SHIFT_PREVIOUS);
     d->add(&p->exec, dnormed, dnormed_z, size);
     d->add(&p->exec, dprev, dprev_z, heads);
-    wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_ATT_SHIFT);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_ATT_SHIFT);
     d->shift_bwd(&p->exec, dnormed, dprev, (int)C, &p->seqs, &dslot);
     wkv_norm_bwd(p, &s->ln1, dx, dnormed, &w->ln1_w, &w->ln1_b);
 }
@@ -77,7 +77,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 void wkv_rwkv6_backward(wkv_pass *p, int l, real *dx)
 {
     wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
-    wkv_slot dslot = wkv_eagle_slot(p, p->dstate, l, WKV_FFN_SHIFT);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     wkv_gated_mix_bwd(p, &rwkv6_saved_at(p, l)->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

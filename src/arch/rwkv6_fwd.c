@@ -10,7 +10,7 @@ static void mix_inputs(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s, const 
     int rows = wkv_pass_rows(p);
     const wkv_weight *maa_x[] = {&w->maa_x};
     const wkv_weight *maa[MIXES] = {&w->maa_w, &w->maa_k, &w->maa_v, &w->maa_r, &w->maa_g};
-    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_ATT_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_ATT_SHIFT);
     s->prev = wkv_shift(p, x, &slot);
     wkv_shift_mixes(p, &s->z, s->prev, x, maa_x, 1, WKV_SHIFT_PREVIOUS);
     s->mix_low = wkv_keep(p, WKV_DIM_MRM);
@@ -65,7 +65,7 @@ real *wkv_rwkv6_forward(wkv_pass *p, int l, real *x)
     rwkv6_saved here;
     rwkv6_saved *s = p->tape != NULL ? rwkv6_saved_at(p, l) : &here;
     wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
-    wkv_slot slot = wkv_eagle_slot(p, p->state, l, WKV_FFN_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);
 }

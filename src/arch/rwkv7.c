@@ -1,8 +1,7 @@
-/* arch/rwkv7.c - RWKV-7: its table, recognition, shape, state and initial values. */
+/* arch/rwkv7.c - RWKV-7: its table, recognition, shape and initial values. */
 #include "arch/rwkv7.h"
 
 #include <math.h>
-#include <string.h>
 
 /* ---- initial values (docs/math/rwkv7.md); c is the channel of C, l the layer of L ------ */
 
@@ -136,25 +135,7 @@ static void shape(wkv_config *cfg)
 static wkv_status finish(wkv_config *cfg, const wkv_store *file, wkv_error *err)
 {
     (void)file;
-    int H = cfg->dim[WKV_DIM_H], N = cfg->dim[WKV_DIM_N], A = cfg->dim[WKV_DIM_A];
-    if ((int64_t)H * N != A)
-        WKV_FAIL(err, WKV_E_SHAPE, "att.r_k has %d heads of %d, expected %d channels in all", H, N,
-                 A);
-    if (N > 4096)
-        WKV_FAIL(err, WKV_E_LIMIT, "head size: expected at most 4096, found %d", N);
-    return WKV_OK;
-}
-
-/* ---- state ----------------------------------------------------------------------------------- */
-
-static size_t state_size(const wkv_config *cfg)
-{
-    return (size_t)cfg->layers * wkv_layer_state(cfg, wkv_matrix_memory(cfg));
-}
-
-static void state_init(const wkv_config *cfg, real *state)
-{
-    memset(state, 0, state_size(cfg) * sizeof *state);
+    return wkv_matrix_check(cfg, err);
 }
 
 const wkv_arch wkv_arch_rwkv7 = {
@@ -166,8 +147,8 @@ const wkv_arch wkv_arch_rwkv7 = {
     .probe = probe,
     .shape = shape,
     .finish = finish,
-    .state_size = state_size,
-    .state_init = state_init,
+    .state_size = wkv_matrix_state_size,
+    .state_init = wkv_matrix_state_init,
     .first = WKV_DIM_A, /* layer 0's v, which every later one mixes into its own */
     .forward = wkv_rwkv7_forward,
     .backward = wkv_rwkv7_backward,

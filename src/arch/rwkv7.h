@@ -143,11 +143,6 @@ static inline rwkv7_saved *rwkv7_saved_at(const wkv_pass *p, int l)
     return (rwkv7_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
 }
 
-static inline wkv_slot rwkv7_slot(const wkv_pass *p, real *const *state, int l, wkv_state_part part)
-{
-    return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
-}
-
 wkv_layer_forward wkv_rwkv7_forward;
 wkv_layer_backward wkv_rwkv7_backward;
 

@@ -35,7 +35,7 @@ static void recur_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s, g
     wkv_wkv7_in in = rwkv7_recurrence(p, s);
     wkv_wkv7_grad wg = {wkv_temp(p, WKV_DIM_A), g->dw, wkv_temp(p, WKV_DIM_A),
                         wkv_temp(p, WKV_DIM_A), g->da, g->db};
-    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_MEMORY);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_MEMORY);
     d->wkv7_bwd(&p->exec, &wg, dy, s->keep, &in, &p->seqs, &dslot);
     d->add(&p->exec, g->dr, wg.dr, size);
     d->add(&p->exec, g->dk, wg.dk, size);
@@ -111,7 +111,7 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
     const real *const dy[MIXES] = {dmix[0], dmix[1], dmix[2], dmix[3], dmix[4], dmix[5]};
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
-    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_ATT_SHIFT);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_ATT_SHIFT);
     wkv_shift_mixes_bwd(p, dx, dy, s->att_prev, &s->ln1, &w->ln1_w, &w->ln1_b, mu, MIXES, &dslot,
                         WKV_SHIFT_PREVIOUS);
     wkv_arena_reset(p->exec.scratch, mark);
@@ -126,7 +126,7 @@ static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
     wkv_relu2_mlp_bwd(p, &s->mlp, dmix, dx, s->ffn_x, &w->ffn_key, &w->ffn_value);
     const real *const dy[] = {dmix};
     const wkv_weight *mu[] = {&w->ffn_x_k};
-    wkv_slot dslot = rwkv7_slot(p, p->dstate, l, WKV_FFN_SHIFT);
+    wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_FFN_SHIFT);
     wkv_shift_mixes_bwd(p, dx, dy, s->ffn_prev, &s->ln2, &w->ln2_w, &w->ln2_b, mu, 1, &dslot,
                         WKV_SHIFT_PREVIOUS);
     wkv_arena_reset(p->exec.scratch, mark);

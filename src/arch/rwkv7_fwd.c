@@ -6,7 +6,7 @@
 static void mix_inputs(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, const real *x, int l)
 {
     const wkv_weight *mu[MIXES] = {&w->x_r, &w->x_w, &w->x_k, &w->x_v, &w->x_a, &w->x_g};
-    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_ATT_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_ATT_SHIFT);
     s->att_prev = wkv_shift(p, x, &slot);
     wkv_shift_mixes(p, s->x, s->att_prev, x, mu, MIXES, WKV_SHIFT_PREVIOUS);
 }
@@ -59,7 +59,7 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
 {
     int A = p->cfg->dim[WKV_DIM_A], N = p->cfg->dim[WKV_DIM_N];
     wkv_wkv7_in in = rwkv7_recurrence(p, s);
-    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_MEMORY);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_MEMORY);
     bool training = p->tape != NULL;
     s->y = wkv_keep(p, WKV_DIM_A);
     s->z = wkv_cheap(p, WKV_DIM_A);
@@ -89,7 +89,7 @@ static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
     const rwkv7_layer *w = rwkv7_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
     const wkv_weight *mu[] = {&w->ffn_x_k};
-    wkv_slot slot = rwkv7_slot(p, p->state, l, WKV_FFN_SHIFT);
+    wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
     s->ffn_prev = wkv_shift(p, normed, &slot);
     wkv_shift_mixes(p, &s->ffn_x, s->ffn_prev, normed, mu, 1, WKV_SHIFT_PREVIOUS);
     real *out = wkv_residual(p, x);
