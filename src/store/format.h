@@ -104,5 +104,11 @@ wkv_status wkv_store_stream(const wkv_store_out *what, const wkv_tensor *t, wkv_
 /* The same, when dtype may be one that the quantiser of `what` has to make. */
 wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *t, wkv_dtype dtype,
                                    wkv_store_sink sink, void *user, wkv_error *err);
+/* The sink whose `user` is a wkv_writer. */
+wkv_status wkv_store_to_writer(void *user, const void *data, size_t n, wkv_error *err);
+
+/* NULL: there is none. */
+const wkv_tensor *wkv_store_out_find(const wkv_store_out *what, const char *name);
+const wkv_meta *wkv_store_out_meta(const wkv_store_out *what, const char *key);
 
 #endif

@@ -96,17 +96,9 @@ static void put_count(header *h, const char *arch, const char *key, int64_t v)
     put(&h->text, (uint64_t)v, 4);
 }
 
-static const wkv_meta *find_pair(const wkv_store_out *what, const char *key)
-{
-    for (size_t i = 0; i < what->n_meta; i++)
-        if (strcmp(what->meta[i].key, key) == 0)
-            return &what->meta[i];
-    return NULL;
-}
-
 static const char *find_meta(const wkv_store_out *what, const char *key)
 {
-    const wkv_meta *m = find_pair(what, key);
+    const wkv_meta *m = wkv_store_out_meta(what, key);
     return m != NULL ? m->value : NULL;
 }
 
@@ -171,7 +163,7 @@ static const wkv_meta *world_vocab(const wkv_gguf_source *src)
 {
     const char *kind = find_meta(src->what, "wkv.tokenizer");
     const bool world = kind != NULL && strcmp(kind, "world") == 0;
-    return src->arch != NULL && world ? find_pair(src->what, "wkv.vocab") : NULL;
+    return src->arch != NULL && world ? wkv_store_out_meta(src->what, "wkv.vocab") : NULL;
 }
 
 static void put_array(header *h, const char *key, wkv_gguf_type type, uint64_t count,
@@ -344,11 +336,6 @@ static wkv_status write_padding(wkv_writer *w, wkv_error *err)
     return wkv_writer_write(w, zeros, (size_t)padding(wkv_writer_offset(w)), err);
 }
 
-static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
-{
-    return wkv_writer_write(user, data, n, err);
-}
-
 static wkv_status write_all(wkv_writer *w, header *h, const wkv_gguf_source *src,
                             const wkv_gguf_entry *list, size_t n, wkv_error *err)
 {
@@ -362,8 +349,8 @@ static wkv_status write_all(wkv_writer *w, header *h, const wkv_gguf_source *src
     WKV_TRY(write_padding(w, err));
     for (size_t i = 0; i < n; i++) {
         for (int p = 0; p < list[i].n_parts; p++)
-            WKV_TRY(wkv_store_stream_blocks(src->what, &list[i].part[p], list[i].dtype, to_writer,
-                                            w, err));
+            WKV_TRY(wkv_store_stream_blocks(src->what, &list[i].part[p], list[i].dtype,
+                                            wkv_store_to_writer, w, err));
         WKV_TRY(write_padding(w, err));
     }
     return WKV_OK;

@@ -23,40 +23,24 @@ typedef struct writing {
     size_t n_fields;
 } writing;
 
-static const wkv_meta *find_meta(const wkv_store_out *what, const char *key)
-{
-    for (size_t i = 0; i < what->n_meta; i++)
-        if (strcmp(what->meta[i].key, key) == 0)
-            return &what->meta[i];
-    return NULL;
-}
-
 static bool meta_is(const wkv_store_out *what, const char *key, const char *value)
 {
-    const wkv_meta *m = find_meta(what, key);
+    const wkv_meta *m = wkv_store_out_meta(what, key);
     return m != NULL && strcmp(m->value, value) == 0;
 }
 
 static double meta_number(const wkv_store_out *what, const char *key, double otherwise)
 {
-    const wkv_meta *m = find_meta(what, key);
+    const wkv_meta *m = wkv_store_out_meta(what, key);
     const double v = m != NULL ? wkv_number_parse(m->value, NULL) : 0;
     return v > 0 ? v : otherwise;
-}
-
-static const wkv_tensor *find(const wkv_store_out *what, const char *name)
-{
-    for (size_t i = 0; i < what->n_tensors; i++)
-        if (strcmp(what->tensors[i].name, name) == 0)
-            return &what->tensors[i];
-    return NULL;
 }
 
 /* A dimension of a tensor that the model must have; counted from the end when negative. */
 static wkv_status need(int64_t *out, const wkv_store_out *what, const char *name, int dim,
                        wkv_error *err)
 {
-    const wkv_tensor *t = find(what, name);
+    const wkv_tensor *t = wkv_store_out_find(what, name);
     if (t == NULL)
         WKV_FAIL(err, WKV_E_MISSING, "the model lacks the tensor '%s', which this form needs",
                  name);
@@ -96,7 +80,7 @@ static void put_eps(writing *w, const char *key, double v)
 /* The type of the matrices is the one that other programs load everything in. */
 static const char *torch_dtype(const wkv_store_out *what)
 {
-    const wkv_tensor *head = find(what, "head.weight");
+    const wkv_tensor *head = wkv_store_out_find(what, "head.weight");
     switch (head != NULL ? wkv_store_out_dtype(what, head) : WKV_DTYPE_F32) {
     case WKV_DTYPE_F16:
         return "\"float16\"";
@@ -195,7 +179,8 @@ static wkv_status configure7(writing *w, wkv_error *err)
         wkv_strbuf_printf(&w->config, "%s%" PRId64, l > 0 ? ", " : "[", width);
     wkv_strbuf_puts(&w->config, "]");
     put_raw(w, "hidden_act", "\"sqrelu\"");
-    put_raw(w, "norm_first", find(w->what, "blocks.0.ln0.weight") != NULL ? "true" : "false");
+    put_raw(w, "norm_first",
+            wkv_store_out_find(w->what, "blocks.0.ln0.weight") != NULL ? "true" : "false");
     put_raw(w, "norm_bias", "true");
     put_eps(w, "norm_eps", meta_number(w->what, "wkv.ln_eps", 1e-5));
     put_int(w, "max_position_embeddings", 4096);
@@ -238,7 +223,7 @@ static wkv_status write_vocab(const writing *w, bool *written, wkv_error *err)
 {
     static const char describes[] = "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
                                     "  \"clean_up_tokenization_spaces\": false\n}\n";
-    const wkv_meta *vocab = find_meta(w->what, "wkv.vocab");
+    const wkv_meta *vocab = wkv_store_out_meta(w->what, "wkv.vocab");
     const bool world = meta_is(w->what, "wkv.tokenizer", "world");
     *written = vocab != NULL && (world || meta_is(w->what, "wkv.tokenizer", "bpe"));
     if (!*written)
@@ -323,8 +308,9 @@ wkv_status wkv_hf_write(const char *folder, const wkv_store_out *what, wkv_error
         WKV_FAIL(err, WKV_E_UNSUPPORTED,
                  "of RWKV, Hugging Face's libraries run RWKV-4 (transformers) and RWKV-7 "
                  "(flash-linear-attention); this file holds %s",
-                 find_meta(what, "wkv.arch") != NULL ? find_meta(what, "wkv.arch")->value
-                                                     : "no model");
+                 wkv_store_out_meta(what, "wkv.arch") != NULL
+                     ? wkv_store_out_meta(what, "wkv.arch")->value
+                     : "no model");
     WKV_TRY(drop_unused(&tensors, &used, err));
     writing w = {.folder = folder, .what = &used};
     wkv_strbuf_init(&w.config);

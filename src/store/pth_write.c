@@ -147,11 +147,6 @@ static wkv_status write_metadata(wkv_zip_out *z, wkv_writer *w, const wkv_store_
     return status;
 }
 
-static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
-{
-    return wkv_writer_write(user, data, n, err);
-}
-
 static wkv_status to_crc(void *user, const void *data, size_t n, wkv_error *err)
 {
     (void)err;
@@ -175,7 +170,7 @@ static wkv_status write_storage(wkv_zip_out *z, wkv_writer *w, const wkv_store_o
     const wkv_store_out unseen = {.dtype = what->dtype}; /* counted once, when it is written */
     WKV_TRY(wkv_store_stream(&unseen, t, dtype, to_crc, &crc, err));
     WKV_TRY(wkv_zip_begin(z, name, bytes, crc, err));
-    return wkv_store_stream(what, t, dtype, to_writer, w, err);
+    return wkv_store_stream(what, t, dtype, wkv_store_to_writer, w, err);
 }
 
 static wkv_status write_all(wkv_zip_out *z, wkv_writer *w, const wkv_store_out *what,

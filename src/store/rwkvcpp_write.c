@@ -123,26 +123,16 @@ typedef struct writing {
 
 /* ---- what kind of model ------------------------------------------------------------------ */
 
-static const wkv_tensor *find(const wkv_store_out *what, const char *name)
-{
-    for (size_t i = 0; i < what->n_tensors; i++)
-        if (strcmp(what->tensors[i].name, name) == 0)
-            return &what->tensors[i];
-    return NULL;
-}
-
 static int64_t dim_of(const wkv_store_out *what, const char *name, int d)
 {
-    const wkv_tensor *t = find(what, name);
+    const wkv_tensor *t = wkv_store_out_find(what, name);
     return t != NULL && t->ndim > d ? t->dim[d] : 0;
 }
 
 static double epsilon_of(const wkv_store_out *what, const char *key, double otherwise)
 {
-    for (size_t i = 0; i < what->n_meta; i++)
-        if (strcmp(what->meta[i].key, key) == 0)
-            return wkv_number_parse(what->meta[i].value, NULL);
-    return otherwise;
+    const wkv_meta *m = wkv_store_out_meta(what, key);
+    return m != NULL ? wkv_number_parse(m->value, NULL) : otherwise;
 }
 
 static bool nearly(double a, double b)
@@ -173,14 +163,15 @@ static wkv_status check_epsilons(writing *k, wkv_error *err)
 static wkv_status recognise(writing *k, wkv_error *err)
 {
     const wkv_store_out *what = k->what;
-    if (find(what, "emb.weight") == NULL || find(what, "blocks.0.ffn.key.weight") == NULL ||
-        find(what, "blocks.0.att.receptance.weight") == NULL)
+    if (wkv_store_out_find(what, "emb.weight") == NULL ||
+        wkv_store_out_find(what, "blocks.0.ffn.key.weight") == NULL ||
+        wkv_store_out_find(what, "blocks.0.att.receptance.weight") == NULL)
         WKV_FAIL(err, WKV_E_UNSUPPORTED, "this is no RWKV model; rwkv.cpp's files hold no other");
-    k->version = find(what, "blocks.0.att.r_k") != NULL           ? V7
-                 : find(what, "blocks.0.att.time_maa_x") != NULL  ? V6
-                 : find(what, "blocks.0.att.ln_x.weight") != NULL ? V5
-                                                                  : V4;
-    k->has_gate = find(what, "blocks.0.att.gate.weight") != NULL;
+    k->version = wkv_store_out_find(what, "blocks.0.att.r_k") != NULL           ? V7
+                 : wkv_store_out_find(what, "blocks.0.att.time_maa_x") != NULL  ? V6
+                 : wkv_store_out_find(what, "blocks.0.att.ln_x.weight") != NULL ? V5
+                                                                                : V4;
+    k->has_gate = wkv_store_out_find(what, "blocks.0.att.gate.weight") != NULL;
     if ((k->version & GATED) != 0) {
         k->heads = dim_of(what, "blocks.0.att.time_faaaa", 0);
         if (k->heads == 0)
@@ -268,11 +259,6 @@ static wkv_status show_heads(const writing *k, wkv_tensor *t, wkv_error *err)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
-{
-    return wkv_writer_write(user, data, n, err);
-}
-
 /* Shape as in t, which has room for one dimension more in front. */
 static wkv_status put_header(const writing *k, const char *name, const wkv_tensor *t,
                              wkv_dtype dtype, wkv_error *err)
@@ -299,7 +285,7 @@ static wkv_status put(const writing *k, const char *name, const wkv_tensor *t, w
                       wkv_error *err)
 {
     WKV_TRY(put_header(k, name, t, dtype, err));
-    return wkv_store_stream_blocks(k->what, t, dtype, to_writer, k->w, err);
+    return wkv_store_stream_blocks(k->what, t, dtype, wkv_store_to_writer, k->w, err);
 }
 
 /* The type of a matrix: what is asked for or there, if the format knows it, else F32. */
@@ -318,7 +304,7 @@ static wkv_status put_joined(const writing *k, const wkv_tensor *first, wkv_erro
     const int stem = (int)strlen(first->name) - 1;
     for (int i = 0; i < MAX_PARTS; i++) {
         snprintf(name, sizeof name, "%.*s%c", stem, first->name, letters[i]);
-        const wkv_tensor *t = find(k->what, name);
+        const wkv_tensor *t = wkv_store_out_find(k->what, name);
         if (t == NULL || wkv_tensor_count(t) != wkv_tensor_count(first))
             WKV_FAIL(err, WKV_E_SHAPE, "tensor '%s' is missing, or of another size than '%s'", name,
                      first->name);
@@ -328,7 +314,7 @@ static wkv_status put_joined(const writing *k, const wkv_tensor *first, wkv_erro
     snprintf(name, sizeof name, "%.*srwkvag", stem, first->name);
     WKV_TRY(put_header(k, name, &shape, WKV_DTYPE_F32, err));
     for (int i = 0; i < MAX_PARTS; i++)
-        WKV_TRY(wkv_store_stream(k->what, &part[i], WKV_DTYPE_F32, to_writer, k->w, err));
+        WKV_TRY(wkv_store_stream(k->what, &part[i], WKV_DTYPE_F32, wkv_store_to_writer, k->w, err));
     return WKV_OK;
 }
 
@@ -441,7 +427,7 @@ static int64_t count_layers(const wkv_store_out *what)
     int64_t n = 0;
     do
         snprintf(name, sizeof name, "blocks.%" PRId64 ".ln1.weight", n++);
-    while (find(what, name) != NULL);
+    while (wkv_store_out_find(what, name) != NULL);
     return n - 1;
 }
 
@@ -449,7 +435,7 @@ wkv_status wkv_rwkvcpp_write(wkv_writer *w, const wkv_store_out *what, wkv_error
 {
     writing k = {.w = w, .what = what};
     WKV_TRY(recognise(&k, err));
-    const wkv_tensor *typical = find(what, "blocks.0.ffn.key.weight");
+    const wkv_tensor *typical = wkv_store_out_find(what, "blocks.0.ffn.key.weight");
     const int number = wkv_rwkvcpp_dtype_number(matrix_dtype(&k, typical));
     const uint32_t header[6] = {WKV_RWKVCPP_MAGIC,
                                 VERSION,

@@ -60,11 +60,6 @@ static wkv_status put_header(wkv_strbuf *b, const wkv_store_out *what, wkv_error
     return WKV_OK;
 }
 
-static wkv_status to_writer(void *user, const void *data, size_t n, wkv_error *err)
-{
-    return wkv_writer_write(user, data, n, err);
-}
-
 static wkv_status write_header(wkv_writer *w, const wkv_store_out *what, wkv_error *err)
 {
     wkv_strbuf b;
@@ -85,7 +80,8 @@ wkv_status wkv_safetensors_write(wkv_writer *w, const wkv_store_out *what, wkv_e
     WKV_TRY(write_header(w, what, err));
     for (size_t i = 0; i < what->n_tensors; i++) {
         const wkv_tensor *t = &what->tensors[i];
-        WKV_TRY(wkv_store_stream(what, t, wkv_store_out_dtype(what, t), to_writer, w, err));
+        WKV_TRY(
+            wkv_store_stream(what, t, wkv_store_out_dtype(what, t), wkv_store_to_writer, w, err));
     }
     return WKV_OK;
 }

@@ -18,6 +18,22 @@ wkv_dtype wkv_store_out_dtype(const wkv_store_out *what, const wkv_tensor *t)
     return wkv_dtype_of(t->dtype)->block > 1 ? WKV_DTYPE_F32 : t->dtype;
 }
 
+const wkv_tensor *wkv_store_out_find(const wkv_store_out *what, const char *name)
+{
+    for (size_t i = 0; i < what->n_tensors; i++)
+        if (strcmp(what->tensors[i].name, name) == 0)
+            return &what->tensors[i];
+    return NULL;
+}
+
+const wkv_meta *wkv_store_out_meta(const wkv_store_out *what, const char *key)
+{
+    for (size_t i = 0; i < what->n_meta; i++)
+        if (strcmp(what->meta[i].key, key) == 0)
+            return &what->meta[i];
+    return NULL;
+}
+
 /* ---- progress ---------------------------------------------------------------------------- */
 
 static uint64_t bytes_of(const wkv_tensor *t, int64_t elements)
@@ -116,6 +132,11 @@ wkv_status wkv_store_stream_blocks(const wkv_store_out *what, const wkv_tensor *
     }
     wkv_free(piece);
     return status;
+}
+
+wkv_status wkv_store_to_writer(void *user, const void *data, size_t n, wkv_error *err)
+{
+    return wkv_writer_write(user, data, n, err);
 }
 
 /* ---- files ------------------------------------------------------------------------------- */
