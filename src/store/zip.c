@@ -129,16 +129,12 @@ static size_t read_entry(wkv_zip_entry *e, const uint8_t *p, uint64_t left)
     return read_extra(e, p + CENTRAL_SIZE + name, extra) ? size : 0;
 }
 
-static int compare_names(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 static int by_name(const void *a, const void *b)
 {
     const wkv_zip_entry *x = a, *y = b;
-    return compare_names(x->name, x->name_len, y->name, y->name_len);
+    const int order =
+        memcmp(x->name, y->name, x->name_len < y->name_len ? x->name_len : y->name_len);
+    return order != 0 ? order : (x->name_len > y->name_len) - (x->name_len < y->name_len);
 }
 
 wkv_status wkv_zip_open(wkv_zip *z, const uint8_t *data, uint64_t size, wkv_error *err)
@@ -171,19 +167,8 @@ void wkv_zip_close(wkv_zip *z)
 
 const wkv_zip_entry *wkv_zip_find(const wkv_zip *z, const char *name, size_t name_len)
 {
-    size_t low = 0, high = z->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const wkv_zip_entry *e = &z->entries[middle];
-        int order = compare_names(name, name_len, e->name, e->name_len);
-        if (order == 0)
-            return e;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const wkv_zip_entry key = {.name = name, .name_len = name_len};
+    return bsearch(&key, z->entries, z->count, sizeof key, by_name);
 }
 
 wkv_status wkv_zip_data(const wkv_zip *z, const wkv_zip_entry *e, const uint8_t **out,
