@@ -46,22 +46,19 @@ static double real_at(const wkv_gguf_value *v)
     return d;
 }
 
-/* Sign-extends the n bytes at p. */
-static int64_t signed_at(const uint8_t *p, int n)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < n; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    const uint64_t sign = (uint64_t)1 << (8 * n - 1);
-    return (int64_t)((v ^ sign) - sign);
-}
-
 static uint64_t unsigned_at(const uint8_t *p, int n)
 {
     uint64_t v = 0;
     for (int i = 0; i < n; i++)
         v |= (uint64_t)p[i] << (8 * i);
     return v;
+}
+
+/* Sign-extends the n bytes at p. */
+static int64_t signed_at(const uint8_t *p, int n)
+{
+    const uint64_t sign = (uint64_t)1 << (8 * n - 1);
+    return (int64_t)((unsigned_at(p, n) ^ sign) - sign);
 }
 
 static void put_number(wkv_strbuf *b, const wkv_gguf_value *v)

@@ -191,11 +191,6 @@ static double undo_exp_minus_exp(double v)
     return log(-log(v));
 }
 
-static double undo_exp(double v)
-{
-    return log(v);
-}
-
 static wkv_status undo(wkv_store *s, wkv_tensor *t, double (*inverse)(double), wkv_error *err)
 {
     float *values;
@@ -269,7 +264,7 @@ static wkv_status add_canonical(wkv_store *s, const wkv_tensor *raw, generation 
         WKV_TRY(undo(s, &t, undo_exp_minus_exp, err));
     } else if (wkv_ends_with(t.name, ".att.time_first") && g == V5) {
         drop_trailing_ones(&t);
-        WKV_TRY(undo(s, &t, undo_exp, err));
+        WKV_TRY(undo(s, &t, log, err));
     }
     return wkv_store_add(s, &t, err);
 }
