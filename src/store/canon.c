@@ -10,6 +10,11 @@ bool wkv_ends_with(const char *s, const char *end)
     return n >= m && memcmp(s + n - m, end, m) == 0;
 }
 
+bool wkv_canon_unused(const char *name)
+{
+    return strncmp(name, "blocks.0.att.v", 14) == 0 && strlen(name) == 15;
+}
+
 void wkv_canon_reshape(wkv_tensor *t, int ndim, int64_t d0, int64_t d1, int64_t d2)
 {
     const int64_t dim[3] = {d0, d1, d2};

@@ -9,6 +9,9 @@
 
 bool wkv_ends_with(const char *s, const char *end);
 
+/* True for v0, v1 and v2 of RWKV-7's first layer, which has no use for a value residual. */
+bool wkv_canon_unused(const char *name);
+
 /* Gives a contiguous tensor another shape with the same number of elements; the last
  * 3 - ndim sizes are ignored. */
 void wkv_canon_reshape(wkv_tensor *t, int ndim, int64_t d0, int64_t d1, int64_t d2);

@@ -14,6 +14,7 @@
 #include "base/blocks.h"
 #include "base/mem.h"
 #include "store/canon.h"
+#include "store/names.h"
 
 enum { V6 = 1, V7 = 2, BOTH = V6 | V7 };
 
@@ -114,28 +115,10 @@ static const row *recognise(const model *m, const char *name, uint64_t *layer, s
     *layer = 0;
     if (strncmp(name, "blk.", 4) != 0)
         return find_row(outside, sizeof outside / sizeof outside[0], m->version, name);
-    *digits = strspn(name + 4, "0123456789");
-    if (*digits == 0 || *digits > 6 || name[4 + *digits] != '.')
+    *digits = wkv_names_number(name + 4, layer);
+    if (*digits == 0 || name[4 + *digits] != '.')
         return NULL;
-    for (size_t i = 0; i < *digits; i++)
-        *layer = *layer * 10 + (uint64_t)(name[4 + i] - '0');
     return find_row(inside, sizeof inside / sizeof inside[0], m->version, name + 5 + *digits);
-}
-
-static const char *canonical_name(wkv_store *s, const row *r, const char *name, size_t digits)
-{
-    static const char blocks[] = "blocks.";
-    if (strncmp(name, "blk.", 4) != 0)
-        return r->to;
-    const size_t stem = strlen(blocks), to = strlen(r->to);
-    char *out = wkv_store_alloc(s, stem + digits + 1 + to + 1);
-    if (out == NULL)
-        return NULL;
-    memcpy(out, blocks, stem);
-    memcpy(out + stem, name + 4, digits);
-    out[stem + digits] = '.';
-    memcpy(out + stem + digits + 1, r->to, to + 1);
-    return out;
 }
 
 /* A power of two changes no digit of a number, and of a block only its scales. */
@@ -206,7 +189,7 @@ static wkv_status add_tensor(const wkv_gguf *g, const model *m, const wkv_tensor
     if (m->version == V7 && layer == 0 && strncmp(r->to, "att.v", 5) == 0 && r->form != SAME)
         return WKV_OK;
     wkv_tensor t = *raw;
-    t.name = canonical_name(g->store, r, raw->name, digits);
+    t.name = wkv_names_canonical(g->store, raw->name + 4, digits, r->to);
     if (t.name == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the name of a tensor");
     return add_known(g, m, r, layer, &t, err);
@@ -415,8 +398,7 @@ wkv_status wkv_gguf_entries(wkv_gguf_entry **out, size_t *n, const wkv_gguf_sour
     if (*out == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the list of tensors");
     for (size_t i = 0; i < what->n_tensors; i++)
-        if (version != V7 || strncmp(what->tensors[i].name, "blocks.0.att.v", 14) != 0 ||
-            strlen(what->tensors[i].name) != 15)
+        if (version != V7 || !wkv_canon_unused(what->tensors[i].name))
             WKV_TRY(add_entry(*out, n, src, version, &what->tensors[i], err));
     if (version == V7)
         add_unused(*out, n);

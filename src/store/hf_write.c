@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/strbuf.h"
+#include "store/canon.h"
 #include "store/hf.h"
 #include "store/names.h"
 
@@ -272,18 +273,16 @@ static wkv_status write_weights(writing *w, bool vocab_written, wkv_error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* RWKV-7's first layer has no use for a value residual, and there is no place for one. */
+/* There is no place for them. */
 static wkv_status drop_unused(wkv_tensor **tensors, wkv_store_out *what, wkv_error *err)
 {
     *tensors = wkv_malloc(what->n_tensors * sizeof **tensors);
     if (*tensors == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the list of tensors");
     size_t n = 0;
-    for (size_t i = 0; i < what->n_tensors; i++) {
-        const char *name = what->tensors[i].name;
-        if (strncmp(name, "blocks.0.att.v", 14) != 0 || strlen(name) != 15)
+    for (size_t i = 0; i < what->n_tensors; i++)
+        if (!wkv_canon_unused(what->tensors[i].name))
             (*tensors)[n++] = what->tensors[i];
-    }
     what->tensors = *tensors;
     what->n_tensors = n;
     return WKV_OK;

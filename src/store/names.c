@@ -56,15 +56,14 @@ static const char *without_prefix(const wkv_name_scheme *scheme, const char *nam
     return strncmp(name, scheme->prefix, n) == 0 ? name + n : name;
 }
 
-/* The canonical name by row r; NULL when out of memory. */
-static const char *name_here(wkv_store *s, const wkv_name_row *r, const char *number, size_t digits)
+const char *wkv_names_canonical(wkv_store *s, const char *number, size_t digits, const char *rest)
 {
     if (digits == 0)
-        return r->here;
-    const size_t size = strlen(canonical_blocks) + digits + 1 + strlen(r->here) + 1;
+        return rest;
+    const size_t size = strlen(canonical_blocks) + digits + 1 + strlen(rest) + 1;
     char *out = wkv_store_alloc(s, size);
     if (out != NULL)
-        snprintf(out, size, "%s%.*s.%s", canonical_blocks, (int)digits, number, r->here);
+        snprintf(out, size, "%s%.*s.%s", canonical_blocks, (int)digits, number, rest);
     return out;
 }
 
@@ -124,7 +123,7 @@ static wkv_status translate(wkv_store *s, const wkv_name_scheme *scheme, const w
         t.name = scheme->n_layer == 0 ? name : from->name;
         return wkv_store_add(s, &t, err);
     }
-    t.name = name_here(s, r, number, rest != NULL ? digits : 0);
+    t.name = wkv_names_canonical(s, number, rest != NULL ? digits : 0, r->here);
     if (t.name == NULL)
         WKV_FAIL(err, WKV_E_MEMORY, "out of memory for the name of a tensor");
     return add_known(s, scheme, r, &t, err);

@@ -61,4 +61,8 @@ void wkv_names_deinit(wkv_names_out *out);
 /* The number that starts at p, and how many digits it has: 0 when it is none of a layer's. */
 size_t wkv_names_number(const char *p, uint64_t *number);
 
+/* "blocks.", that many digits at number, "." and rest, on the heap of s: NULL when out of memory;
+ * rest itself when there are no digits. */
+const char *wkv_names_canonical(wkv_store *s, const char *number, size_t digits, const char *rest);
+
 #endif

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "store/canon.h"
+
 static const wkv_name_row v5[] = {
     {WKV_NAME_SAME, "att.time_first", "att.time_faaaa"},
 };
@@ -89,16 +91,10 @@ static bool is7(const wkv_store *s)
            lies_across(s, "blocks.0.att.g1", emb->dim[1]);
 }
 
-static bool ends_in(const wkv_tensor *t, const char *end)
-{
-    const size_t n = strlen(t->name), m = strlen(end);
-    return n >= m && strcmp(t->name + n - m, end) == 0;
-}
-
 static bool is_lora(const wkv_store *s)
 {
     for (size_t i = 0; i < wkv_store_count(s); i++)
-        if (ends_in(wkv_store_at(s, i), ".lora.0"))
+        if (wkv_ends_with(wkv_store_at(s, i)->name, ".lora.0"))
             return true;
     return false;
 }
@@ -107,7 +103,7 @@ static bool is_lora(const wkv_store *s)
 static bool is_state(const wkv_store *s)
 {
     for (size_t i = 0; i < wkv_store_count(s); i++)
-        if (!ends_in(wkv_store_at(s, i), ".att.time_state") ||
+        if (!wkv_ends_with(wkv_store_at(s, i)->name, ".att.time_state") ||
             wkv_store_at(s, i)->dtype != WKV_DTYPE_F16)
             return false;
     return wkv_store_count(s) > 0 && strcmp(wkv_store_format(s), "safetensors") == 0 &&
