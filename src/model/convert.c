@@ -32,16 +32,15 @@ void wkv_convert_opts_init(wkv_convert_opts *o)
 }
 
 /* Later values replace earlier ones. */
-static void put_meta(conversion *c, const char *key, const char *value, size_t value_len)
+static void put_meta(conversion *c, const wkv_meta *pair)
 {
-    const wkv_meta pair = {.key = key, .value = value, .value_len = value_len};
     for (size_t i = 0; i < c->n_meta; i++) {
-        if (strcmp(c->meta[i].key, key) == 0) {
-            c->meta[i] = pair;
+        if (strcmp(c->meta[i].key, pair->key) == 0) {
+            c->meta[i] = *pair;
             return;
         }
     }
-    c->meta[c->n_meta++] = pair;
+    c->meta[c->n_meta++] = *pair;
 }
 
 static void drop_meta(conversion *c, const char *key)
@@ -87,14 +86,14 @@ static wkv_status gather_meta(conversion *c, wkv_error *err)
         c->meta[i] = *wkv_store_meta_at(c->in, i);
     c->n_meta = n;
     for (size_t i = 0; i < c->config.n; i++)
-        put_meta(c, c->config.pair[i].key, c->config.pair[i].value, c->config.pair[i].value_len);
+        put_meta(c, &c->config.pair[i]);
     if (c->tok == NULL)
         return WKV_OK;
     drop_meta(c, WKV_META_VOCAB);
     wkv_meta pair[2];
     const size_t pairs = wkv_vocab_to_meta(pair, c->tok);
     for (size_t i = 0; i < pairs; i++)
-        put_meta(c, pair[i].key, pair[i].value, pair[i].value_len);
+        put_meta(c, &pair[i]);
     return WKV_OK;
 }
 

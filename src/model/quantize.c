@@ -52,13 +52,15 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static int name_against(const void *name, const void *entry)
+{
+    const item *i = entry;
+    return strcmp(name, i->name);
+}
+
 static const item *find_item(const quantising *k, const char *name)
 {
-    item key = {.cols = 0};
-    if (strlen(name) >= sizeof key.name)
-        return NULL;
-    memcpy(key.name, name, strlen(name) + 1);
-    return bsearch(&key, k->items, k->n_items, sizeof key, by_name);
+    return bsearch(name, k->items, k->n_items, sizeof *k->items, name_against);
 }
 
 static wkv_dtype type_of(void *user, const wkv_tensor *t)

@@ -232,8 +232,9 @@ static int32_t keep(wkv_sampler *s, int32_t n, double total)
     return kept;
 }
 
-static int32_t draw(wkv_sampler *s, const int32_t *kept, int32_t n)
+static int32_t draw(wkv_sampler *s, int32_t n)
 {
+    const int32_t *kept = s->token;
     const double temperature = (double)s->opts.temperature;
     double *weight = s->some;
     for (int32_t k = 0; k < n; k++)
@@ -261,5 +262,5 @@ int32_t wkv_sampler_next(wkv_sampler *s, const float *logits)
         return take(s, likeliest(s));
     double total;
     const int32_t n = gather(s, &total);
-    return take(s, draw(s, s->token, keep(s, n, total)));
+    return take(s, draw(s, keep(s, n, total)));
 }

@@ -167,7 +167,7 @@ static size_t measure_scratch(wkv_session *s)
 
 /* ---- the interface ------------------------------------------------------------------ */
 
-static wkv_status allocate(wkv_session *s, bool bare, wkv_error *err)
+static wkv_status allocate(wkv_session *s, wkv_error *err)
 {
     const wkv_config *cfg = &s->model->cfg;
     s->state_size = cfg->arch->state_size(cfg);
@@ -175,8 +175,8 @@ static wkv_status allocate(wkv_session *s, bool bare, wkv_error *err)
     if (s->state != NULL) /* some megabytes that every token reads and writes */
         wkv_prefer_large_pages(s->state, s->state_size * sizeof *s->state);
     s->logits = wkv_malloc_aligned((size_t)cfg->dim[WKV_DIM_V] * sizeof *s->logits);
-    size_t scratch = bare ? 0 : measure_scratch(s);
-    if (s->state == NULL || s->logits == NULL || (!bare && !wkv_arena_init(&s->own, scratch)))
+    size_t scratch = s->bare ? 0 : measure_scratch(s);
+    if (s->state == NULL || s->logits == NULL || (!s->bare && !wkv_arena_init(&s->own, scratch)))
         WKV_FAIL(err, WKV_E_MEMORY,
                  "out of memory for a session (%zu bytes of state, %zu of scratch)",
                  s->state_size * sizeof *s->state, scratch);
@@ -192,7 +192,7 @@ static wkv_status open_session(wkv_session **out, const wkv_model *m, bool bare,
     s->model = m;
     s->bare = bare;
     s->scratch = &s->own;
-    wkv_status status = allocate(s, bare, err);
+    wkv_status status = allocate(s, err);
     if (status != WKV_OK) {
         wkv_session_close(&s);
         return status;
