@@ -46,7 +46,7 @@ static inline double exp_of(double x)
 void wkv_exp(double *y, const double *x, size_t n)
 {
     const double least = exp_of(LOWEST); /* becomes 0; what is not near it stays as it is */
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)       /* in one loop GCC makes vectors of neither */
         y[i] = x[i] > LOWEST ? x[i] : LOWEST;
     for (size_t i = 0; i < n; i++)
         y[i] = exp_of(y[i]) - least;

@@ -146,10 +146,10 @@ static double sum_of(const double *x, int32_t n)
 /* Fills s->logit, the largest being 0; false when none is finite. */
 static bool penalise(wkv_sampler *s, const float *logits)
 {
-    for (int32_t i = 0; i < s->vocab; i++)
-        s->logit[i] = (double)logits[i];
-    for (int32_t i = 0; i < s->vocab; i++)
-        s->logit[i] = fabs(s->logit[i]) <= DBL_MAX ? s->logit[i] : -INFINITY;
+    for (int32_t i = 0; i < s->vocab; i++) {
+        const double x = (double)logits[i];
+        s->logit[i] = fabs(x) <= DBL_MAX ? x : -INFINITY;
+    }
     const double presence = (double)s->opts.presence, frequency = (double)s->opts.frequency;
     for (int32_t k = 0; k < s->n_seen; k++)
         s->logit[s->seen[k]] -= presence + frequency * s->count[s->seen[k]];
