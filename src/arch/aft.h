@@ -79,20 +79,10 @@ typedef struct aft_saved {
 
 /* ---- views ------------------------------------------------------------------------------ */
 
-static inline const aft_layer *aft_layer_at(const wkv_pass *p, int l)
-{
-    return (const aft_layer *)(const void *)(p->weights->layer + l * p->cfg->arch->n_layer);
-}
-
 /* The variant's own parameters. */
 static inline const void *aft_own(const wkv_pass *p, int l)
 {
-    return aft_layer_at(p, l) + 1;
-}
-
-static inline aft_saved *aft_saved_at(const wkv_pass *p, int l)
-{
-    return (aft_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
+    return (const aft_layer *)wkv_layer_at(p, l) + 1;
 }
 
 /* Tokens that are kept one by one: the window, or all positions. */

@@ -41,8 +41,8 @@ static void inputs_bwd(wkv_pass *p, const aft_saved *s, const aft_layer *w, real
 
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const aft_layer *w = aft_layer_at(p, l);
-    const aft_saved *s = aft_saved_at(p, l);
+    const aft_layer *w = wkv_layer_at(p, l);
+    const aft_saved *s = wkv_saved_at(p, l);
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_pass_rows(p);
     size_t mark = wkv_arena_mark(p->exec.scratch);
@@ -60,8 +60,9 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
 void wkv_aft_backward(wkv_pass *p, int l, real *dx)
 {
-    wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
+    wkv_gated_mix ffn = aft_channel_mix(wkv_layer_at(p, l));
     wkv_slot dslot = aft_slot(p->cfg, p->dstate, l, AFT_FFN_SHIFT);
-    wkv_gated_mix_bwd(p, &aft_saved_at(p, l)->ffn, &ffn, &dslot, dx);
+    const aft_saved *s = wkv_saved_at(p, l);
+    wkv_gated_mix_bwd(p, &s->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

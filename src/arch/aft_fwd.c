@@ -18,7 +18,7 @@ static void mix_inputs(wkv_pass *p, const aft_layer *w, aft_saved *s, const real
 
 static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
 {
-    const aft_layer *w = aft_layer_at(p, l);
+    const aft_layer *w = wkv_layer_at(p, l);
     const wkv_dev *d = p->exec.dev;
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product products[] = {
@@ -47,8 +47,8 @@ static real *time_mix(wkv_pass *p, aft_saved *s, int l, real *x)
 real *wkv_aft_forward(wkv_pass *p, int l, real *x)
 {
     aft_saved here;
-    aft_saved *s = p->tape != NULL ? aft_saved_at(p, l) : &here;
-    wkv_gated_mix ffn = aft_channel_mix(aft_layer_at(p, l));
+    aft_saved *s = p->tape != NULL ? wkv_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = aft_channel_mix(wkv_layer_at(p, l));
     wkv_slot slot = aft_slot(p->cfg, p->state, l, AFT_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);

@@ -102,6 +102,21 @@ static inline wkv_slot wkv_matrix_slot(const wkv_pass *p, real *const *state, in
     return wkv_layer_slot(p->cfg, wkv_matrix_memory(p->cfg), state, l, part);
 }
 
+/* ---- views -------------------------------------------------------------------------------- */
+
+/* Layer l's weights, as the struct of the version's table. */
+static inline const void *wkv_layer_at(const wkv_pass *p, int l)
+{
+    return p->weights->layer + l * p->cfg->arch->n_layer;
+}
+
+/* Layer l's record. */
+static inline void *wkv_saved_at(const wkv_pass *p, int l)
+{
+    const wkv_arch *a = p->cfg->arch;
+    return (unsigned char *)p->saved + a->saved_once + (size_t)l * a->saved_layer;
+}
+
 /* ---- the loop over the layers: layers.c ------------------------------------------------ */
 
 /* What that loop needs to go back; every version's record of a layer begins with it. */

@@ -13,9 +13,7 @@
 
 static wkv_layer_saved *saved_at(const wkv_pass *p, int l)
 {
-    const wkv_arch *a = p->cfg->arch;
-    unsigned char *first = (unsigned char *)p->saved + a->saved_once;
-    return (wkv_layer_saved *)(void *)(first + (size_t)l * a->saved_layer);
+    return wkv_saved_at(p, l);
 }
 
 /* Reals of one layer's part of a sequence's state. */

@@ -47,16 +47,6 @@ typedef struct rwkv4_saved {
     wkv_gated_saved ffn; /* channel mixing */
 } rwkv4_saved;
 
-static inline const rwkv4_layer *rwkv4_layer_at(const wkv_pass *p, int l)
-{
-    return (const rwkv4_layer *)(const void *)p->weights->layer + l;
-}
-
-static inline rwkv4_saved *rwkv4_saved_at(const wkv_pass *p, int l)
-{
-    return (rwkv4_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
-}
-
 /* a, b, p of every channel. */
 static inline size_t rwkv4_memory(const wkv_config *cfg)
 {

@@ -4,8 +4,8 @@
 
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const rwkv4_layer *w = rwkv4_layer_at(p, l);
-    const rwkv4_saved *s = rwkv4_saved_at(p, l);
+    const rwkv4_layer *w = wkv_layer_at(p, l);
+    const rwkv4_saved *s = wkv_saved_at(p, l);
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_pass_rows(p);
     size_t mark = wkv_arena_mark(p->exec.scratch);
@@ -34,8 +34,9 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
 void wkv_rwkv4_backward(wkv_pass *p, int l, real *dx)
 {
-    wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
+    wkv_gated_mix ffn = rwkv4_channel_mix(wkv_layer_at(p, l));
     wkv_slot dslot = rwkv4_slot(p, p->dstate, l, WKV_FFN_SHIFT);
-    wkv_gated_mix_bwd(p, &rwkv4_saved_at(p, l)->ffn, &ffn, &dslot, dx);
+    const rwkv4_saved *s = wkv_saved_at(p, l);
+    wkv_gated_mix_bwd(p, &s->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

@@ -13,7 +13,7 @@ static void mix_inputs(wkv_pass *p, const rwkv4_layer *w, rwkv4_saved *s, const 
 
 static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
 {
-    const rwkv4_layer *w = rwkv4_layer_at(p, l);
+    const rwkv4_layer *w = wkv_layer_at(p, l);
     const wkv_dev *d = p->exec.dev;
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product in[] = {
@@ -39,8 +39,8 @@ static real *time_mix(wkv_pass *p, rwkv4_saved *s, int l, real *x)
 real *wkv_rwkv4_forward(wkv_pass *p, int l, real *x)
 {
     rwkv4_saved here;
-    rwkv4_saved *s = p->tape != NULL ? rwkv4_saved_at(p, l) : &here;
-    wkv_gated_mix ffn = rwkv4_channel_mix(rwkv4_layer_at(p, l));
+    rwkv4_saved *s = p->tape != NULL ? wkv_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv4_channel_mix(wkv_layer_at(p, l));
     wkv_slot slot = rwkv4_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);

@@ -53,16 +53,6 @@ typedef struct rwkv5_saved {
     wkv_gated_saved ffn;
 } rwkv5_saved;
 
-static inline const rwkv5_layer *rwkv5_layer_at(const wkv_pass *p, int l)
-{
-    return (const rwkv5_layer *)(const void *)p->weights->layer + l;
-}
-
-static inline rwkv5_saved *rwkv5_saved_at(const wkv_pass *p, int l)
-{
-    return (rwkv5_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
-}
-
 static inline bool rwkv5_has_gate(const rwkv5_layer *w)
 {
     return w->gate.data != NULL;

@@ -20,8 +20,8 @@ static void expand_bwd(wkv_pass *p, const rwkv5_layer *w, const rwkv5_saved *s,
 
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const rwkv5_layer *w = rwkv5_layer_at(p, l);
-    const rwkv5_saved *s = rwkv5_saved_at(p, l);
+    const rwkv5_layer *w = wkv_layer_at(p, l);
+    const rwkv5_saved *s = wkv_saved_at(p, l);
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_pass_rows(p), mixes = rwkv5_has_gate(w) ? MIXES : MIX_G;
     size_t mark = wkv_arena_mark(p->exec.scratch);
@@ -54,8 +54,9 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
 void wkv_rwkv5_backward(wkv_pass *p, int l, real *dx)
 {
-    wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
+    wkv_gated_mix ffn = rwkv5_channel_mix(wkv_layer_at(p, l));
     wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_FFN_SHIFT);
-    wkv_gated_mix_bwd(p, &rwkv5_saved_at(p, l)->ffn, &ffn, &dslot, dx);
+    const rwkv5_saved *s = wkv_saved_at(p, l);
+    wkv_gated_mix_bwd(p, &s->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

@@ -16,7 +16,7 @@ static void expand(wkv_pass *p, const rwkv5_layer *w, rwkv5_saved *s)
 
 static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
 {
-    const rwkv5_layer *w = rwkv5_layer_at(p, l);
+    const rwkv5_layer *w = wkv_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
     const wkv_weight *mu[MIXES] = {&w->mix_r, &w->mix_k, &w->mix_v, &w->mix_g};
     wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_ATT_SHIFT);
@@ -43,8 +43,8 @@ static real *time_mix(wkv_pass *p, rwkv5_saved *s, int l, real *x)
 real *wkv_rwkv5_forward(wkv_pass *p, int l, real *x)
 {
     rwkv5_saved here;
-    rwkv5_saved *s = p->tape != NULL ? rwkv5_saved_at(p, l) : &here;
-    wkv_gated_mix ffn = rwkv5_channel_mix(rwkv5_layer_at(p, l));
+    rwkv5_saved *s = p->tape != NULL ? wkv_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv5_channel_mix(wkv_layer_at(p, l));
     wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);

@@ -62,16 +62,6 @@ typedef struct rwkv6_saved {
     wkv_gated_saved ffn;
 } rwkv6_saved;
 
-static inline const rwkv6_layer *rwkv6_layer_at(const wkv_pass *p, int l)
-{
-    return (const rwkv6_layer *)(const void *)p->weights->layer + l;
-}
-
-static inline rwkv6_saved *rwkv6_saved_at(const wkv_pass *p, int l)
-{
-    return (rwkv6_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
-}
-
 static inline wkv_low rwkv6_low_decay(const rwkv6_layer *w)
 {
     return (wkv_low){&w->decay_w1, &w->decay_w2, true, WKV_ACT_TANH};

@@ -51,8 +51,8 @@ static void decay_bwd(wkv_pass *p, const rwkv6_layer *w, const rwkv6_saved *s,
 
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const rwkv6_layer *w = rwkv6_layer_at(p, l);
-    const rwkv6_saved *s = rwkv6_saved_at(p, l);
+    const rwkv6_layer *w = wkv_layer_at(p, l);
+    const rwkv6_saved *s = wkv_saved_at(p, l);
     const wkv_dev *d = p->exec.dev;
     int rows = wkv_pass_rows(p);
     size_t mark = wkv_arena_mark(p->exec.scratch);
@@ -76,8 +76,9 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
 void wkv_rwkv6_backward(wkv_pass *p, int l, real *dx)
 {
-    wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
+    wkv_gated_mix ffn = rwkv6_channel_mix(wkv_layer_at(p, l));
     wkv_slot dslot = wkv_matrix_slot(p, p->dstate, l, WKV_FFN_SHIFT);
-    wkv_gated_mix_bwd(p, &rwkv6_saved_at(p, l)->ffn, &ffn, &dslot, dx);
+    const rwkv6_saved *s = wkv_saved_at(p, l);
+    wkv_gated_mix_bwd(p, &s->ffn, &ffn, &dslot, dx);
     time_mix_bwd(p, l, dx);
 }

@@ -42,7 +42,7 @@ static void make_decay(wkv_pass *p, const rwkv6_layer *w, rwkv6_saved *s)
 
 static real *time_mix(wkv_pass *p, rwkv6_saved *s, int l, real *x)
 {
-    const rwkv6_layer *w = rwkv6_layer_at(p, l);
+    const rwkv6_layer *w = wkv_layer_at(p, l);
     mix_inputs(p, w, s, wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b), l);
     wkv_product products[] = {
         wkv_kept(p, &s->r, s->x[MIX_R], &w->receptance),
@@ -63,8 +63,8 @@ static real *time_mix(wkv_pass *p, rwkv6_saved *s, int l, real *x)
 real *wkv_rwkv6_forward(wkv_pass *p, int l, real *x)
 {
     rwkv6_saved here;
-    rwkv6_saved *s = p->tape != NULL ? rwkv6_saved_at(p, l) : &here;
-    wkv_gated_mix ffn = rwkv6_channel_mix(rwkv6_layer_at(p, l));
+    rwkv6_saved *s = p->tape != NULL ? wkv_saved_at(p, l) : &here;
+    wkv_gated_mix ffn = rwkv6_channel_mix(wkv_layer_at(p, l));
     wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
     x = time_mix(p, s, l, x);
     return wkv_gated_mix_fwd(p, &s->ffn, &ffn, &slot, x);

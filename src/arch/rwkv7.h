@@ -133,16 +133,6 @@ static inline wkv_rwkv7_out_weights rwkv7_out_weights(const rwkv7_layer *w)
     return (wkv_rwkv7_out_weights){&w->ln_x_w, &w->ln_x_b, &w->r_k};
 }
 
-static inline const rwkv7_layer *rwkv7_layer_at(const wkv_pass *p, int l)
-{
-    return (const rwkv7_layer *)(const void *)p->weights->layer + l;
-}
-
-static inline rwkv7_saved *rwkv7_saved_at(const wkv_pass *p, int l)
-{
-    return (rwkv7_saved *)(void *)((unsigned char *)p->saved + sizeof(wkv_frame_saved)) + l;
-}
-
 wkv_layer_forward wkv_rwkv7_forward;
 wkv_layer_backward wkv_rwkv7_backward;
 

@@ -93,8 +93,8 @@ static void project_bwd(wkv_pass *p, const rwkv7_layer *w, const rwkv7_saved *s,
 
 static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const rwkv7_layer *w = rwkv7_layer_at(p, l);
-    const rwkv7_saved *s = rwkv7_saved_at(p, l);
+    const rwkv7_layer *w = wkv_layer_at(p, l);
+    const rwkv7_saved *s = wkv_saved_at(p, l);
     const wkv_dev *d = p->exec.dev;
     size_t mark = wkv_arena_mark(p->exec.scratch);
 
@@ -119,8 +119,8 @@ static void time_mix_bwd(wkv_pass *p, int l, real *dx)
 
 static void channel_mix_bwd(wkv_pass *p, int l, real *dx)
 {
-    const rwkv7_layer *w = rwkv7_layer_at(p, l);
-    const rwkv7_saved *s = rwkv7_saved_at(p, l);
+    const rwkv7_layer *w = wkv_layer_at(p, l);
+    const rwkv7_saved *s = wkv_saved_at(p, l);
     size_t mark = wkv_arena_mark(p->exec.scratch);
     real *dmix = wkv_temp(p, WKV_DIM_C);
     wkv_relu2_mlp_bwd(p, &s->mlp, dmix, dx, s->ffn_x, &w->ffn_key, &w->ffn_value);

@@ -73,7 +73,7 @@ static void recur(wkv_pass *p, const rwkv7_layer *w, rwkv7_saved *s, int l)
 
 static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 {
-    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    const rwkv7_layer *w = wkv_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln1, x, &w->ln1_w, &w->ln1_b);
     mix_inputs(p, w, s, normed, l);
     project(p, w, s, l == 0);
@@ -86,7 +86,7 @@ static real *time_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 
 static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 {
-    const rwkv7_layer *w = rwkv7_layer_at(p, l);
+    const rwkv7_layer *w = wkv_layer_at(p, l);
     const real *normed = wkv_norm(p, &s->ln2, x, &w->ln2_w, &w->ln2_b);
     const wkv_weight *mu[] = {&w->ffn_x_k};
     wkv_slot slot = wkv_matrix_slot(p, p->state, l, WKV_FFN_SHIFT);
@@ -100,7 +100,7 @@ static real *channel_mix(wkv_pass *p, rwkv7_saved *s, int l, real *x)
 real *wkv_rwkv7_forward(wkv_pass *p, int l, real *x)
 {
     rwkv7_saved here;
-    rwkv7_saved *s = p->tape != NULL ? rwkv7_saved_at(p, l) : &here;
+    rwkv7_saved *s = p->tape != NULL ? wkv_saved_at(p, l) : &here;
     x = time_mix(p, s, l, x);
     return channel_mix(p, s, l, x);
 }
