@@ -312,16 +312,10 @@ static int perplexity(const wkv_args *args, const options *o)
     return ok ? WKV_EXIT_OK : wkv_term_stopped() ? WKV_EXIT_INTERRUPT : WKV_EXIT_FAILURE;
 }
 
-static const struct measure {
-    const char *name;
-    int (*run)(const wkv_args *args, const options *o);
-} measures[] = {{"perplexity", perplexity}};
-
 static int run(const wkv_args *args, void *opts)
 {
-    for (size_t i = 0; i < WKV_COUNT(measures); i++)
-        if (strcmp(args->operand[0], measures[i].name) == 0)
-            return measures[i].run(args, opts);
+    if (strcmp(args->operand[0], "perplexity") == 0)
+        return perplexity(args, opts);
     wkv_term_error("eval", "MEASURE: expected perplexity, found '%s'", args->operand[0]);
     return WKV_EXIT_USAGE;
 }

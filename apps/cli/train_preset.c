@@ -31,14 +31,6 @@ static const setting rwkv_lm_v7[] = {
     {"guard", "0"},
 };
 
-static const wkv_arg_option *find(const wkv_command *c, const char *name)
-{
-    for (size_t i = 0; i < c->n_options; i++)
-        if (strcmp(c->options[i].name, name) == 0)
-            return &c->options[i];
-    return NULL;
-}
-
 void wkv_train_preset_apply(const char *preset, const wkv_command *c, const wkv_args *args,
                             void *options)
 {
@@ -49,7 +41,8 @@ void wkv_train_preset_apply(const char *preset, const wkv_command *c, const wkv_
         const setting *s = &rwkv_lm_v7[i];
         if (wkv_args_given(c, args, s->option))
             continue;
-        const char *wrong = wkv_args_set(find(c, s->option), options, s->value);
+        const char *wrong =
+            wkv_args_set(wkv_args_find(c, s->option, strlen(s->option)), options, s->value);
         assert(wrong == NULL);
         (void)wrong;
     }

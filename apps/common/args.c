@@ -249,7 +249,7 @@ static bool unknown_option(const wkv_command *c, const char *arg, const char *na
     return try_help(c);
 }
 
-static const wkv_arg_option *find_long(const wkv_command *c, const char *name, size_t n)
+const wkv_arg_option *wkv_args_find(const wkv_command *c, const char *name, size_t n)
 {
     for (size_t i = 0; i < c->n_options; i++)
         if (strncmp(c->options[i].name, name, n) == 0 && c->options[i].name[n] == '\0')
@@ -273,7 +273,7 @@ static bool parse_option(const wkv_command *c, int argc, char **argv, int *i, vo
     bool is_long = arg[1] == '-';
     const char *name = arg + (is_long ? 2 : 1);
     size_t n = is_long ? strcspn(name, "=") : 1;
-    const wkv_arg_option *o = is_long ? find_long(c, name, n) : find_letter(c, name[0]);
+    const wkv_arg_option *o = is_long ? wkv_args_find(c, name, n) : find_letter(c, name[0]);
     if (o == NULL)
         return unknown_option(c, arg, name, n);
     if (name[n] != '\0')
@@ -342,6 +342,6 @@ bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, 
 
 bool wkv_args_given(const wkv_command *c, const wkv_args *a, const char *name)
 {
-    const wkv_arg_option *o = find_long(c, name, strlen(name));
+    const wkv_arg_option *o = wkv_args_find(c, name, strlen(name));
     return o != NULL && a->given[o - c->options];
 }

@@ -127,6 +127,9 @@ bool wkv_args_parse(const wkv_command *c, int argc, char **argv, void *options, 
 /* "wkv COMMAND: text" and where its help is, on stderr; false. */
 bool wkv_args_wrong(const wkv_command *c, const char *text);
 
+/* The option of c whose name is these n characters; NULL: there is none. */
+const wkv_arg_option *wkv_args_find(const wkv_command *c, const char *name, size_t n);
+
 /* True when option `name` of c was used. */
 bool wkv_args_given(const wkv_command *c, const wkv_args *a, const char *name);
 
