@@ -159,6 +159,7 @@ wkv_status wkv_weights_load(wkv_weights *w, const wkv_config *cfg, const wkv_sto
  * cache is as fast as the quantised one on what comes from memory. */
 enum { SMALL = 1 << 16 };
 
+/* Matrices, and low-rank factors of 16 bits, keep their type where ops know it. */
 static bool becomes_real(const wkv_tensor *t, const wkv_param *p)
 {
     const bool half = t->dtype == WKV_DTYPE_F16 || t->dtype == WKV_DTYPE_BF16;
@@ -176,13 +177,6 @@ static bool usable_in_place(const wkv_tensor *t, const wkv_param *p)
     bool type_ok = t->dtype == WKV_DTYPE_REAL || !becomes_real(t, p);
     bool aligned = d->block > 1 || (uintptr_t)t->data % (uintptr_t)d->bytes == 0;
     return type_ok && aligned && wkv_tensor_contiguous(t);
-}
-
-/* The type a copy gets: matrices, and low-rank factors of 16 bits, keep theirs where ops know it;
- * the rest become reals. */
-static wkv_dtype copy_type(const wkv_tensor *t, const wkv_param *p)
-{
-    return becomes_real(t, p) ? WKV_DTYPE_REAL : t->dtype;
 }
 
 /* A low-rank factor that the file keeps by outputs, as GGUF does, is used so: turning it would
@@ -210,7 +204,7 @@ static wkv_status bind_data(wkv_weights *w, wkv_weight *one, const wkv_param *p,
         one->dtype = t->dtype;
         return WKV_OK;
     }
-    one->dtype = reals ? WKV_DTYPE_REAL : copy_type(t, p);
+    one->dtype = reals || becomes_real(t, p) ? WKV_DTYPE_REAL : t->dtype;
     uint64_t bytes;
     void *copy = NULL;
     if (wkv_dtype_bytes(one->dtype, (uint64_t)wkv_tensor_count(t), &bytes))
@@ -349,11 +343,7 @@ void wkv_weights_tensors(const wkv_weights *w, const wkv_config *cfg, wkv_tensor
         wkv_tensor *t = &out[*n];
         *t = (wkv_tensor){.dtype = one->dtype, .data = one->data};
         t->ndim = wkv_param_shape(cfg, p, t->dim);
-        int64_t stride = 1;
-        for (int j = t->ndim - 1; j >= 0; j--) {
-            t->stride[j] = stride;
-            stride *= t->dim[j];
-        }
+        wkv_tensor_set_strides(t);
         wkv_param_name(names[*n], p, layer);
         t->name = names[(*n)++];
     }
