@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/blocks.h"
+#include "base/checked.h"
 #include "base/half.h"
 
 static const wkv_dtype_info table[WKV_DTYPE_COUNT] = {
@@ -36,11 +37,7 @@ bool wkv_dtype_bytes(wkv_dtype t, uint64_t n, uint64_t *bytes)
     const wkv_dtype_info *d = &table[t];
     if (n % (uint64_t)d->block != 0)
         return false;
-    uint64_t blocks = n / (uint64_t)d->block;
-    if (blocks > UINT64_MAX / (uint64_t)d->bytes)
-        return false;
-    *bytes = blocks * (uint64_t)d->bytes;
-    return true;
+    return wkv_mul_ok(n / (uint64_t)d->block, (uint64_t)d->bytes, bytes);
 }
 
 static uint16_t load_u16(const uint8_t *p)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 typedef struct cursor {
     const uint8_t *p, *end;
     uint8_t *out;
@@ -108,28 +110,15 @@ static const char *read_escape(cursor *c)
 /* One character of a string that stands for itself: valid UTF-8, no control character. */
 static const char *read_plain(cursor *c)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint8_t lead = *c->p;
+    const uint8_t lead = *c->p;
     if (lead < 0x20 || lead == 0x7f)
         return "control characters to be escaped";
-    if (lead < 0x80) {
-        *c->out++ = *c->p++;
-        return NULL;
-    }
-    int n = lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (c->raw)
+    if (lead >= 0x80 && c->raw)
         return "bytes from 0x80 on to be escaped in a bytes literal";
-    if (n == 0 || lead > 0xf4 || c->end - c->p < n)
+    const size_t n = wkv_text_character((const char *)c->p, (size_t)(c->end - c->p));
+    if (n == 0)
         return "valid UTF-8";
-    uint32_t u = lead & (0x7fu >> n);
-    for (int i = 1; i < n; i++) {
-        if ((c->p[i] & 0xc0) != 0x80)
-            return "valid UTF-8";
-        u = u << 6 | (c->p[i] & 63u);
-    }
-    if (u < least[n] || u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff))
-        return "valid UTF-8";
-    memcpy(c->out, c->p, (size_t)n);
+    memcpy(c->out, c->p, n);
     c->out += n;
     c->p += n;
     return NULL;

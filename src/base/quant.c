@@ -14,17 +14,12 @@
 
 enum { GROUP = 32, SUPER = 256, MAX_GROUPS = 16 };
 
-static void store_f16(uint8_t *p, uint16_t h)
-{
-    p[0] = (uint8_t)h;
-    p[1] = (uint8_t)(h >> 8);
-}
-
 /* v as F16 at p; the value that it then has. */
 static float put_f16(uint8_t *p, float v)
 {
     const uint16_t h = wkv_f32_to_f16(v);
-    store_f16(p, h);
+    p[0] = (uint8_t)h;
+    p[1] = (uint8_t)(h >> 8);
     return wkv_f16_to_f32(h);
 }
 
