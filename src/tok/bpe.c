@@ -106,11 +106,6 @@ static void stretches(run *r, const uint8_t *text, size_t n)
 
 /* ---- chunks -------------------------------------------------------------------------- */
 
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* True when the character that ends before text[p], p >= 3, is no white space.  False in
  * doubt: of the characters beyond ASCII, those that share their first bytes with white
  * space count as such. */
@@ -128,7 +123,7 @@ static bool ends_word(const uint8_t *text, size_t p)
 static size_t chunk_end(const uint8_t *text)
 {
     for (size_t p = CHUNK; p > CHUNK / 2; p--)
-        if (is_space(text[p]) && ends_word(text, p))
+        if (wkv_bpe_space(text[p]) && ends_word(text, p))
             return p;
     size_t p = CHUNK;
     while (p > CHUNK - 3 && (text[p] & 0xc0) == 0x80)

@@ -170,12 +170,9 @@ static wkv_status read_vocab(reader *r)
  * no added token may lie across such a place. */
 static bool could_be_cut(const uint8_t *s, size_t n)
 {
-    for (size_t i = 1; i < n; i++) {
-        bool space = s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r');
-        bool before = s[i - 1] == ' ' || (s[i - 1] >= '\t' && s[i - 1] <= '\r');
-        if (space && !before)
+    for (size_t i = 1; i < n; i++)
+        if (wkv_bpe_space(s[i]) && !wkv_bpe_space(s[i - 1]))
             return true;
-    }
     return false;
 }
 
@@ -303,7 +300,7 @@ static wkv_status read_merge(reader *r, const json_t *merge, uint32_t rank)
     if (pair->key != 0)
         WKV_FAIL(r->err, WKV_E_FORMAT, "%s: merge %u repeats merge %u", r->where, (unsigned)rank,
                  (unsigned)pair->rank);
-    *pair = (wkv_bpe_pair){((uint64_t)(uint32_t)left + 1) << 32 | (uint32_t)right, both, rank};
+    *pair = (wkv_bpe_pair){wkv_bpe_key(left, right), both, rank};
     r->v->merged[rank] = both;
     return WKV_OK;
 }

@@ -47,10 +47,22 @@ wkv_status wkv_bpe_vocab_init(wkv_bpe_vocab *v, char **minified, const char *whe
                               const char *text, size_t n, wkv_error *err);
 void wkv_bpe_vocab_deinit(wkv_bpe_vocab *v);
 
+/* Text is cut before some of these (bpe.c). */
+static inline bool wkv_bpe_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* No pair has 0. */
+static inline uint64_t wkv_bpe_key(int32_t left, int32_t right)
+{
+    return ((uint64_t)(uint32_t)left + 1) << 32 | (uint32_t)right;
+}
+
 /* The place of a pair's key in the table, or the free place where it would be. */
 static inline wkv_bpe_pair *wkv_bpe_find(const wkv_bpe_vocab *v, int32_t left, int32_t right)
 {
-    uint64_t key = ((uint64_t)(uint32_t)left + 1) << 32 | (uint32_t)right;
+    uint64_t key = wkv_bpe_key(left, right);
     uint64_t mask = ((uint64_t)1 << v->pair_bits) - 1;
     uint64_t place = (key * 0x9e3779b97f4a7c15u) >> (64 - v->pair_bits);
     while (v->pairs[place].key != key && v->pairs[place].key != 0)
