@@ -14,6 +14,11 @@
 
 enum { GROUP = 32, SUPER = 256, MAX_GROUPS = 16 };
 
+static float round_f16(float v)
+{
+    return wkv_f16_to_f32(wkv_f32_to_f16(v));
+}
+
 /* v as F16 at p; the value that it then has. */
 static float put_f16(uint8_t *p, float v)
 {
@@ -76,7 +81,7 @@ static void encode_q8(uint8_t *p, const float *x, const float *w)
     for (int i = 0; i < GROUP; i++)
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     for (int i = -1; i <= 2; i++) {
-        const float d = wkv_f16_to_f32(wkv_f32_to_f16(most / (127 + 0.25f * (float)i)));
+        const float d = round_f16(most / (127 + 0.25f * (float)i));
         const float e = wkv_fit_round(q, x, w, GROUP, d, 0, -127, 127);
         if (e < least) {
             least = e;
@@ -113,11 +118,6 @@ typedef struct wishes {
 static float clamp_round(float v, float lo, float hi)
 {
     return wkv_round(v < lo ? lo : v > hi ? hi : v);
-}
-
-static float round_f16(float v)
-{
-    return wkv_f16_to_f32(wkv_f32_to_f16(v));
 }
 
 /* The best of a group's neighbouring integer scales and offsets, d being what it is. */
