@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "model/session_impl.h"
 
 #define META_KIND "wkv.kind"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc32.h"
 #include "store/bytes.h"
 #include "store/json.h"
 #include "store/pth.h"

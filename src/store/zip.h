@@ -38,9 +38,6 @@ wkv_status wkv_zip_data(const wkv_zip *z, const wkv_zip_entry *e, const uint8_t 
 
 /* ---- writing ------------------------------------------------------------------------ */
 
-/* CRC-32 as ZIP uses it, continued from crc (0 at the start). */
-uint32_t wkv_crc32(uint32_t crc, const void *data, size_t n);
-
 typedef struct wkv_zip_out wkv_zip_out;
 
 /* Entries are written one after the other, each aligned to 64 bytes.  w stays the

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/number.h"
 
 #define KEY_VERSION "train.checkpoint"

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 

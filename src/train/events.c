@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/number.h"

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/mem.h"
 #include "train/sched.h"
 

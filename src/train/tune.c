@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/mem.h"
 #include "train/svd.h"
 #include "train/trainer.h"

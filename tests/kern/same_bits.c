@@ -4,7 +4,7 @@
  * results stand in the source, the same for x86 and ARM.  Inputs are made of whole numbers, so
  * that no mathematical library has a say.  Packing is part of it. */
 #include "alone.h"
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "base/half.h"
 #include "base/rng.h"
 #include "kern/kern.h"

@@ -2,6 +2,7 @@
  * nothing behind. */
 #include "test.h"
 
+#include "base/crc32.h"
 #include "base/half.h"
 #include "hostile.h"
 #include "store/bytes.h"

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "archive.h"
+#include "base/crc32.h"
 #include "store/bytes.h"
 #include "store/zip.h"
 

@@ -1,5 +1,5 @@
 /* Token sources: texts, binidx of every width, ids that do not belong, fingerprints. */
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "files.h"
 #include "train/data.h"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <wkv/events.h>
 
-#include "base/crc32c.h"
+#include "base/crc32.h"
 #include "test.h"
 
 enum { MOST = 4096 };

@@ -1,18 +1,19 @@
-/* base/crc32c.c - CRC-32C eight bytes at a time ("slicing by 8", Kounavis and
+/* base/crc32.c - CRCs eight bytes at a time ("slicing by 8", Kounavis and
  * Berry, 2005): table k holds the effect of a byte that lies k bytes back. */
-#include "base/crc32c.h"
+#include "base/crc32.h"
 
 #include <pthread.h>
 
-static uint32_t table[8][256];
+static uint32_t castagnoli[8][256], zip[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void fill_tables(void)
+/* The polynomial is reflected. */
+static void fill_table(uint32_t table[8][256], uint32_t polynomial)
 {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
         for (int bit = 0; bit < 8; bit++)
-            c = (c >> 1) ^ ((c & 1u) ? 0x82f63b78u : 0u);
+            c = (c >> 1) ^ ((c & 1u) ? polynomial : 0u);
         table[0][i] = c;
     }
     for (int k = 1; k < 8; k++)
@@ -20,7 +21,13 @@ static void fill_tables(void)
             table[k][i] = (table[k - 1][i] >> 8) ^ table[0][table[k - 1][i] & 255u];
 }
 
-uint32_t wkv_crc32c(uint32_t crc, const void *data, size_t n)
+static void fill_tables(void)
+{
+    fill_table(castagnoli, 0x82f63b78u);
+    fill_table(zip, 0xedb88320u);
+}
+
+static uint32_t sum(uint32_t table[8][256], uint32_t crc, const void *data, size_t n)
 {
     pthread_once(&once, fill_tables);
     const uint8_t *p = data;
@@ -34,4 +41,14 @@ uint32_t wkv_crc32c(uint32_t crc, const void *data, size_t n)
     for (; n > 0; n--, p++)
         c = (c >> 8) ^ table[0][(c ^ *p) & 255u];
     return ~c;
+}
+
+uint32_t wkv_crc32c(uint32_t crc, const void *data, size_t n)
+{
+    return sum(castagnoli, crc, data, n);
+}
+
+uint32_t wkv_crc32(uint32_t crc, const void *data, size_t n)
+{
+    return sum(zip, crc, data, n);
 }
