@@ -269,9 +269,16 @@ static wkv_status encode(void *user, void *dst, const wkv_tensor *t, wkv_dtype a
     k->done += (uint64_t)n;
     if (first + n == wkv_tensor_count(t))
         conclude_tensor(k, &p);
-    if (k->o->on_progress != NULL && !k->o->on_progress(k->o->user, false, k->done, k->total))
-        WKV_FAIL(err, WKV_E_STATE, "stopped");
     return WKV_OK;
+}
+
+/* After every piece that is written, whether quantised or as it was. */
+static bool tell(void *user, uint64_t bytes, uint64_t of)
+{
+    (void)bytes;
+    (void)of;
+    const quantising *k = user;
+    return k->o->on_progress(k->o->user, false, k->done, k->total);
 }
 
 wkv_status wkv_quantize(const char *in, const char *out, const wkv_quantize_opts *opts,
@@ -299,6 +306,8 @@ wkv_status wkv_quantize(const char *in, const char *out, const wkv_quantize_opts
     wkv_convert_opts_init(&c);
     c.format = k.o->format;
     c.vocab = k.o->vocab;
+    c.user = &k;
+    c.on_progress = k.o->on_progress != NULL ? tell : NULL;
     wkv_status status = wkv_convert_through(in, out, &c, &hook, err);
     k.result.error = relative(k.all_error, k.all_square);
     if (status == WKV_OK && result != NULL)

@@ -256,6 +256,30 @@ static void test_stopping_leaves_what_was_there(void **state)
     assert_true(same_file(OUT, OTHER));
 }
 
+/* Where a piece was written that was not quantised. */
+static bool stop_between(void *user, bool calibrating, uint64_t done, uint64_t total)
+{
+    uint64_t *before = user;
+    const bool same = done == *before;
+    *before = done;
+    return !same;
+}
+
+static void test_stopping_in_what_stays_as_it_is(void **state)
+{
+    wkv_error err;
+    wkv_quantize_opts o;
+    uint64_t before = 0;
+    make("rwkv7", 256);
+    wkv_quantize_opts_init(&o);
+    o.type = "q4_0";
+    o.user = &before;
+    o.on_progress = stop_between;
+    must_fail(wkv_quantize(MODEL, "quantize_stopped.gguf", &o, NULL, &err), WKV_E_STATE, &err,
+              "stopped");
+    assert_int_equal(access("quantize_stopped.gguf", F_OK), -1);
+}
+
 static void test_what_cannot_be_done(void **state)
 {
     wkv_error err;
@@ -302,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_calibration),
         cmocka_unit_test(test_calibration_with_a_longer_text),
         cmocka_unit_test(test_stopping_leaves_what_was_there),
+        cmocka_unit_test(test_stopping_in_what_stays_as_it_is),
         cmocka_unit_test(test_what_cannot_be_done),
     };
     return cmocka_run_group_tests_name("quantize", tests, NULL, remove_files);
