@@ -9,17 +9,34 @@
 
 /* ---- the state ------------------------------------------------------------------------ */
 
+typedef struct carrying {
+    real *prev;
+    const real *in;
+    const wkv_seqs *q;
+    const wkv_slot *slot;
+    size_t C;
+} carrying;
+
+static void carry(const wkv_kern *k, const void *ctx, wkv_span s)
+{
+    (void)k;
+    const carrying *c = ctx;
+    const size_t bytes = c->C * sizeof(real);
+    for (size_t b = s.begin; b < s.begin + s.n; b++) {
+        real *state = c->slot->state[b] + c->slot->offset;
+        memcpy(c->prev + b * c->C, state, bytes);
+        memcpy(state, c->in + (size_t)(c->q->start[b + 1] - 1) * c->C, bytes);
+    }
+}
+
 void wkv_cpu_shift(wkv_exec *x, real *prev, const real *in, int C, const wkv_seqs *q,
                    const wkv_slot *slot)
 {
     if (wkv_exec_measuring(x))
         return;
-    size_t n = (size_t)C, bytes = n * sizeof(real);
-    for (int b = 0; b < q->n; b++) {
-        real *state = slot->state[b] + slot->offset;
-        memcpy(prev + (size_t)b * n, state, bytes);
-        memcpy(state, in + (size_t)(q->start[b + 1] - 1) * n, bytes);
-    }
+    const carrying c = {.prev = prev, .in = in, .q = q, .slot = slot, .C = (size_t)C};
+    const size_t n = (size_t)q->n;
+    wkv_cpu_cut(x, carry, &c, n, 1, 2 * n * c.C);
 }
 
 void wkv_cpu_shift_bwd(wkv_exec *x, real *din, const real *dprev, int C, const wkv_seqs *q,
