@@ -17,7 +17,7 @@ typedef struct options {
     const char *prompt, *state_in, *state_out;
     wkv_arg_list stop;
     int64_t n;
-    bool ids, echo, json;
+    bool ids, echo, json, stats;
 } options;
 
 static const wkv_arg_option table[] = {
@@ -46,6 +46,9 @@ static const wkv_arg_option table[] = {
         "save the state at the end: prompt and all that was produced, a --stop text too")},
     {WKV_OPT_FLAG("ids", ids, "the prompt is token ids, and ids are printed")},
     WKV_CLI_JSON_OPTION,
+    {WKV_OPT_FLAG("stats", stats,
+                  "say at the end, on standard error, how many tokens were read and produced, and "
+                  "how fast")},
     WKV_CLI_MODEL_OPTIONS(model),
 };
 
@@ -82,6 +85,7 @@ typedef struct run_state {
     int32_t n_unused;
     wkv_speech speech;
     int64_t n_prompt; /* tokens of the prompt that were fed */
+    double ready, read, produced; /* when the model was open, the prompt fed, the last token said */
 } run_state;
 
 static bool fail(const char *what)
@@ -266,6 +270,25 @@ static bool prepare(run_state *r)
     return true;
 }
 
+static void show_rate(const char *did, int64_t tokens, double seconds, const char *end)
+{
+    fprintf(stderr, "%s %lld tokens in %.2f s", did, (long long)tokens, seconds);
+    if (seconds > 0)
+        fprintf(stderr, ", %.1f tokens/s", (double)tokens / seconds);
+    fputs(end, stderr);
+}
+
+static void show_stats(const run_state *r)
+{
+    if (!r->o->stats)
+        return;
+    fflush(stdout);
+    if (r->speech.form == WKV_SPEECH_TEXT) /* which need not have ended its line */
+        fputc('\n', stderr);
+    show_rate("read", r->n_prompt, r->read - r->ready, "; ");
+    show_rate("produced", (int64_t)r->speech.n_drawn, r->produced - r->read, "\n");
+}
+
 static bool save_state(run_state *r)
 {
     wkv_error err;
@@ -299,7 +322,14 @@ static int run(const wkv_args *args, void *opts)
         !wkv_cli_open("generate", args->operand[0], &o->model, &r.model, &r.session))
         return WKV_EXIT_FAILURE;
     wkv_term_catch_stop();
-    bool ok = prepare(&r) && feed_prompt(&r) && produce(&r) && save_state(&r);
+    r.ready = wkv_term_clock();
+    bool ok = prepare(&r) && feed_prompt(&r);
+    r.read = wkv_term_clock();
+    ok = ok && produce(&r);
+    r.produced = wkv_term_clock();
+    ok = ok && save_state(&r);
+    if (ok)
+        show_stats(&r);
     free(r.masked);
     free(r.unused);
     wkv_speech_deinit(&r.speech);

@@ -13,3 +13,6 @@ small_model
 grep -q '"prompt_tokens": 3, "tokens": 40, "end": "length"}$' json
 expect 1 "$WKV" generate model.safetensors --ids -p '1 256' -n 1
 says "id 256 is outside the model's vocabulary of 256"
+"$WKV" generate model.safetensors -p wkv -n 40 --seed 9 --stats 2>err | cmp - text
+grep -Eq '^read 3 tokens in [0-9.]+ s.*; produced 40 tokens in [0-9.]+ s, [0-9.]+ tokens/s$' err ||
+    { cat err >&2; die "no statistics"; }
