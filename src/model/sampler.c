@@ -112,9 +112,9 @@ void wkv_sampler_close(wkv_sampler **s)
     *s = NULL;
 }
 
-/* ---- penalties -------------------------------------------------------------------- */
+/* ---- all of a list --------------------------------------------------------------- */
 
-/* largest and sum_of take LANES numbers at a time, so that none waits for the one before it. */
+/* So many at a time, so that nothing waits for what comes before it. */
 enum { LANES = 4 };
 
 static double largest(const double *x, int32_t n)
@@ -142,6 +142,8 @@ static double sum_of(const double *x, int32_t n)
         sum[0] += x[i];
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
+
+/* ---- penalties -------------------------------------------------------------------- */
 
 /* Fills s->logit, the largest being 0; false when none is finite. */
 static bool penalise(wkv_sampler *s, const float *logits)
