@@ -113,7 +113,11 @@ static const char *read_plain(cursor *c)
     const uint8_t lead = *c->p;
     if (lead < 0x20 || lead == 0x7f)
         return "control characters to be escaped";
-    if (lead >= 0x80 && c->raw)
+    if (lead < 0x80) { /* nearly all of a vocabulary */
+        *c->out++ = *c->p++;
+        return NULL;
+    }
+    if (c->raw)
         return "bytes from 0x80 on to be escaped in a bytes literal";
     const size_t n = wkv_text_character((const char *)c->p, (size_t)(c->end - c->p));
     if (n == 0)
