@@ -2,9 +2,9 @@
  * another one's predictions are from its own.
  *
  * The text is cut into windows of --ctx tokens, each read from the initial state; the first
- * token of a window is not predicted.  Windows are read side by side as one batch, so that
- * weights are read once for all of them, and as many as fit into memory at a time: what is
- * held does not grow with the text. */
+ * token of a window is not predicted.  A window is read in pieces, as prompts are, by one model
+ * and then by the other, for which the first one's logits wait: what is held does not grow with the
+ * text. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "common/relay.h"
 #include "common/term.h"
 
-enum { WINDOWS = 32 };
+enum { PIECE = 64 };
 
 typedef struct options {
     wkv_cli_model_opts model;
@@ -53,21 +53,22 @@ static void init(void *opts)
     ((options *)opts)->ctx = 1024;
 }
 
-/* A model with a state for each window. */
 typedef struct reader {
     const char *path;
     wkv_model *model;
-    wkv_batch *batch;
-    wkv_session *window[WINDOWS];
+    wkv_session *session;
 } reader;
 
 typedef struct job {
     const options *o;
     reader first, second; /* second.model is NULL without --against */
     int32_t vocab;
-    int32_t *ids; /* WINDOWS * ctx of them at most */
-    size_t n;
+    int32_t *ids; /* of a window, n of them so far */
+    size_t n, at; /* where the piece begins that is read */
+    float *held;  /* [PIECE, V] what the first model said of it; NULL without --against */
     wkv_eval_sums sums;
+    const reader *failed; /* whose logits were not finite, for token `failed_at` */
+    uint64_t failed_at;
     double bytes, total_bytes; /* of predicted tokens; of the file, 0 when unknown */
     double start;
 } job;
@@ -82,23 +83,14 @@ static bool fail(const char *text)
 
 static void close_reader(reader *r)
 {
-    for (int i = 0; i < WINDOWS; i++)
-        wkv_session_close(&r->window[i]);
-    wkv_batch_close(&r->batch);
+    wkv_session_close(&r->session);
     wkv_model_close(&r->model);
 }
 
 static bool open_reader(reader *r, const char *path, const options *o)
 {
-    wkv_model_opts opts;
-    wkv_error err;
     r->path = path;
-    wkv_cli_fill_model_opts(&opts, &o->model);
-    bool ok = wkv_model_open(&r->model, path, &opts, &err) == WKV_OK &&
-              wkv_batch_open(&r->batch, r->model, WINDOWS, &err) == WKV_OK;
-    for (int i = 0; i < WINDOWS && ok; i++)
-        ok = wkv_batch_session_open(&r->window[i], r->batch, &err) == WKV_OK;
-    return ok || fail(err.text);
+    return wkv_cli_open("eval", path, &o->model, &r->model, &r->session);
 }
 
 /* ---- reading -------------------------------------------------------------------------- */
@@ -115,43 +107,52 @@ static bool fail_to_feed(const reader *r, int32_t ctx, wkv_status status)
     return false;
 }
 
-static bool step(const job *j, const reader *r, size_t t, int live)
+/* Weighs the token behind number i of the piece. */
+static void weigh(job *j, size_t i, const float *first, const float *second)
 {
-    wkv_batch_item items[WINDOWS];
-    for (int i = 0; i < live; i++)
-        items[i] = (wkv_batch_item){r->window[i], &j->ids[(size_t)i * (size_t)j->o->ctx + t], 1};
-    const wkv_status s = wkv_batch_feed(r->batch, items, (size_t)live, NULL);
+    const int32_t target = j->ids[j->at + i + 1];
+    size_t bytes = 0;
+    wkv_tokenizer_token(wkv_model_tokenizer(j->first.model), target, &bytes);
+    j->bytes += (double)bytes;
+    wkv_eval_add(&j->sums, first, second, j->vocab, target);
+    if (j->failed != NULL || (isfinite(j->sums.nll) && isfinite(j->sums.nll2)))
+        return;
+    j->failed = isfinite(j->sums.nll) ? &j->second : &j->first;
+    j->failed_at = j->sums.tokens;
+}
+
+static void hear_first(void *user, size_t i, const float *logits)
+{
+    job *j = user;
+    const size_t V = (size_t)j->vocab;
+    if (j->held != NULL)
+        memcpy(j->held + i * V, logits, V * sizeof *logits);
+    else
+        weigh(j, i, logits, NULL);
+}
+
+static void hear_second(void *user, size_t i, const float *logits)
+{
+    job *j = user;
+    weigh(j, i, j->held + i * (size_t)j->vocab, logits);
+}
+
+static bool read_piece(job *j, const reader *r, size_t n,
+                       void (*hear)(void *user, size_t i, const float *logits))
+{
+    const wkv_status s = wkv_session_feed_each(r->session, j->ids + j->at, n, hear, j);
     return s == WKV_OK || fail_to_feed(r, j->o->ctx, s);
 }
 
 /* One logit that is no number, and the mean is none. */
-static bool is_finite(const reader *r, double nll, uint64_t tokens)
+static bool all_finite(const job *j)
 {
-    if (!isfinite(nll))
+    if (j->failed != NULL)
         wkv_term_error("eval",
                        "%s: the logits for token %llu are not finite, so the text has no "
                        "perplexity; 'wkv info --tensors' says which weights are NaN or infinite",
-                       r->path, (unsigned long long)tokens);
-    return isfinite(nll);
-}
-
-/* Every live window has had token t and has a token after it. */
-static bool weigh(job *j, size_t t, int live)
-{
-    const wkv_tokenizer *tok = wkv_model_tokenizer(j->first.model);
-    for (int i = 0; i < live; i++) {
-        const int32_t target = j->ids[(size_t)i * (size_t)j->o->ctx + t + 1];
-        const float *second =
-            j->second.model != NULL ? wkv_session_logits(j->second.window[i]) : NULL;
-        size_t bytes = 0;
-        wkv_tokenizer_token(tok, target, &bytes);
-        j->bytes += (double)bytes;
-        wkv_eval_add(&j->sums, wkv_session_logits(j->first.window[i]), second, j->vocab, target);
-        if (!is_finite(&j->first, j->sums.nll, j->sums.tokens) ||
-            !is_finite(&j->second, j->sums.nll2, j->sums.tokens))
-            return false;
-    }
-    return true;
+                       j->failed->path, (unsigned long long)j->failed_at);
+    return j->failed == NULL;
 }
 
 static void show_progress(const job *j)
@@ -167,21 +168,16 @@ static void show_progress(const job *j)
                       exp(j->sums.nll / n));
 }
 
-/* Reads the windows gathered; all are full but perhaps the last. */
-static bool run_windows(job *j)
+/* The tokens gathered. */
+static bool read_window(job *j)
 {
-    const size_t ctx = (size_t)j->o->ctx;
-    for (int i = 0; i < WINDOWS; i++) {
-        wkv_session_reset(j->first.window[i]);
-        if (j->second.model != NULL)
-            wkv_session_reset(j->second.window[i]);
-    }
-    for (size_t t = 0; t + 1 < ctx && t + 1 < j->n; t++) {
-        int live = 0;
-        while (live < WINDOWS && (size_t)live * ctx + t + 1 < j->n)
-            live++;
-        if (!step(j, &j->first, t, live) ||
-            (j->second.model != NULL && !step(j, &j->second, t, live)) || !weigh(j, t, live))
+    wkv_session_reset(j->first.session);
+    if (j->held != NULL)
+        wkv_session_reset(j->second.session);
+    for (j->at = 0; j->at + 1 < j->n; j->at += PIECE) {
+        const size_t left = j->n - 1 - j->at, n = left < PIECE ? left : PIECE;
+        if (!read_piece(j, &j->first, n, hear_first) ||
+            (j->held != NULL && !read_piece(j, &j->second, n, hear_second)) || !all_finite(j))
             return false;
         show_progress(j);
         if (wkv_term_stopped())
@@ -194,14 +190,14 @@ static bool run_windows(job *j)
 static bool gather(void *user, const int32_t *ids, size_t n)
 {
     job *j = user;
-    const size_t room = (size_t)j->o->ctx * WINDOWS;
+    const size_t ctx = (size_t)j->o->ctx;
     while (n > 0) {
-        const size_t take = n < room - j->n ? n : room - j->n;
+        const size_t take = n < ctx - j->n ? n : ctx - j->n;
         memcpy(j->ids + j->n, ids, take * sizeof *ids);
         j->n += take;
         ids += take;
         n -= take;
-        if (j->n == room && !run_windows(j))
+        if (j->n == ctx && !read_window(j))
             return false;
     }
     return true;
@@ -260,6 +256,9 @@ static bool check(job *j, const char *model)
     if (j->second.model == NULL)
         return true;
     wkv_model_describe(j->second.model, &b);
+    j->held = malloc(PIECE * (size_t)a.vocab * sizeof *j->held);
+    if (j->held == NULL)
+        return fail("out of memory");
     if (a.vocab == b.vocab)
         return true;
     wkv_term_error("eval", "--against %s: expected a vocabulary of %d ids, found %d", j->o->against,
@@ -281,7 +280,7 @@ static bool read_text(job *j, const char *path)
     bool ok =
         wkv_cli_encode("eval", wkv_model_tokenizer(j->first.model), 1, in, name, NULL, gather, j);
     wkv_cli_close_input(in);
-    ok = ok && run_windows(j);
+    ok = ok && read_window(j);
     wkv_term_progress_end();
     if (!ok || j->sums.tokens > 0)
         return ok;
@@ -293,7 +292,7 @@ static int perplexity(const wkv_args *args, const options *o)
 {
     job *j = calloc(1, sizeof *j);
     if (j != NULL)
-        j->ids = malloc((size_t)o->ctx * WINDOWS * sizeof *j->ids);
+        j->ids = malloc((size_t)o->ctx * sizeof *j->ids);
     if (j == NULL || j->ids == NULL) {
         free(j);
         return wkv_term_error("eval", "out of memory");
@@ -307,6 +306,7 @@ static int perplexity(const wkv_args *args, const options *o)
         print_result(j, o->json);
     close_reader(&j->first);
     close_reader(&j->second);
+    free(j->held);
     free(j->ids);
     free(j);
     return ok ? WKV_EXIT_OK : wkv_term_stopped() ? WKV_EXIT_INTERRUPT : WKV_EXIT_FAILURE;

@@ -30,6 +30,13 @@ WKV_API wkv_status wkv_session_feed(wkv_session *s, const int32_t *tokens, size_
 WKV_API wkv_status wkv_session_score(wkv_session *s, const int32_t *tokens, size_t n,
                                      double *logprob);
 
+/* As feed, and calls each for every token, i from 0 to n - 1, with the logits behind it (vocab of
+ * them, valid during the call, in which the session must not be used): a whole distribution for
+ * each, at the speed of a prompt. */
+WKV_API wkv_status wkv_session_feed_each(wkv_session *s, const int32_t *tokens, size_t n,
+                                         void (*each)(void *user, size_t i, const float *logits),
+                                         void *user);
+
 /* Logits of the last token fed (wkv_model_info.vocab of them); owned by the session,
  * valid until its next call.  NULL before the first token. */
 WKV_API const float *wkv_session_logits(const wkv_session *s);

@@ -126,6 +126,32 @@ static void score_piece(wkv_session *s, const int32_t *ids, int rows, bool last,
     wkv_arena_reset(s->scratch, mark);
 }
 
+/* Whom feed_each tells. */
+typedef struct listener {
+    void (*each)(void *user, size_t i, const float *logits);
+    void *user;
+} listener;
+
+/* `first`: the index of the piece's first token. */
+static void tell_piece(wkv_session *s, const int32_t *ids, int rows, size_t first,
+                       const listener *l)
+{
+    const size_t C = (size_t)s->model->cfg.dim[WKV_DIM_C], V = (size_t)s->model->cfg.dim[WKV_DIM_V];
+    const size_t mark = wkv_arena_mark(s->scratch);
+    const real *hidden = advance(s, ids, rows);
+    for (int r = 0; r < rows; r += HEAD_PIECE) {
+        const size_t at_logits = wkv_arena_mark(s->scratch);
+        const int n = rows - r < HEAD_PIECE ? rows - r : HEAD_PIECE;
+        const real *logits = run_head(s, hidden + (size_t)r * C, n);
+        for (int i = 0; i < n; i++) {
+            keep_logits(s, logits + (size_t)i * V);
+            l->each(l->user, first + (size_t)(r + i), s->logits);
+        }
+        wkv_arena_reset(s->scratch, at_logits);
+    }
+    wkv_arena_reset(s->scratch, mark);
+}
+
 /* The first token of a scored text is weighed by the logits of an earlier feed. */
 static void score_first(wkv_session *s, int32_t id, double *logprob)
 {
@@ -272,6 +298,20 @@ wkv_status wkv_session_score(wkv_session *s, const int32_t *tokens, size_t n, do
         int rows = n - i < PIECE ? (int)(n - i) : PIECE;
         score_piece(s, tokens + i, rows, i + PIECE >= n, logprob + i + 1);
     }
+    s->position += n;
+    return WKV_OK;
+}
+
+wkv_status wkv_session_feed_each(wkv_session *s, const int32_t *tokens, size_t n,
+                                 void (*each)(void *user, size_t i, const float *logits),
+                                 void *user)
+{
+    const listener l = {each, user};
+    if (s->bare)
+        return WKV_E_STATE;
+    WKV_TRY(wkv_session_check(s, tokens, n));
+    for (size_t i = 0; i < n; i += PIECE)
+        tell_piece(s, tokens + i, n - i < PIECE ? (int)(n - i) : PIECE, i, &l);
     s->position += n;
     return WKV_OK;
 }

@@ -160,6 +160,47 @@ static void test_score_is_the_log_softmax_of_each_step(void **state)
     }
 }
 
+/* Holds what feed_each tells against a session that is fed step by step. */
+typedef struct following {
+    wkv_session *fed;
+    const int32_t *ids;
+    int32_t V;
+    size_t n; /* calls so far */
+} following;
+
+static void follow(void *user, size_t i, const float *logits)
+{
+    following *f = user;
+    assert_int_equal(i, f->n++);
+    feed(f->fed, &f->ids[i], 1);
+    assert_true(relative_difference(logits, wkv_session_logits(f->fed), f->V) < 1e-5);
+}
+
+static void test_feed_each_tells_the_logits_of_each_step(void **state)
+{
+    for (int i = 0; i < VERSIONS; i++) {
+        wkv_model *m = open_model(path_of(i), 2);
+        const int32_t V = vocab_of(m);
+        int32_t ids[MANY];
+        fill_ids(ids, MANY, V, 5);
+        wkv_session *s = open_session(m), *fed = open_session(m), *whole = open_session(m);
+        following f = {fed, ids, V, 0};
+        assert_int_equal(wkv_session_feed_each(s, ids, MANY, follow, &f), WKV_OK);
+        assert_int_equal(f.n, MANY);
+        assert_int_equal(wkv_session_position(s), MANY);
+        feed(whole, ids, MANY);
+        assert_true(relative_difference(wkv_session_logits(s), wkv_session_logits(whole), V) <
+                    1e-6);
+        assert_int_equal(wkv_session_feed_each(s, ids, 0, follow, &f), WKV_E_ARGUMENT);
+        assert_int_equal(wkv_session_feed_each(s, &V, 1, follow, &f), WKV_E_TOKEN);
+        assert_int_equal(f.n, MANY);
+        wkv_session_close(&s);
+        wkv_session_close(&fed);
+        wkv_session_close(&whole);
+        wkv_model_close(&m);
+    }
+}
+
 static void test_reset_and_copy(void **state)
 {
     for (int i = 0; i < VERSIONS; i++) {
@@ -264,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_thread_counts_give_the_same_bits),
         cmocka_unit_test(test_refused_tokens_change_nothing),
         cmocka_unit_test(test_score_is_the_log_softmax_of_each_step),
+        cmocka_unit_test(test_feed_each_tells_the_logits_of_each_step),
         cmocka_unit_test(test_reset_and_copy),
         cmocka_unit_test(test_feeding_allocates_nothing),
         cmocka_unit_test(test_texts_end),
