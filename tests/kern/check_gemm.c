@@ -23,7 +23,7 @@ static product draw(check *c)
     /* Beyond what is packed at a time. */
     switch (pick(c, 0, 15)) {
     case 0:
-        p.m += 100;
+        p.m += 280;
         break;
     case 1:
         p.n += 600;
