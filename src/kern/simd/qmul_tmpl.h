@@ -114,7 +114,8 @@ WKV_INLINE void multiply(real *y, int ldy, const wkv_qrows *x, int rows,
 WKV_PANEL_LAYOUTS(QMUL)
 #undef QMUL
 
-/* As many values as two vectors of 16 bits have lanes: half a block on AVX-512. */
+/* A block is PARTS vectors, and each half of it has a sum.  NaN is more than everything (vi_most),
+ * and becomes -127. */
 static void quant_rows(const wkv_qrows *to, const real *x, size_t n)
 {
     enum { PARTS = WKV_QBLOCK / VF_N };
