@@ -91,7 +91,7 @@ typedef struct shape {
     size_t all, cols;
 } shape;
 
-/* N for a call: 1 to 70, by its size. */
+/* N for a call, by its size: 1 to 70, or 128, or 150. */
 int head_size(const check *c);
 shape draw_shape(check *c);
 /* Between rows of N.  Where these can be whole lines of memory, all arrays of half the calls are.
