@@ -107,7 +107,8 @@ static wkv_status encode(int32_t **out, size_t *n, const wkv_model *m, const wkv
     wkv_map map;
     const wkv_tokenizer *t = wkv_model_tokenizer(m);
     if (t == NULL)
-        WKV_FAIL(err, WKV_E_MISSING, "%s: calibration reads a text, but the model has no tokenizer",
+        WKV_FAIL(err, WKV_E_MISSING,
+                 "%s: calibration reads a text, but the model has no tokenizer; give vocab",
                  c->model);
     WKV_TRY(wkv_map_open(&map, c->text, err));
     /* A token stands for some bytes, seldom for more than 64. */

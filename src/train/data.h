@@ -32,8 +32,9 @@ typedef struct wkv_part {
 } wkv_part;
 
 /* A path for which <path>.bin and <path>.idx exist is binidx, any other a text, for which
- * tok is needed; E_ARGUMENT for one of those two files themselves.  <path>.mask.bin and <path>.mask.idx, where they exist, say which tokens
- * are to be learnt.  Zero *d before; close it in any case. */
+ * tok is needed; E_ARGUMENT for one of those two files themselves.  <path>.mask.bin and
+ * <path>.mask.idx, where they exist, say which tokens are to be learnt.  Zero *d before; close it
+ * in any case. */
 wkv_status wkv_data_open(wkv_data *d, const char *path, const wkv_tok *tok, wkv_error *err);
 void wkv_data_close(wkv_data *d);
 
