@@ -256,14 +256,13 @@ static bool check(job *j, const char *model)
     if (j->second.model == NULL)
         return true;
     wkv_model_describe(j->second.model, &b);
+    if (a.vocab != b.vocab) {
+        wkv_term_error("eval", "--against %s: expected a vocabulary of %d ids, found %d",
+                       j->o->against, (int)a.vocab, (int)b.vocab);
+        return false;
+    }
     j->held = malloc(PIECE * (size_t)a.vocab * sizeof *j->held);
-    if (j->held == NULL)
-        return fail("out of memory");
-    if (a.vocab == b.vocab)
-        return true;
-    wkv_term_error("eval", "--against %s: expected a vocabulary of %d ids, found %d", j->o->against,
-                   (int)a.vocab, (int)b.vocab);
-    return false;
+    return j->held != NULL || fail("out of memory");
 }
 
 static bool read_text(job *j, const char *path)
