@@ -333,15 +333,6 @@ static bool is_array_or_model(const wkv_gguf_value *v)
     return v->array || strcmp(v->key, "tokenizer.ggml.model") == 0;
 }
 
-/* True when key is already among the first n, which are ours. */
-static bool is_taken(const wkv_store *s, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(s->meta[i].key, key) == 0)
-            return true;
-    return false;
-}
-
 wkv_status wkv_gguf_add_meta(const wkv_gguf *g, wkv_error *err)
 {
     const bool canonical = wkv_gguf_is(g, "rwkv6") || wkv_gguf_is(g, "rwkv7");
@@ -350,11 +341,12 @@ wkv_status wkv_gguf_add_meta(const wkv_gguf *g, wkv_error *err)
         WKV_TRY(add_epsilons(g, err));
     if (world)
         WKV_TRY(add_vocabulary(g, err));
-    const size_t ours = g->store->n_meta;
+    const size_t ours = g->store->n_meta; /* already there, and not replaced */
     for (size_t i = 0; i < g->n_values; i++) {
         const wkv_gguf_value *v = &g->values[i];
         const bool listed = !v->array || v->count <= MAX_LISTED;
-        if (!listed || is_taken(g->store, ours, v->key) || (canonical && is_expressed(v->key)) ||
+        if (!listed || wkv_meta_find(g->store->meta, ours, v->key) != NULL ||
+            (canonical && is_expressed(v->key)) ||
             (world && begins_with(v->key, "tokenizer.ggml.") && is_array_or_model(v)))
             continue;
         WKV_TRY(add_value(g->store, v->key, v, err));

@@ -216,12 +216,17 @@ const wkv_meta *wkv_store_meta_at(const wkv_store *s, size_t i)
     return &s->meta[i];
 }
 
+const wkv_meta *wkv_meta_find(const wkv_meta *list, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].key, key) == 0)
+            return &list[i];
+    return NULL;
+}
+
 const wkv_meta *wkv_store_find_meta(const wkv_store *s, const char *key)
 {
-    for (size_t i = 0; i < s->n_meta; i++)
-        if (strcmp(s->meta[i].key, key) == 0)
-            return &s->meta[i];
-    return NULL;
+    return wkv_meta_find(s->meta, s->n_meta, key);
 }
 
 const char *wkv_store_meta(const wkv_store *s, const char *key)

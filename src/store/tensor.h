@@ -54,6 +54,9 @@ typedef struct wkv_meta {
     size_t value_len;
 } wkv_meta;
 
+/* The one of n under key, or NULL. */
+const wkv_meta *wkv_meta_find(const wkv_meta *list, size_t n, const char *key);
+
 /* An open model file. */
 typedef struct wkv_store wkv_store;
 

@@ -28,10 +28,7 @@ const wkv_tensor *wkv_store_out_find(const wkv_store_out *what, const char *name
 
 const wkv_meta *wkv_store_out_meta(const wkv_store_out *what, const char *key)
 {
-    for (size_t i = 0; i < what->n_meta; i++)
-        if (strcmp(what->meta[i].key, key) == 0)
-            return &what->meta[i];
-    return NULL;
+    return wkv_meta_find(what->meta, what->n_meta, key);
 }
 
 /* ---- progress ---------------------------------------------------------------------------- */
