@@ -4,17 +4,10 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/mem.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
+#if WKV_ASAN
 #include <sanitizer/asan_interface.h>
 enum { RED_ZONE = 128 };
 #define POISON(p, n) __asan_poison_memory_region((p), (n))

@@ -2,6 +2,18 @@
 #ifndef WKV_BASE_ATTR_H
 #define WKV_BASE_ATTR_H
 
+/* 1 where AddressSanitizer watches. */
+#if defined(__SANITIZE_ADDRESS__)
+#define WKV_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WKV_ASAN 1
+#endif
+#endif
+#ifndef WKV_ASAN
+#define WKV_ASAN 0
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define WKV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define WKV_LIKELY(x) __builtin_expect(!!(x), 1)

@@ -7,24 +7,14 @@
 #include <float.h>
 #include <math.h>
 
-/* ---- memory ------------------------------------------------------------------------------ */
+#include "base/attr.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
+/* ---- memory ------------------------------------------------------------------------------ */
 
 enum { LINE = 64, GUARD = LINE, CANARY = 0xa5 };
 
 /* A sanitizer sees who writes behind an array, and who reads there, too: it needs no guards. */
-#ifdef WITH_ASAN
-enum { GUARDS = false };
-#else
-enum { GUARDS = true };
-#endif
+enum { GUARDS = !WKV_ASAN };
 
 /* bytes of memory, sizeof(unit) past an address where a line begins, or at such a one; not a byte
  * more, or a sanitizer would not see who reads it. */
