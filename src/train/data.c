@@ -274,14 +274,29 @@ wkv_status wkv_data_largest(const wkv_data *d, int32_t *largest, wkv_error *err)
     return WKV_OK;
 }
 
+static wkv_status read_id(int32_t *id, const wkv_data *d, uint64_t at, int32_t vocab,
+                          wkv_error *err)
+{
+    const int64_t v = id_at(d, at);
+    if (v < 0 || v >= vocab)
+        return bad_token(d, at, v, vocab, err);
+    *id = (int32_t)v;
+    return WKV_OK;
+}
+
+/* Where piece i of those that stand for a whole begins: one of `size` is looked at in
+ * FINGERPRINT_PIECES of them, from its beginning to its end. */
+static uint64_t piece_at(uint64_t i, uint64_t piece, uint64_t size)
+{
+    return (size - piece) * i / (FINGERPRINT_PIECES - 1);
+}
+
 static wkv_status check_ids(const wkv_data *d, uint64_t first, uint64_t n, int32_t vocab,
                             wkv_error *err)
 {
-    for (uint64_t i = first; i < first + n; i++) {
-        int64_t id = id_at(d, i);
-        if (id < 0 || id >= vocab)
-            return bad_token(d, i, id, vocab, err);
-    }
+    int32_t id;
+    for (uint64_t i = first; i < first + n; i++)
+        WKV_TRY(read_id(&id, d, i, vocab, err));
     return WKV_OK;
 }
 
@@ -290,10 +305,8 @@ wkv_status wkv_part_check(const wkv_part *p, int32_t vocab, wkv_error *err)
     const uint64_t piece = PIECE_BYTES / (uint64_t)p->data->type.bytes;
     if (p->n <= FINGERPRINT_PIECES * piece)
         return check_ids(p->data, p->first, p->n, vocab, err);
-    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++) {
-        uint64_t at = (p->n - piece) * i / (FINGERPRINT_PIECES - 1);
-        WKV_TRY(check_ids(p->data, p->first + at, piece, vocab, err));
-    }
+    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++)
+        WKV_TRY(check_ids(p->data, p->first + piece_at(i, piece, p->n), piece, vocab, err));
     return WKV_OK;
 }
 
@@ -301,13 +314,8 @@ wkv_status wkv_part_read(const wkv_part *p, uint64_t first, size_t n, int32_t vo
                          wkv_error *err)
 {
     assert(first <= p->n && n <= p->n - first);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t at = p->first + first + i;
-        int64_t id = id_at(p->data, at);
-        if (id < 0 || id >= vocab)
-            return bad_token(p->data, at, id, vocab, err);
-        out[i] = (int32_t)id;
-    }
+    for (size_t i = 0; i < n; i++)
+        WKV_TRY(read_id(&out[i], p->data, p->first + first + i, vocab, err));
     return WKV_OK;
 }
 
@@ -325,10 +333,8 @@ static uint32_t fingerprint(uint32_t crc, const uint8_t *bytes, uint64_t size)
 {
     if (size <= (uint64_t)FINGERPRINT_PIECES * PIECE_BYTES)
         return wkv_crc32c(crc, bytes, (size_t)size);
-    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++) {
-        uint64_t at = (size - PIECE_BYTES) * i / (FINGERPRINT_PIECES - 1);
-        crc = wkv_crc32c(crc, bytes + at, PIECE_BYTES);
-    }
+    for (uint64_t i = 0; i < FINGERPRINT_PIECES; i++)
+        crc = wkv_crc32c(crc, bytes + piece_at(i, PIECE_BYTES, size), PIECE_BYTES);
     return crc;
 }
 
