@@ -73,8 +73,7 @@ static void print_manual(void)
     wkv_args_man(stdout, commands, WKV_COUNT(commands));
     puts(".SH ENVIRONMENT\n.TP\nNO_COLOR\nWhen set, nothing is coloured.\n"
          ".TP\nWKV_CPU\nThe highest instruction set to use: ref, avx2, avxvnni, avx512, vnni or "
-         "amx; "
-         "on ARM ref, neon, dotprod or i8mm. One that is not there is reported.");
+         "amx; on ARM ref, neon, dotprod or i8mm. One that is not there is reported.");
 }
 
 static bool is_help(const char *name)

@@ -34,10 +34,12 @@ static const char *weight_of(const char *spec, double *weight)
     return colon;
 }
 
-static void path_of(char path[WKV_PATH_MAX], const char *spec, double *weight)
+/* Parts "PATH:W" into path and weight; returns ":W", or "" when there is none. */
+static const char *part(char path[WKV_PATH_MAX], const char *spec, double *weight)
 {
     const char *end = weight_of(spec, weight);
     snprintf(path, WKV_PATH_MAX, "%.*s", (int)(end - spec), spec);
+    return end;
 }
 
 void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list)
@@ -45,8 +47,7 @@ void wkv_train_data_absolute(wkv_train_data *d, wkv_arg_list *list)
     for (int i = 0; i < list->n; i++) {
         char given[WKV_PATH_MAX], absolute[WKV_PATH_MAX];
         double weight;
-        const char *rest = weight_of(list->item[i], &weight);
-        path_of(given, list->item[i], &weight);
+        const char *rest = part(given, list->item[i], &weight);
         snprintf(d->spec[i], sizeof d->spec[i], "%s%.24s", wkv_files_absolute(absolute, given),
                  rest);
         list->item[i] = d->spec[i];
@@ -58,9 +59,9 @@ bool wkv_train_data_fill(wkv_train_data *d, const wkv_arg_list *list, wkv_train_
     d->n = list->n;
     for (int i = 0; i < list->n; i++) {
         double *weight = &d->source[i].weight;
-        path_of(d->path[i], list->item[i], weight);
+        const char *rest = part(d->path[i], list->item[i], weight);
         d->source[i].path = d->path[i];
-        if (*weight_of(list->item[i], weight) != '\0' && !(*weight > 0)) {
+        if (*rest != '\0' && !(*weight > 0)) {
             wkv_term_error("train", "--data: expected a weight above 0 behind the ':', found '%s'",
                            list->item[i]);
             return false;
